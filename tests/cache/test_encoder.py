@@ -1,0 +1,73 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from trajflow.cache import SentenceEncoder
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SentenceEncoder:
+    return SentenceEncoder()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "cosine"),
+    [
+        ("A beautiful mountain landscape", "Mountain landscape that is beautiful", 0.948),
+        ("A beautiful mountain landscape", "A mountain landscape at sunset", 0.746),
+        ("A mountain landscape at sunset", "A mountain landscape at dawn", 0.813),
+        ("A snowy forest", "A foggy forest", 0.665),
+    ],
+)
+def test_cosines_measured_with_the_real_encoder(encoder, a, b, cosine):
+    assert float(encoder.encode(a) @ encoder.encode(b)) == pytest.approx(cosine, abs=0.005)
+
+
+@pytest.mark.parametrize("text", ["", "a mountain at dusk", "山の夕暮れ", "long " * 2000])
+def test_vectors_are_float32_of_unit_norm(encoder, text):
+    vector = encoder.encode(text)
+    assert (vector.shape, vector.dtype) == ((384,), np.float32)
+    assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_remembered_vector_cannot_be_written_to(encoder):
+    with pytest.raises(ValueError, match="read-only"):
+        encoder.encode("a cabin")[0] = 1.0
+
+
+def test_only_the_last_texts_are_remembered():
+    encoder = SentenceEncoder(remembered=2)
+    first, second = encoder.encode("one"), encoder.encode("two")
+    assert encoder.encode("one") is first
+    encoder.encode("three")
+    assert encoder.encode("one") is first
+    assert encoder.encode("two") is not second
+
+
+def test_threads_share_one_encoder(encoder):
+    texts = [f"a mountain, number {number % 5}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        vectors = list(pool.map(encoder.encode, texts))
+    alone = SentenceEncoder()
+    assert all(np.array_equal(vector, alone.encode(text)) for text, vector in zip(texts, vectors, strict=True))
+
+
+def test_no_connection_is_ever_attempted_and_nothing_is_printed():
+    program = """
+import sys
+
+network = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname"}
+attempts = []
+sys.addaudithook(lambda event, _: attempts.append(event) if event in network else None)
+from trajflow.cache import SentenceEncoder
+
+SentenceEncoder().encode("a mountain")
+sys.exit(str(attempts) if attempts else 0)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

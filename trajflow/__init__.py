@@ -1,0 +1,26 @@
+"""trajflow: tweak a prompt, pay a fraction.
+
+flow = trajflow.load("tiny")
+session = trajflow.Session(flow)
+result = session.generate("a mountain at dusk", seed=7, budget=7)
+"""
+
+from trajflow.base import Cost, Metrics, Model, Plan, Request, Result, Step
+from trajflow.models.registry import load
+from trajflow.session import Outlook, Session
+from trajflow.settings import STRATEGIES
+
+__version__ = "0.1.0"
+__all__ = [
+    "STRATEGIES",
+    "Cost",
+    "Metrics",
+    "Model",
+    "Outlook",
+    "Plan",
+    "Request",
+    "Result",
+    "Session",
+    "Step",
+    "load",
+]

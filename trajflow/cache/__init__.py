@@ -1,0 +1,26 @@
+"""What one session remembers: finished runs, found again by fingerprint, prompt and similarity of prompts."""
+
+from trajflow.cache.cache import TrajectoryCache
+from trajflow.cache.encoder import SentenceEncoder
+from trajflow.cache.entry import Entry, new_key
+from trajflow.cache.fingerprint import Ingredients, differences, fingerprint
+from trajflow.cache.index import PromptIndex
+from trajflow.cache.store import MemoryStore, Store
+from trajflow.cache.tiers import PRESETS, Tier, resume_step, tier_of
+
+__all__ = [
+    "PRESETS",
+    "Entry",
+    "Ingredients",
+    "MemoryStore",
+    "PromptIndex",
+    "SentenceEncoder",
+    "Store",
+    "Tier",
+    "TrajectoryCache",
+    "differences",
+    "fingerprint",
+    "new_key",
+    "resume_step",
+    "tier_of",
+]

@@ -1,0 +1,64 @@
+"""One finished run as the cache keeps it."""
+
+import secrets
+from dataclasses import dataclass
+
+import numpy as np
+from PIL.Image import Image
+
+from trajflow.base import Result, Trajectory
+from trajflow.cache.fingerprint import Ingredients
+from trajflow.errors import CacheError
+
+VECTOR_SIZE = 384
+
+
+def new_key() -> str:
+    """A random 128-bit name for an entry, 32 hexadecimal digits: it cannot be guessed from another."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A result with what is needed to reuse it. Two entries are equal only if they are the same object.
+
+    `trajectory` is None where only the picture is kept, as for a run on another grid of sigmas. `vector` [384] float32
+    of unit norm is the prompt's sentence vector; `created` is in unix seconds. Raises `CacheError` for another vector.
+    """
+
+    key: str
+    ingredients: Ingredients
+    result: Result
+    trajectory: Trajectory | None
+    vector: np.ndarray
+    created: float
+
+    def __post_init__(self) -> None:
+        if self.vector.shape != (VECTOR_SIZE,) or self.vector.dtype != np.float32:
+            raise CacheError(
+                f"An entry's sentence vector must be float32 of shape ({VECTOR_SIZE},), "
+                f"got {self.vector.dtype} of shape {self.vector.shape}. Make it with SentenceEncoder.encode."
+            )
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as compared between runs: as typed, without the spaces around it."""
+        return self.result.request.prompt.strip()
+
+    @property
+    def is_true(self) -> bool:
+        """Whether every step of the kept trajectory was computed."""
+        return self.trajectory is not None and self.trajectory.is_true
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held: the trajectory, the pixels of the picture and of a baseline beside it, the vector."""
+        trajectory = self.trajectory.nbytes if self.trajectory is not None else 0
+        pictures = (self.result.image, self.result.baseline)
+        return (
+            trajectory + sum(_pixel_bytes(picture) for picture in pictures if picture is not None) + self.vector.nbytes
+        )
+
+
+def _pixel_bytes(image: Image) -> int:
+    return image.width * image.height * 3

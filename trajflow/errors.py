@@ -1,0 +1,46 @@
+"""Everything trajflow raises on purpose.
+
+TrajflowError
+├── RequestError         a request that cannot be run: says what was given and what is allowed
+├── ModelError           a model that cannot be loaded or is not supported
+│   └── MissingExtra     an optional dependency is not installed
+├── CacheError           a stored trajectory that is damaged or does not fit
+├── BudgetExceeded       a run asked for more evaluations than it was given
+├── NumericalError       NaN or infinity in a velocity: the run stops and nothing of it is cached
+└── Cancelled            the user stopped the run
+"""
+
+
+class TrajflowError(Exception):
+    """Base of every error this library raises on purpose."""
+
+
+class RequestError(TrajflowError, ValueError):
+    """A request cannot be run as given."""
+
+
+class ModelError(TrajflowError):
+    """A model cannot be loaded, or its pipeline is not supported."""
+
+
+class MissingExtra(ModelError, ImportError):
+    """An optional dependency is missing."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f'{package} is needed for this. Install it with: pip install "trajflow[{extra}]"')
+
+
+class CacheError(TrajflowError):
+    """A stored trajectory is damaged, or does not fit the run that asks for it."""
+
+
+class BudgetExceeded(TrajflowError):
+    """A run would spend more network evaluations than its plan allows."""
+
+
+class NumericalError(TrajflowError):
+    """A velocity is NaN or infinite."""
+
+
+class Cancelled(TrajflowError):
+    """The run was stopped before it ended."""

@@ -1,0 +1,43 @@
+"""The velocity field of one run: the only place where the network is called, counted and limited.
+
+nfe: one per guided velocity of one image. rows: network batch rows, which classifier-free guidance doubles.
+"""
+
+import torch
+from torch import Tensor
+
+from trajflow.base import Conditioning, Cost, Model, Schedule
+from trajflow.errors import BudgetExceeded, NumericalError
+
+
+class Field:
+    """A model bound to the conditioning, grid, noise and budget of one run.
+
+    Raises BudgetExceeded on the evaluation after the last one allowed, NumericalError when a velocity is not finite.
+    """
+
+    def __init__(
+        self, model: Model, conditioning: Conditioning, schedule: Schedule, noise: Tensor, budget: int
+    ) -> None:
+        self.schedule = schedule
+        self.noise = noise
+        self.budget = budget
+        self.nfe = 0
+        self.rows = 0
+        self._model = model
+        self._conditioning = conditioning
+
+    def evaluate(self, x: Tensor, k: int) -> Tensor:
+        """v(x, sigma_k, c) for x of the run's latent shape; costs one nfe."""
+        if self.nfe >= self.budget:
+            raise BudgetExceeded(f"the plan allows {self.budget} evaluations and step {k} asks for one more")
+        evaluation = self._model.evaluate(x, self.schedule.point(k), self._conditioning)
+        self.nfe += 1
+        self.rows += evaluation.rows
+        if not torch.isfinite(evaluation.velocity).all():
+            raise NumericalError(f"the model returned NaN or infinity at step {k} of {self.schedule.steps}")
+        return evaluation.velocity
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(self.nfe, self.rows)

@@ -1,0 +1,1 @@
+"""Adapters: diffusers pipelines seen as velocity fields."""

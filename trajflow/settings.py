@@ -1,0 +1,85 @@
+"""A request made definite: every field checked at the boundary, every None filled with the model's default."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from trajflow.base import Defaults, Request
+from trajflow.errors import RequestError
+
+STRATEGIES = ("auto", "basis", "difference", "resume", "blend", "fewer-steps", "baseline")
+LONGEST_PROMPT = 2000
+MOST_STEPS = 200
+MOST_GUIDANCE = 30.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is made with; sizes in pixels. `budget` is a ceiling on evaluations, or None for the planner's choice."""
+
+    prompt: str
+    negative_prompt: str
+    seed: int
+    steps: int
+    guidance: float
+    height: int
+    width: int
+    strategy: str
+    budget: int | None
+
+
+def settle(request: Request, defaults: Defaults) -> Settings:
+    """Check a request and fill in the defaults.
+
+    Raises RequestError with one sentence that says what was given, what is allowed and what to do.
+    """
+    if not request.prompt or (isinstance(request.prompt, str) and not request.prompt.strip()):
+        raise RequestError("The prompt is empty. Describe the picture in a few words.")
+    prompt = _text("prompt", request.prompt)
+    negative = _text("negative prompt", request.negative_prompt)
+    steps = _whole("steps", defaults.steps if request.steps is None else request.steps, 1, MOST_STEPS)
+    guidance = defaults.guidance if request.guidance is None else request.guidance
+    if isinstance(guidance, bool) or not isinstance(guidance, int | float) or not math.isfinite(guidance):
+        raise RequestError(f"The guidance must be a number, got {guidance!r}.")
+    if not 0 <= guidance <= MOST_GUIDANCE:
+        raise RequestError(f"The guidance is {guidance}. Choose a value from 0 to {MOST_GUIDANCE:g}.")
+    if request.strategy not in STRATEGIES:
+        raise RequestError(f"There is no strategy {request.strategy!r}. Choose one of: {', '.join(STRATEGIES)}.")
+    if not isinstance(request.compare, bool):
+        raise RequestError(f"compare must be True or False, got {request.compare!r}.")
+    return Settings(
+        prompt=prompt,
+        negative_prompt=negative,
+        seed=_whole("seed", request.seed, 0, 2**63 - 1),
+        steps=steps,
+        guidance=float(guidance),
+        height=_side("height", defaults.height if request.height is None else request.height, defaults),
+        width=_side("width", defaults.width if request.width is None else request.width, defaults),
+        strategy=request.strategy,
+        budget=None if request.budget is None else _whole("budget", request.budget, 1, steps),
+    )
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise RequestError(f"The {name} must be text, got {type(value).__name__}.")
+    if len(value) > LONGEST_PROMPT:
+        raise RequestError(f"The {name} has {len(value):,} characters. Use at most {LONGEST_PROMPT:,}.")
+    return value.strip()
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RequestError(f"The {name} must be a whole number, got {value!r}.")
+    if not least <= value <= most:
+        raise RequestError(f"The {name} is {value}. Choose a whole number from {least} to {most}.")
+    return value
+
+
+def _side(name: str, value: Any, defaults: Defaults) -> int:
+    multiple = defaults.size_multiple
+    side = _whole(name, value, multiple, defaults.largest_side)
+    if side % multiple:
+        near = max(multiple, round(side / multiple) * multiple)
+        raise RequestError(f"The {name} is {side} pixels. Choose a multiple of {multiple}, such as {near}.")
+    return side

@@ -1,0 +1,69 @@
+"""The autoencoder: reconstruct renders, with a light KL term, and keep edges by matching image gradients too."""
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from tqdm import tqdm
+
+from trajflow.tiny.architecture import IMAGE_SIZE
+from trajflow.tiny.captions import TRAIN_SCENES
+from trajflow.tiny.scenes import render
+
+
+class Renders(IterableDataset):
+    """An endless stream of rendered training scenes, [3, 128, 128] in [-1, 1]."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __iter__(self):
+        worker = get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            scene = TRAIN_SCENES[rng.integers(len(TRAIN_SCENES))]
+            pixels = render(scene, rng, IMAGE_SIZE).astype(np.float32) / 127.5 - 1.0
+            yield torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def reconstruction_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """L1 on pixels and on their horizontal and vertical differences; both [B, 3, H, W]."""
+    error = output - target
+    return error.abs().mean() + error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+
+
+def train_autoencoder(
+    autoencoder: AutoencoderKL,
+    steps: int,
+    device: torch.device,
+    workers: int,
+    seed: int = 0,
+    batch: int = 16,
+    peak_lr: float = 2e-3,
+) -> AutoencoderKL:
+    """Train in place for `steps` batches and return it in eval mode with its latent scale and shift set."""
+    autoencoder.to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(autoencoder.parameters(), lr=peak_lr, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak_lr, total_steps=steps, pct_start=0.05)
+    loader = iter(DataLoader(Renders(seed), batch_size=batch, num_workers=workers))
+    bar = tqdm(range(steps), desc="autoencoder", mininterval=5)
+    for _ in bar:
+        images = next(loader).to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            posterior = autoencoder.encode(images).latent_dist
+            output = autoencoder.decode(posterior.sample()).sample
+        loss = reconstruction_loss(output.float(), images) + 1e-6 * posterior.kl().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        mse = (output.detach().float() - images).square().mean().item() / 4
+        bar.set_postfix(loss=f"{loss.item():.4f}", psnr=f"{-10 * np.log10(mse):.1f}", refresh=False)
+    autoencoder.eval().requires_grad_(False)
+    with torch.no_grad():
+        latents = torch.cat([autoencoder.encode(next(loader).to(device)).latent_dist.mean for _ in range(16)])
+    autoencoder.register_to_config(
+        scaling_factor=round(1 / latents.std().item(), 4), shift_factor=round(latents.mean().item(), 4)
+    )
+    return autoencoder

@@ -1,0 +1,46 @@
+"""The app: one page over the library. `import trajflow` does not load it."""
+
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+
+from trajflow.base import Model
+from trajflow.session import Session
+from trajflow.ui.page import make_page
+from trajflow.ui.registry import Registry
+from trajflow.ui.theme import asset, theme
+
+CACHE_BYTES = 256 * 2**20
+WAITING = 32
+
+__all__ = ["build", "launch"]
+
+
+def build(flow: Model, *, cache_bytes: int = CACHE_BYTES) -> gr.Blocks:
+    """The page for `flow`; each tab gets a session of at most `cache_bytes` bytes."""
+    page = make_page(flow, Registry(lambda: Session(flow, cache_bytes=cache_bytes)))
+    return page.queue(max_size=WAITING)
+
+
+def launch(
+    flow: Model,
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    cache_bytes: int = CACHE_BYTES,
+    open_browser: bool = False,
+) -> None:
+    """Serve the page until interrupted. Without a host or a port Gradio's own environment variables decide."""
+    build(flow, cache_bytes=cache_bytes).launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=open_browser,
+        theme=theme(),
+        css_paths=asset("app.css"),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        share=False,
+    )

@@ -1,0 +1,53 @@
+"""The history: every picture still in the session, newest first, each to restore, save or forget."""
+
+from collections.abc import Sequence
+from html import escape
+
+from trajflow.ui import png, words
+
+SHOWN = 60
+
+# One listener for all cards: the buttons say what they do and to which entry.
+SCRIPT = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-action]');
+  if (button) trigger('click', {action: button.dataset.action, key: button.dataset.key});
+});
+"""
+
+
+def gallery(entries: Sequence, nbytes: int, capacity: int, shown: str | None, steps_of) -> str:
+    """HTML of the history and of the memory it takes."""
+    memory = f"{words.size(nbytes)} of {words.size(capacity)} in use"
+    share = min(1.0, nbytes / capacity) if capacity else 0.0
+    head = (
+        f"<header><span>{words.plural(len(entries), 'picture')}</span>"
+        f'<span class="tf-memory" title="Trajectories kept in memory for this tab"><i style="width:{100 * share:.1f}%"></i>'
+        f"<b>{memory}</b></span></header>"
+    )
+    if not entries:
+        return f'<div class="tf-history">{head}<p class="tf-none">Pictures you make stay here until you close the tab.</p></div>'
+    cards = "".join(_card(entry, entry.key == shown, steps_of(entry.result)) for entry in entries[:SHOWN])
+    older = len(entries) - SHOWN
+    more = (
+        f'<p class="tf-none">and {words.plural(older, "older picture")}, still used as sources</p>' if older > 0 else ""
+    )
+    return f'<div class="tf-history">{head}<ol>{cards}</ol>{more}</div>'
+
+
+def _card(entry, is_shown: bool, steps: int) -> str:
+    result = entry.result
+    prompt, key = escape(result.request.prompt), escape(entry.key)
+    numbers = f"{result.cost.nfe} of {steps}"
+    if result.metrics is not None:
+        numbers += " · identical" if result.metrics.identical else f" · {result.metrics.psnr_db:.1f} dB"
+    elif entry.is_true:
+        numbers += " · full run"
+    return (
+        f'<li class="{"tf-shown" if is_shown else ""}">'
+        f'<button class="tf-restore" data-action="restore" data-key="{key}" title="Show this run again, with its settings">'
+        f'<img src="{png.thumbnail(result.image)}" alt="{prompt}"><span>{prompt}</span></button>'
+        f"<small>seed {result.request.seed} · {numbers}</small>"
+        f'<p><button data-action="save" data-key="{key}">Download</button>'
+        f'<button data-action="forget" data-key="{key}">Forget</button></p></li>'
+    )

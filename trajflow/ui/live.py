@@ -1,0 +1,85 @@
+"""A run while it is under way: what its step events add up to, and when it is time to draw again."""
+
+import time
+from dataclasses import dataclass, field
+
+from PIL.Image import Image
+
+from trajflow.base import Step, StepKind
+from trajflow.session import Session
+from trajflow.ui import pictures, words
+
+REDRAW_SECONDS = 0.12
+
+
+@dataclass
+class Live:
+    """The picture, strip and angles of a run so far."""
+
+    prompt: str
+    size: tuple[int, int]
+    compare: bool
+    expected: int | None
+    kinds: list[StepKind | None] = field(default_factory=list)
+    angles: dict[int, float] = field(default_factory=dict)
+    last: Step | None = None
+    cached: Image | None = None
+    baseline: Image | None = None
+    drawn: float = 0.0
+    nfe: int = 0
+    _latest: dict[str, Step] = field(default_factory=dict)
+
+    def add(self, step: Step) -> None:
+        """Take in one step event."""
+        self.last = step
+        self._latest[step.phase] = step
+        if step.phase == "baseline":
+            return
+        if not self.kinds:
+            self.kinds = ["cached"] * step.k + [None] * (step.steps - step.k)
+        self.kinds[step.k], self.nfe = step.kind, step.nfe
+        if step.angle is not None:
+            self.angles[step.k] = step.angle
+
+    def is_due(self) -> bool:
+        """Whether to draw now: not more often than a browser shows usefully, but always at a phase's first and last step."""
+        edge = self.last is not None and self.last.k in (0, self.last.steps - 1)
+        return edge or time.monotonic() - self.drawn >= REDRAW_SECONDS
+
+    def decode(self, session: Session) -> None:
+        """Turn the newest previews into pictures."""
+        for phase, step in self._latest.items():
+            image = session.decode(step.preview)
+            if phase == "baseline":
+                self.baseline = image
+            else:
+                self.cached = image
+        self._latest.clear()
+        self.drawn = time.monotonic()
+
+    @property
+    def done(self) -> int:
+        """Steps of the picture itself taken so far."""
+        return len(self.kinds) - self.kinds.count(None)
+
+    def cards(self, *, is_stopped: bool = False) -> str:
+        """HTML of the pictures so far."""
+        if self.cached is None:
+            return pictures.invitation(self.size)
+        badge = f"step {self.done} of {len(self.kinds)}" if self.done < len(self.kinds) else ""
+        if is_stopped:
+            badge = f"unfinished · {badge}" if badge else "not kept"
+        return pictures.unfinished(
+            self.size,
+            self.prompt,
+            self.cached,
+            self.baseline,
+            badge=badge,
+            compare=self.compare and not is_stopped,
+            spent=words.plural(self.nfe, "evaluation"),
+        )
+
+    def status(self) -> str:
+        """HTML of the status line."""
+        assert self.last is not None
+        return words.progress(self.last, self.expected)

@@ -1,0 +1,180 @@
+"""The page: where everything stands, and which event calls which handler."""
+
+import json
+from html import escape
+
+import gradio as gr
+
+from trajflow import STRATEGIES, plots
+from trajflow.base import Model
+from trajflow.ui import history, pictures, words
+from trajflow.ui.handlers import FORM, Handlers
+from trajflow.ui.parts import Parts
+from trajflow.ui.registry import Registry
+from trajflow.ui.strip import strip
+from trajflow.ui.theme import asset
+
+# A picture's settings are inside the picture the page already has: saving it needs no server.
+SAVE_SHOWN = """
+element.addEventListener('click', (event) => {
+  const link = event.target.closest('[data-save]');
+  if (!link) return;
+  link.href = link.closest('figure').querySelector('img').src;
+  link.download = link.dataset.save;
+});
+"""
+SAVE_SENT = "watch('value', () => { const link = element.querySelector('a'); if (link) link.click(); });"
+TELL_STORY = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-index]');
+  if (button) trigger('click', {index: Number(button.dataset.index)});
+});
+"""
+
+
+def make_page(flow: Model, registry: Registry) -> gr.Blocks:
+    """The whole page over one model; sessions come from `registry`."""
+    examples = json.loads(asset("examples.json").read_text())
+    with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
+        parts = _lay_out(flow, examples)
+        _wire(page, parts, Handlers(flow, registry, parts, examples["story"]), registry)
+    return page
+
+
+def _lay_out(flow: Model, examples: dict) -> Parts:
+    defaults = flow.defaults
+    made: dict[str, gr.blocks.Block] = {"key": gr.State(None)}
+    gr.HTML(
+        "<h1>trajflow</h1><p>Tweak a prompt, pay a fraction: each picture is made from the paths of the ones before it, "
+        f"and measured against the full run.</p><span>model: {escape(flow.name)}</span>",
+        elem_id="tf-head",
+    )
+    with gr.Row(elem_id="tf-ask"):
+        made["prompt"] = gr.Textbox(
+            placeholder="a mountain landscape at sunset", lines=1, max_lines=4, label="Prompt", show_label=False,
+            container=False, scale=6, min_width=200, autofocus=True, elem_id="tf-prompt",
+        )  # fmt: skip
+        made["generate"] = gr.Button("Generate", variant="primary", scale=1, min_width=120, elem_id="tf-generate")
+        made["stop"] = gr.Button("Stop", variant="stop", scale=1, min_width=120, visible=False, elem_id="tf-stop")
+    made["story"] = gr.HTML(_story(examples["story"]), elem_id="tf-story", js_on_load=TELL_STORY)
+    with gr.Accordion("Settings", open=False, elem_id="tf-settings"):
+        made |= _settings(flow, examples["seed"])
+    made["outlook"] = gr.HTML("", elem_id="tf-outlook")
+    made["status"] = gr.HTML(words.line("idle", "Ready."), elem_id="tf-status")
+    with gr.Row(elem_id="tf-stage"):
+        with gr.Column(scale=3, min_width=320, elem_id="tf-main"):
+            made["pictures"] = gr.HTML(
+                pictures.invitation((defaults.width, defaults.height)), elem_id="tf-pictures", js_on_load=SAVE_SHOWN
+            )
+            made["strip"] = gr.HTML(strip(()), elem_id="tf-strip")
+        with gr.Column(scale=2, min_width=300, elem_id="tf-side"):
+            made["slider"] = gr.ImageSlider(
+                label="From scratch | cached", format="png", type="pil", interactive=False, elem_id="tf-slider",
+                max_height=320, buttons=[],
+            )  # fmt: skip
+            made["angle"] = gr.LinePlot(
+                plots.angles({}), x="step", y="degrees", height=190, label="Velocity angle to the cached path",
+                x_lim=[0, max(defaults.steps - 1, 1)], y_lim=[0, None], elem_id="tf-angle", buttons=[],
+            )  # fmt: skip
+    with gr.Column(visible=False, elem_id="tf-charts") as charts:
+        gr.HTML("<h2>This session</h2>")
+        with gr.Row():
+            made["latency"] = gr.Plot(label="Latency (s)", min_width=280)
+            made["fidelity"] = gr.Plot(label="PSNR to from-scratch (dB)", min_width=280)
+            made["evaluations"] = gr.Plot(label="Network evaluations", min_width=280)
+    made["charts"] = charts
+    with gr.Row(elem_id="tf-history-head"):
+        gr.HTML("<h2>History</h2>")
+        made["forget_all"] = gr.Button("Forget all", size="sm", scale=0, min_width=110, elem_id="tf-forget-all")
+    empty = '<div class="tf-history"><p class="tf-none">Pictures you make stay here until you close the tab.</p></div>'
+    made["history"] = gr.HTML(empty, elem_id="tf-history", js_on_load=history.SCRIPT)
+    made["saver"] = gr.HTML("", elem_id="tf-saver", js_on_load=SAVE_SENT, visible="hidden")
+    return Parts(**made)
+
+
+def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
+    defaults = flow.defaults
+    made: dict[str, gr.blocks.Block] = {}
+    with gr.Row(equal_height=True):
+        made["seed"] = gr.Number(seed, label="Seed", precision=0, min_width=120, elem_id="tf-seed")
+        made["dice"] = gr.Button("⚄ New seed", min_width=120, scale=0, elem_id="tf-dice")
+        made["keep_seed"] = gr.Checkbox(
+            True, label="Keep the seed", info="Only runs with the same seed share their paths.", min_width=180,
+            elem_id="tf-keep-seed",
+        )  # fmt: skip
+        made["compare"] = gr.Checkbox(
+            True, label="Compare with from-scratch", info="Also runs every step, to measure.", min_width=180,
+            elem_id="tf-compare",
+        )  # fmt: skip
+    with gr.Row():
+        made["strategy"] = gr.Dropdown(
+            list(STRATEGIES), value="auto", label="Strategy", min_width=160, elem_id="tf-strategy", filterable=False
+        )
+        made["budget"] = gr.Slider(
+            0,
+            100,
+            0,
+            step=1,
+            label="Budget of evaluations",
+            info="0: the planner chooses",
+            min_width=200,
+            elem_id="tf-budget",
+        )
+    with gr.Row():
+        made["steps"] = gr.Slider(1, 100, defaults.steps, step=1, label="Steps", min_width=200, elem_id="tf-steps")
+        made["guidance"] = gr.Slider(
+            0, 15, defaults.guidance, step=0.1, label="Guidance", min_width=200, elem_id="tf-guidance"
+        )
+    with gr.Row():
+        made["width"] = gr.Number(
+            defaults.width, label="Width", precision=0, step=defaults.size_multiple, min_width=100, elem_id="tf-width"
+        )
+        made["height"] = gr.Number(
+            defaults.height,
+            label="Height",
+            precision=0,
+            step=defaults.size_multiple,
+            min_width=100,
+            elem_id="tf-height",
+        )
+        made["negative_prompt"] = gr.Textbox(
+            "", label="Negative prompt", lines=1, max_lines=3, scale=3, min_width=200, elem_id="tf-negative"
+        )
+    return made
+
+
+def _story(steps: list[dict[str, str]]) -> str:
+    cards = "".join(
+        f'<li><button data-index="{index}"><b>{escape(step["title"])}</b><span>{escape(step["prompt"])}</span>'
+        f"<small>{escape(step['note'])}</small></button></li>"
+        for index, step in enumerate(steps)
+    )
+    return f"<ol>{cards}</ol>"
+
+
+def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> None:
+    form = [getattr(parts, name) for name in FORM]
+    everything = [part for part in vars(parts).values() if part is not parts.dice]
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    page.load(on.arrive, parts.key, [parts.key, parts.history], queue=False, **quiet)
+    page.unload(on.leave)
+    parts.key.delete_callback = registry.drop
+
+    look = {"inputs": [parts.key, parts.keep_seed, *form], "outputs": parts.outlook, "concurrency_limit": 2, **quiet}
+    told = parts.story.click(on.chapter, None, parts.prompt, queue=False, **quiet)
+    started = gr.on(
+        [parts.prompt.submit, parts.generate.click, told.success],
+        on.begin,
+        [parts.key, parts.seed, parts.keep_seed],
+        [parts.key, parts.seed, parts.status, parts.generate, parts.stop],
+        queue=False,
+        trigger_mode="once",
+        **quiet,
+    )
+    ran = started.success(on.run, [parts.key, *form], everything, concurrency_limit=1, concurrency_id="model", **quiet)
+    ran.then(on.foresee, **look)
+    parts.stop.click(on.stop, parts.key, [parts.status, parts.generate, parts.stop], queue=False, **quiet)
+    parts.dice.click(on.dice, None, parts.seed, queue=False, **quiet)
+    parts.history.click(on.card, parts.key, everything, queue=False, **quiet)
+    parts.forget_all.click(on.forget_all, parts.key, everything, queue=False, **quiet).then(on.foresee, **look)
+    gr.on([part.change for part in (*form, parts.keep_seed)], on.foresee, trigger_mode="always_last", **look)

@@ -1,0 +1,125 @@
+"""The two pictures, side by side at the same size, with their numbers under each."""
+
+import re
+from html import escape
+
+from PIL.Image import Image
+
+from trajflow.base import Result
+from trajflow.ui import png, words
+
+MAGNIFIED = 2.5
+WIDEST = 512
+
+
+def card(
+    title: str,
+    *,
+    side: str,
+    size: tuple[int, int],
+    source: str | None = None,
+    alt: str = "",
+    badge: str = "",
+    empty: str = "",
+    lines: tuple[str, ...] = (),
+    save_as: str = "",
+) -> str:
+    """HTML of one picture card. `size` is the picture's (width, height) in pixels, which decides the frame before there
+    is a picture, so that nothing jumps; `source` is its data URI."""
+    width, height = size
+    frame = f"--ratio:{width}/{height};--width:{min(WIDEST, round(width * MAGNIFIED))}px"
+    picture = f'<img src="{source}" alt="{escape(alt)}">' if source else f"<p>{escape(empty)}</p>"
+    mark = f'<span class="tf-badge">{escape(badge)}</span>' if badge else ""
+    numbers = "".join(f"<li>{escape(text)}</li>" for text in lines)
+    save = f'<a class="tf-save" href="#" data-save="{escape(save_as)}">Download PNG</a>' if save_as and source else ""
+    return (
+        f'<figure class="tf-card tf-{side}" style="{frame}"><figcaption class="tf-title">{escape(title)}{save}</figcaption>'
+        f'<div class="tf-frame{"" if source else " tf-empty"}">{picture}{mark}</div>'
+        f'<ul class="tf-numbers">{numbers}</ul></figure>'
+    )
+
+
+def pair(left: str, right: str) -> str:
+    """HTML of the two cards."""
+    return f'<div class="tf-pair">{left}{right}</div>'
+
+
+def invitation(size: tuple[int, int]) -> str:
+    """The cards before the first run."""
+    return pair(
+        card("Your picture", side="cached", size=size, empty="Describe a landscape, or start the story at 1."),
+        card("From scratch", side="baseline", size=size, empty="The full run appears here, to compare."),
+    )
+
+
+def unfinished(
+    size: tuple[int, int], prompt: str, left: Image, right: Image | None, *, badge: str, compare: bool, spent: str
+) -> str:
+    """The cards while a run is under way, or after it was stopped."""
+    return pair(
+        card(
+            "From the cache",
+            side="cached",
+            size=size,
+            source=png.data_uri(left),
+            alt=prompt,
+            badge=badge,
+            lines=(spent,),
+        ),
+        card(
+            "From scratch",
+            side="baseline",
+            size=size,
+            source=png.data_uri(right) if right else None,
+            alt=f"{prompt}, from scratch",
+            badge="comparing" if right else "",
+            empty="Comes next." if compare else "Comparison is off.",
+        ),
+    )
+
+
+def finished(result: Result, steps: int, model: str) -> str:
+    """The cards of a finished run."""
+    prompt, size = result.request.prompt, result.image.size
+    settings = png.settings_of(result, model)
+    full = result.baseline_cost.nfe if result.baseline_cost else steps
+    verdict = " · ".join(filter(None, (words.fidelity(result), words.saving(result.cost.nfe, full))))
+    left = card(
+        _title(result),
+        side="cached",
+        size=size,
+        source=png.data_uri(result.image, settings),
+        alt=prompt,
+        lines=(f"{words.plural(result.cost.nfe, 'evaluation')} · {words.duration(words.seconds(result))}", verdict),
+        save_as=file_name(result),
+    )
+    if result.baseline is None:
+        empty = "Comparison is off; switch it on in the settings."
+        return pair(left, card("From scratch", side="baseline", size=size, empty=empty))
+    spent = [words.plural(result.baseline_cost.nfe, "evaluation")] if result.baseline_cost else []
+    spent += [words.duration(sum(result.baseline_seconds.values()))] if result.baseline_seconds else []
+    likeness = () if result.metrics is None else (f"SSIM {result.metrics.ssim:.3f}",)
+    right = card(
+        "From scratch",
+        side="baseline",
+        size=size,
+        source=png.data_uri(
+            result.baseline, {**settings, "strategy": "baseline", "planned": "baseline", "budget": None}
+        ),
+        alt=f"{prompt}, from scratch",
+        lines=(" · ".join(spent), *likeness),
+        save_as=file_name(result, "-from-scratch"),
+    )
+    return pair(left, right)
+
+
+def file_name(result: Result, mark: str = "") -> str:
+    """A name to save the picture under: the prompt's first words and the seed."""
+    slug = "-".join(re.findall(r"[a-z0-9]+", result.request.prompt.lower())[:8])[:60]
+    return f"trajflow-{slug or 'picture'}-seed{result.request.seed}{mark}.png"
+
+
+def _title(result: Result) -> str:
+    if result.from_store:
+        return "Stored"
+    return "Computed in full" if all(kind == "computed" for kind in result.kinds) else "From the cache"
