@@ -44,7 +44,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What the network is told besides x and time: the adapter's own named tensors, and the guidance they are used with."""
+    """What the network is told besides x and time: the adapter's own named tensors, and the guidance they go with."""
 
     prompt: str
     negative_prompt: str
@@ -81,7 +81,7 @@ class Model(Protocol):
     defaults: Defaults
 
     def identity(self) -> Mapping[str, Any]:
-        """Everything that decides a velocity, JSON-serialisable: weights, dtype, text lengths, guidance kind, layout."""
+        """Everything that decides a velocity, as plain JSON: weights, dtype, text lengths, guidance kind, layout."""
 
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """Shape of x for a picture of that size in pixels."""
@@ -144,7 +144,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Match:
-    """A cached run that fits the request: its entry, the cosine of the two prompts' sentence vectors, the tier's name."""
+    """A cached run that fits the request: its key, the cosine of the two prompts' sentence vectors, the tier's name."""
 
     key: str
     prompt: str
@@ -158,8 +158,8 @@ class Plan:
     """What the sampler will do and why. `nodes` are the steps that will be evaluated, rising; `sources` are entry keys,
     best first; `reason` is one sentence for the user. `options` are settings of the transition, plain values.
 
-    `ladder`, if any, lets the first evaluation correct the guess: rows (largest |D_0| / |v_0|, nodes), rising; the first
-    row that the measured relative difference fits replaces `nodes`, whose number never exceeds `budget`.
+    `ladder`, if any, lets the first evaluation correct the guess: rows (largest |D_0| / |v_0|, nodes), rising; the
+    first row that the measured relative difference fits replaces `nodes`, and never has more than `budget` of them.
     """
 
     strategy: str
@@ -172,13 +172,16 @@ class Plan:
     sources: tuple[str, ...] = ()
     match: Match | None = None
     ladder: tuple[tuple[float, tuple[int, ...]], ...] = ()
-    options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    options: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step just taken. `latents` is x_{k+1}; `preview` the clean picture expected from it (x - sigma v), as latents;
-    `angle` in degrees between the cached source velocity and the evaluated one, where both exist; `seconds` its time."""
+    """One step just taken.
+
+    `latents` is x_{k+1}; `preview` the clean picture expected from it (x - sigma v), as latents; `angle` in degrees
+    between the cached source velocity and the evaluated one, where both exist; `seconds` its own time.
+    """
 
     k: int
     steps: int

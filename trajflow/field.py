@@ -40,4 +40,5 @@ class Field:
 
     @property
     def cost(self) -> Cost:
+        """What has been spent so far."""
         return Cost(self.nfe, self.rows)

@@ -41,8 +41,10 @@ class Run:
         )
 
 
-def angles(by_step: Mapping[int, float]) -> pd.DataFrame:
-    """Columns `step` and `degrees`, one row per evaluated step, in order."""
+def angles(by_step: Mapping[int, float]) -> pd.DataFrame | None:
+    """Columns `step` and `degrees`, one row per evaluated step, in order; None where there is nothing to draw."""
+    if not by_step:
+        return None
     rows = sorted(by_step.items())
     return pd.DataFrame({"step": [k for k, _ in rows], "degrees": [float(angle) for _, angle in rows]})
 
@@ -71,7 +73,7 @@ def fidelity(runs: Sequence[Run]) -> go.Figure:
             name="cached",
         )
     )
-    return _dressed(figure, runs, "dB")
+    return _dressed(figure, runs, "dB").update_yaxes(range=[0, 108])
 
 
 def _bars(
@@ -106,10 +108,10 @@ def _dressed(figure: go.Figure, runs: Sequence[Run], unit: str) -> go.Figure:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": TEXT, "size": 12},
-        margin={"l": 44, "r": 8, "t": 8, "b": 56},
-        height=210,
+        margin={"l": 44, "r": 8, "t": 40, "b": 56},
+        height=240,
         showlegend=len(figure.data) > 1,
-        legend={"orientation": "h", "y": -0.24, "x": 0},
+        legend={"orientation": "h", "y": -0.28, "x": 0},
         modebar={
             "remove": ["select", "lasso", "toImage", "zoom", "pan", "zoomIn", "zoomOut", "autoScale", "resetScale"]
         },
@@ -118,5 +120,5 @@ def _dressed(figure: go.Figure, runs: Sequence[Run], unit: str) -> go.Figure:
         tickformat="d", dtick=1 if len(runs) <= 12 else None, gridcolor="rgba(0,0,0,0)", title_text="run"
     )
     figure.update_xaxes(title_standoff=4, range=[0.4, max(len(runs), 4) + 0.6], zeroline=False, fixedrange=True)
-    figure.update_yaxes(gridcolor=GRID, zeroline=False, rangemode="tozero", title_text=unit, fixedrange=True)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, rangemode="tozero", title_text=unit, title_font_size=11, fixedrange=True)
     return figure

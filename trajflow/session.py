@@ -16,7 +16,7 @@ from trajflow.cache import Entry, Ingredients, MemoryStore, PromptIndex, Sentenc
 from trajflow.cache.entry import new_key
 from trajflow.cache.fingerprint import differences
 from trajflow.cache.tiers import tier_of
-from trajflow.errors import Cancelled
+from trajflow.errors import CacheError, Cancelled
 from trajflow.field import Field
 from trajflow.metrics import PhaseClock, compare_images
 from trajflow.planner import MOST_SOURCES, make_plan
@@ -86,9 +86,9 @@ class Session:
         """Make one picture and return it with its plan, cost and metrics.
 
         None means the model's default; sizes are in pixels, guidance is the pipeline's primary scale. `budget` is a
-        ceiling on network evaluations (nfe), 1 <= budget <= steps, where steps is the from-scratch run bit for bit; None
-        lets the planner choose. `strategy="baseline"` ignores the cache. `compare=True` also runs from scratch, reports
-        that cost apart, keeps it as a true source and fills `result.metrics`.
+        ceiling on network evaluations (nfe), 1 <= budget <= steps; budget = steps is the from-scratch run bit for bit,
+        None lets the planner choose. `strategy="baseline"` ignores the cache. `compare=True` also runs from scratch,
+        reports that cost apart, keeps it as a true source and fills `result.metrics`.
 
         Raises RequestError for a request that cannot be run, Cancelled after `stop()`, NumericalError for NaN.
         """
@@ -108,7 +108,7 @@ class Session:
         return result
 
     def stream(self, prompt: str, **options) -> Iterator[Step | Result]:
-        """As `generate`, but yield each `Step` as it is taken, the `Result` last. Closing the iterator stops the run."""
+        """As `generate`, but yield every `Step` as taken, then the `Result`. Closing the iterator ends the run."""
         request = Request(prompt, **options)
         settings = settle(request, self.flow.defaults)
         with self._running:
@@ -136,6 +136,10 @@ class Session:
         """Every finished request still held, newest first."""
         companions = set(self._baseline_of.values())
         return tuple(entry for entry in self._cache.entries() if entry.key not in companions)
+
+    def adopt(self, entry: Entry) -> None:
+        """Hold another session's entry as the newest, shared and not copied. Its fingerprint decides what it serves."""
+        self._cache.insert(entry)
 
     def forget(self, key: str) -> None:
         """Drop one entry and the from-scratch run that was made to compare it with."""
@@ -188,8 +192,7 @@ class Session:
         if request.compare:
             result = yield from self._compare(result, run, conditioning, settings, ingredients)
         on_own_grid = plan.schedule.steps == settings.steps
-        self._insert(key, ingredients, result, run.trajectory if on_own_grid else None)
-        yield result
+        yield self._keep(ingredients, result, run.trajectory if on_own_grid else None)
 
     def _compare(
         self, result: Result, run: _Run, conditioning: Conditioning, settings: Settings, ingredients: Ingredients
@@ -208,8 +211,8 @@ class Session:
             request = replace(result.request, strategy="baseline", budget=None, compare=False)
             key = new_key()
             companion = Result(request, image, plan, cost, seconds, full.trajectory.kinds, {}, key)
-            self._insert(key, ingredients, companion, full.trajectory)
-            self._baseline_of[result.key] = key
+            if self._keep(ingredients, companion, full.trajectory).key:
+                self._baseline_of[result.key] = key
         return replace(
             result,
             metrics=compare_images(result.image, image),
@@ -246,7 +249,7 @@ class Session:
         return _Run(image, trajectory, field.cost, seconds, time.perf_counter() - began, angles)
 
     def _repeat(self, stored: Entry, request: Request, clock: PhaseClock) -> Result:
-        """The stored result of the same run, at no cost; its from-scratch picture is itself if every step was computed."""
+        """The stored result of the same run, at no cost; if computed in full it is its own from-scratch picture."""
         result = stored.result
         steps = result.plan.schedule.steps
         reason = f"This very picture was made before with all {steps} steps computed: it is shown from the store."
@@ -258,7 +261,7 @@ class Session:
             plan=replace(result.plan, reason=reason, nodes=(), budget=0),
             cost=Cost(0, 0),
             seconds=dict(clock.seconds),
-            kinds=("cached",) * steps,
+            kinds=tuple("cached" for _ in range(steps)),
             angles={},
             from_store=True,
         )
@@ -316,9 +319,15 @@ class Session:
 
     def _source(self, key: str) -> Trajectory:
         entry = self._cache.get(key)
-        assert entry is not None and entry.trajectory is not None
+        assert entry is not None
+        assert entry.trajectory is not None
         return entry.trajectory
 
-    def _insert(self, key: str, ingredients: Ingredients, result: Result, trajectory: Trajectory | None) -> None:
+    def _keep(self, ingredients: Ingredients, result: Result, trajectory: Trajectory | None) -> Result:
+        """Cache a finished run; one larger than the whole cache is returned without a key instead."""
         vector = self._encoder.encode(result.request.prompt.strip())
-        self._cache.insert(Entry(key, ingredients, result, trajectory, vector, time.time()))
+        try:
+            self._cache.insert(Entry(result.key, ingredients, result, trajectory, vector, time.time()))
+        except CacheError:
+            return replace(result, key="")
+        return result

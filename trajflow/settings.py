@@ -15,7 +15,7 @@ MOST_GUIDANCE = 30.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is made with; sizes in pixels. `budget` is a ceiling on evaluations, or None for the planner's choice."""
+    """What a run is made with; sizes in pixels. `budget` is a ceiling on evaluations, None the planner's choice."""
 
     prompt: str
     negative_prompt: str

@@ -1,4 +1,4 @@
-"""Which adapter serves which pipeline, and where models come from: the bundled one, a folder, a hub id, or a pipeline."""
+"""Which adapter serves which pipeline, and where models come from: bundled, a folder, a hub id, or a pipeline."""
 
 import json
 from importlib import resources

@@ -1,7 +1,7 @@
 """Stable Diffusion 3 and 3.5 pipelines, the bundled model among them (arXiv:2403.03206).
 
-Every call below is what `StableDiffusion3Pipeline.__call__` does between the prompt and the picture, taken apart so that
-each velocity can be seen, counted and kept.
+Every call below is what `StableDiffusion3Pipeline.__call__` does between the prompt and the picture, taken apart so
+that each velocity can be seen, counted and kept.
 """
 
 import copy
@@ -20,7 +20,10 @@ from trajflow.base import Conditioning, Defaults, Evaluation, Point, Schedule
 
 
 class SD3Model:
-    """A `StableDiffusion3Pipeline` as a velocity field. `max_sequence_length` is the length of the T5 part of the text."""
+    """A `StableDiffusion3Pipeline` as a velocity field.
+
+    `settings`: `max_sequence_length` of the T5 part of the text, default `steps` and `guidance`.
+    """
 
     def __init__(self, pipeline: StableDiffusion3Pipeline, name: str, settings: Mapping[str, Any]) -> None:
         self.name = name
@@ -41,6 +44,7 @@ class SD3Model:
 
     @property
     def device(self) -> torch.device:
+        """Where the pipeline computes."""
         return self._pipeline._execution_device
 
     def identity(self) -> Mapping[str, Any]:

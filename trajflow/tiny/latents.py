@@ -33,7 +33,7 @@ class NumberedRenders(Dataset):
 def encode_renders(
     autoencoder: AutoencoderKL, count: int, device: torch.device, workers: int, path: Path, seed: int = 1
 ) -> None:
-    """Write `latents` [count, 8, 16, 16] (float16, scaled as the transformer sees them) and `scenes` [count] to `path`."""
+    """Write `latents` [count, 8, 16, 16] (float16, as the transformer sees them) and `scenes` [count] to `path`."""
     autoencoder.to(device, memory_format=torch.channels_last)
     latents, scenes = [], []
     for images, indices in tqdm(

@@ -4,9 +4,12 @@ Two heads read the attributes from each place the pipeline reads text: the poole
 heads are thrown away; the encoders stay frozen while the transformer trains.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 from tqdm import trange
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -17,7 +20,7 @@ from trajflow.tiny.scenes import FOREGROUNDS, SUBJECTS, TIMES, WEATHERS, Scene
 ATTRIBUTES = {"subject": SUBJECTS, "time": TIMES, "weather": WEATHERS, "foreground": FOREGROUNDS}
 
 
-def attribute_labels(scenes: list[Scene]) -> dict[str, torch.Tensor]:
+def attribute_labels(scenes: Sequence[Scene]) -> dict[str, torch.Tensor]:
     """Class indices [B] of every attribute."""
     return {
         name: torch.tensor([values.index(getattr(scene, name)) for scene in scenes])
@@ -35,6 +38,7 @@ class AttributeReader(nn.Module):
         self.pooled = nn.ModuleDict({name: nn.Linear(2 * TEXT_WIDTH, len(v)) for name, v in ATTRIBUTES.items()})
 
     def forward(self, states: torch.Tensor, pooled: torch.Tensor) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """(Logits from the states, logits from the pooled vector) of every attribute."""
         read = torch.einsum("btk,btd->bkd", self.query(states).softmax(dim=1), states)
         return {name: (self.states[name](read[:, k]), self.pooled[name](pooled)) for k, name in enumerate(ATTRIBUTES)}
 
@@ -59,9 +63,9 @@ def train_text_encoders(
         states, pooled = embed([caption(scene, rng) for scene in scenes], encoders, tokenizer)
         labels = attribute_labels(scenes)
         read = reader(states, pooled)
-        loss = sum(
-            nn.functional.cross_entropy(logits, labels[name].to(device)) for name in ATTRIBUTES for logits in read[name]
-        )
+        loss = torch.stack(
+            [cross_entropy(logits, labels[name].to(device)) for name in ATTRIBUTES for logits in read[name]]
+        ).sum()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)

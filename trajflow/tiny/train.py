@@ -1,7 +1,7 @@
 """Make the bundled model from nothing: `python -m trajflow.tiny.train --work runs/tiny --release assets/tiny`.
 
-Stages, each kept in the work folder and skipped when its result is there: text encoders, autoencoder, latents, velocity.
-The velocity stage resumes from its checkpoint; `--init` starts it from released weights instead of from noise.
+Stages, each kept in the work folder and skipped when its result is there: text encoders, autoencoder, latents,
+velocity. The velocity stage resumes from its checkpoint; `--init` starts it from released weights, not from noise.
 """
 
 import argparse
@@ -35,6 +35,12 @@ def release(pipeline: StableDiffusion3Pipeline, folder: Path) -> None:
         part.half()
     pipeline.save_pretrained(folder)
     (folder / "trajflow.json").write_text(json.dumps(SETTINGS, indent=2) + "\n")
+
+
+def load_released(folder: Path) -> StableDiffusion3Pipeline:
+    """A released pipeline in float32, by stock diffusers."""
+    absent = dict.fromkeys(("text_encoder_3", "tokenizer_3", "image_encoder", "feature_extractor"))
+    return StableDiffusion3Pipeline.from_pretrained(folder, dtype=torch.float32, **absent)
 
 
 def make_text_encoders(work: Path, steps: int, device: torch.device):
@@ -82,9 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     options.work.mkdir(parents=True, exist_ok=True)
     if options.init and not (options.work / "tokenizer").exists():
-        start = StableDiffusion3Pipeline.from_pretrained(
-            options.init, text_encoder_3=None, tokenizer_3=None, image_encoder=None, feature_extractor=None
-        )
+        start = load_released(options.init)
         start.save_pretrained(options.work)
     tokenizer, encoders = make_text_encoders(options.work, options.text_steps, device)
     autoencoder = make_autoencoder(options.work, options.autoencoder_steps, device, options.workers)

@@ -1,7 +1,7 @@
 """The transformer learns the velocity of the rectified flow (arXiv:2209.03003, arXiv:2403.03206).
 
-With image latents z and noise e: x = (1 - sigma) z + sigma e, and the target is v = e - z. Block matrices are trained by
-Muon, all else by AdamW; the learning rate is constant, then falls linearly to zero over the last fifth.
+With image latents z and noise e: x = (1 - sigma) z + sigma e, and the target is v = e - z. Block matrices are trained
+by Muon, all else by AdamW; the learning rate is constant, then falls linearly to zero over the last fifth.
 """
 
 import copy
@@ -25,7 +25,8 @@ EMA = 0.9995
 
 def build_optimizers(transformer: SD3Transformer2DModel) -> list[torch.optim.Optimizer]:
     """Muon for the 2-D weights inside the blocks, AdamW for embeddings, norms, biases and the output."""
-    muon, adamw = [], []
+    muon: list[nn.Parameter] = []
+    adamw: list[nn.Parameter] = []
     for name, parameter in transformer.named_parameters():
         (muon if parameter.ndim == 2 and name.startswith("transformer_blocks") else adamw).append(parameter)
     return [

@@ -25,7 +25,7 @@ WINDOW = 3
 
 
 def fit_global(fresh: Tensor, cached: Tensor) -> Tensor:
-    """Weights [S] for fresh [1, C, H, W] (any shape) from cached [S, *fresh.shape]; the nearest source is the reference."""
+    """Weights [S] for `fresh` of any shape from `cached` [S, *fresh.shape]; the nearest source is the reference."""
     distances = (cached - fresh).flatten(1).norm(dim=1)
     nearest = int(distances.argmin())
     others = [i for i in range(len(cached)) if i != nearest]
@@ -72,9 +72,9 @@ class BasisState:
     """Weights of the newest node, broadcastable over [S, *x.shape], and the fresh velocities of the last two nodes."""
 
     cached: Tensor
+    weights: Tensor
     nodes: tuple[int, ...]
     plan: Plan
-    weights: Tensor | None = None
     fresh: tuple[tuple[int, Tensor], ...] = ()
     exact: int | None = None
 
@@ -91,7 +91,8 @@ class Basis:
     ) -> tuple[BasisState, int, Tensor]:
         """Start at step 0, from the noise shared with the sources."""
         cached = torch.stack([source.velocities for source in sources])
-        return BasisState(cached, plan.nodes, plan), 0, field.noise
+        weights = torch.full((len(sources), *[1] * field.noise.ndim), 1 / len(sources), device=cached.device)
+        return BasisState(cached, weights, plan.nodes, plan), 0, field.noise
 
     def velocity(
         self, k: int, x: Tensor, state: BasisState, field: VelocityField
@@ -117,7 +118,7 @@ class Basis:
         if k == 0:
             nearest = (basis - target).flatten(1).norm(dim=1).min()
             nodes = correct_nodes(state.plan, float(nearest / target.norm()))
-        if target.ndim == 4 and len(cached) > 1 and state.plan.options.get("local", True):
+        if target.ndim == 4 and len(cached) > 1:
             weights = fit_local(target, basis, weights)
         else:
             weights = weights.view(-1, *[1] * target.ndim)

@@ -1,8 +1,8 @@
 """Blend: a direct switch softened over a few steps, v = v_old + alpha (v_new - v_old).
 
 alpha = logistic(10 (progress - 1/2)), progress = (k - switch) / n, over n = 3 / 5 / 8 steps for a prompt similarity
-above 0.95 / above 0.90 / below (the adaptive alpha schedule of the MPC note). Equal velocities blend to themselves; without a
-cached prefix there is nothing to soften.
+above 0.95 / above 0.90 / below (the adaptive alpha schedule of the MPC note). Equal velocities blend to themselves;
+without a cached prefix there is nothing to soften.
 """
 
 import math

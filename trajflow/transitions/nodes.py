@@ -30,4 +30,4 @@ def extrapolate(measured: tuple[tuple[float, Tensor], ...], sigma: float, dampin
 def damping_for(plan: Plan, nodes: tuple[int, ...]) -> float:
     """How much of the linear slope to follow: with few nodes far apart, holding is safer."""
     options = plan.options
-    return float(options.get("damping", 0.0)) if len(nodes) >= options.get("damping_from", 0) else 0.0
+    return options.get("damping", 0.0) if len(nodes) >= options.get("damping_from", 0) else 0.0

@@ -10,6 +10,7 @@ from trajflow.session import Session
 from trajflow.ui import pictures, words
 
 REDRAW_SECONDS = 0.12
+PREVIEW_SHARE = 0.25
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Live:
     last: Step | None = None
     cached: Image | None = None
     baseline: Image | None = None
-    drawn: float = 0.0
+    next_drawing: float = 0.0
     nfe: int = 0
     _latest: dict[str, Step] = field(default_factory=dict)
 
@@ -42,12 +43,14 @@ class Live:
             self.angles[step.k] = step.angle
 
     def is_due(self) -> bool:
-        """Whether to draw now: not more often than a browser shows usefully, but always at a phase's first and last step."""
+        """Whether to draw now: at a phase's first and last step, and between them as often as a browser shows usefully
+        and as leaves previews a small share of the time."""
         edge = self.last is not None and self.last.k in (0, self.last.steps - 1)
-        return edge or time.monotonic() - self.drawn >= REDRAW_SECONDS
+        return edge or time.monotonic() >= self.next_drawing
 
     def decode(self, session: Session) -> None:
         """Turn the newest previews into pictures."""
+        began = time.monotonic()
         for phase, step in self._latest.items():
             image = session.decode(step.preview)
             if phase == "baseline":
@@ -55,7 +58,8 @@ class Live:
             else:
                 self.cached = image
         self._latest.clear()
-        self.drawn = time.monotonic()
+        ended = time.monotonic()
+        self.next_drawing = ended + max(REDRAW_SECONDS, (ended - began) * (1 / PREVIEW_SHARE - 1))
 
     @property
     def done(self) -> int:

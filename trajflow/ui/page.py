@@ -5,7 +5,7 @@ from html import escape
 
 import gradio as gr
 
-from trajflow import STRATEGIES, plots
+from trajflow import STRATEGIES
 from trajflow.base import Model
 from trajflow.ui import history, pictures, words
 from trajflow.ui.handlers import FORM, Handlers
@@ -44,10 +44,10 @@ def make_page(flow: Model, registry: Registry) -> gr.Blocks:
 def _lay_out(flow: Model, examples: dict) -> Parts:
     defaults = flow.defaults
     made: dict[str, gr.blocks.Block] = {"key": gr.State(None)}
-    gr.HTML(
-        "<h1>trajflow</h1><p>Tweak a prompt, pay a fraction: each picture is made from the paths of the ones before it, "
-        f"and measured against the full run.</p><span>model: {escape(flow.name)}</span>",
-        elem_id="tf-head",
+    _html(
+        "<h1>trajflow</h1><p>Tweak a prompt, pay a fraction: pictures made from the paths of earlier ones, measured "
+        f"against the full run.</p><span>model: {escape(flow.name)}</span>",
+        "tf-head",
     )
     with gr.Row(elem_id="tf-ask"):
         made["prompt"] = gr.Textbox(
@@ -56,40 +56,45 @@ def _lay_out(flow: Model, examples: dict) -> Parts:
         )  # fmt: skip
         made["generate"] = gr.Button("Generate", variant="primary", scale=1, min_width=120, elem_id="tf-generate")
         made["stop"] = gr.Button("Stop", variant="stop", scale=1, min_width=120, visible=False, elem_id="tf-stop")
-    made["story"] = gr.HTML(_story(examples["story"]), elem_id="tf-story", js_on_load=TELL_STORY)
+    made["outlook"] = _html("", "tf-outlook")
+    made["story"] = _html(_story(examples["story"]), "tf-story", TELL_STORY)
     with gr.Accordion("Settings", open=False, elem_id="tf-settings"):
         made |= _settings(flow, examples["seed"])
-    made["outlook"] = gr.HTML("", elem_id="tf-outlook")
-    made["status"] = gr.HTML(words.line("idle", "Ready."), elem_id="tf-status")
+    made["status"] = _html(words.line("idle", "Ready."), "tf-status")
     with gr.Row(elem_id="tf-stage"):
         with gr.Column(scale=3, min_width=320, elem_id="tf-main"):
-            made["pictures"] = gr.HTML(
-                pictures.invitation((defaults.width, defaults.height)), elem_id="tf-pictures", js_on_load=SAVE_SHOWN
-            )
-            made["strip"] = gr.HTML(strip(()), elem_id="tf-strip")
+            made["pictures"] = _html(pictures.invitation((defaults.width, defaults.height)), "tf-pictures", SAVE_SHOWN)
+            made["strip"] = _html(strip(()), "tf-strip")
         with gr.Column(scale=2, min_width=300, elem_id="tf-side"):
+            _html('<p class="tf-title">Slide between from scratch and cached</p>')
             made["slider"] = gr.ImageSlider(
-                label="From scratch | cached", format="png", type="pil", interactive=False, elem_id="tf-slider",
-                max_height=320, buttons=[],
+                label="From scratch and cached, to slide between", show_label=False, format="png", type="pil",
+                interactive=False, elem_id="tf-slider", max_height=300, buttons=[],
             )  # fmt: skip
+            _html('<p class="tf-title">Velocity angle to the cached path, per step</p>')
             made["angle"] = gr.LinePlot(
-                plots.angles({}), x="step", y="degrees", height=190, label="Velocity angle to the cached path",
+                None, x="step", y="degrees", height=170, label="Velocity angle per step", show_label=False,
                 x_lim=[0, max(defaults.steps - 1, 1)], y_lim=[0, None], elem_id="tf-angle", buttons=[],
             )  # fmt: skip
     with gr.Column(visible=False, elem_id="tf-charts") as charts:
-        gr.HTML("<h2>This session</h2>")
+        _html("<h2>This session</h2>")
         with gr.Row():
-            made["latency"] = gr.Plot(label="Latency (s)", min_width=280)
-            made["fidelity"] = gr.Plot(label="PSNR to from-scratch (dB)", min_width=280)
+            made["latency"] = gr.Plot(label="Latency in seconds", min_width=280)
+            made["fidelity"] = gr.Plot(label="PSNR to from-scratch in dB", min_width=280)
             made["evaluations"] = gr.Plot(label="Network evaluations", min_width=280)
     made["charts"] = charts
     with gr.Row(elem_id="tf-history-head"):
-        gr.HTML("<h2>History</h2>")
+        _html("<h2>History</h2>")
         made["forget_all"] = gr.Button("Forget all", size="sm", scale=0, min_width=110, elem_id="tf-forget-all")
     empty = '<div class="tf-history"><p class="tf-none">Pictures you make stay here until you close the tab.</p></div>'
-    made["history"] = gr.HTML(empty, elem_id="tf-history", js_on_load=history.SCRIPT)
-    made["saver"] = gr.HTML("", elem_id="tf-saver", js_on_load=SAVE_SENT, visible="hidden")
+    made["history"] = _html(empty, "tf-history", history.SCRIPT)
+    made["saver"] = _html("", "tf-saver", SAVE_SENT)
     return Parts(**made)
+
+
+def _html(value: str, name: str | None = None, script: str | None = None) -> gr.HTML:
+    """HTML in the page's own style, with the script that turns clicks into events."""
+    return gr.HTML(value, elem_id=name, js_on_load=script, apply_default_css=False)
 
 
 def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
@@ -145,8 +150,8 @@ def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
 
 def _story(steps: list[dict[str, str]]) -> str:
     cards = "".join(
-        f'<li><button data-index="{index}"><b>{escape(step["title"])}</b><span>{escape(step["prompt"])}</span>'
-        f"<small>{escape(step['note'])}</small></button></li>"
+        f'<li><button data-index="{index}" title="{escape(step["note"])}"><b>{escape(step["title"])}</b>'
+        f"<span>{escape(step['prompt'])}</span></button></li>"
         for index, step in enumerate(steps)
     )
     return f"<ol>{cards}</ol>"
@@ -162,17 +167,16 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
 
     look = {"inputs": [parts.key, parts.keep_seed, *form], "outputs": parts.outlook, "concurrency_limit": 2, **quiet}
     told = parts.story.click(on.chapter, None, parts.prompt, queue=False, **quiet)
-    started = gr.on(
-        [parts.prompt.submit, parts.generate.click, told.success],
-        on.begin,
-        [parts.key, parts.seed, parts.keep_seed],
-        [parts.key, parts.seed, parts.status, parts.generate, parts.stop],
-        queue=False,
-        trigger_mode="once",
-        **quiet,
-    )
-    ran = started.success(on.run, [parts.key, *form], everything, concurrency_limit=1, concurrency_id="model", **quiet)
-    ran.then(on.foresee, **look)
+    for start in (parts.prompt.submit, parts.generate.click, told.success):
+        started = start(
+            on.begin,
+            [parts.key, parts.seed, parts.keep_seed],
+            [parts.key, parts.seed, parts.status, parts.generate, parts.stop],
+            queue=False,
+            **quiet,
+        )
+        ran = started.success(on.run, [parts.key, *form], everything, concurrency_limit=1, concurrency_id="model", **quiet)
+        ran.then(on.foresee, **look)
     parts.stop.click(on.stop, parts.key, [parts.status, parts.generate, parts.stop], queue=False, **quiet)
     parts.dice.click(on.dice, None, parts.seed, queue=False, **quiet)
     parts.history.click(on.card, parts.key, everything, queue=False, **quiet)

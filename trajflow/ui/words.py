@@ -65,14 +65,11 @@ def progress(step: Step, expected: int | None) -> str:
 
 def finished(result: Result, steps: int) -> str:
     """The status line after a run: what was used and why, and what it cost."""
-    cost = f"{result.cost.nfe} of {plural(steps, 'evaluation')} in {duration(seconds(result))}."
-    if result.from_store:
-        return line("done", "Stored: this picture was already made with these settings.", detail=cost)
+    cost = f"{result.cost.nfe} of {plural(steps, 'evaluation')} in {duration(seconds(result))}"
     match = result.plan.match
-    if match is None:
-        return line("done", result.plan.reason, detail=cost)
-    used = f"Used “{_short(match.prompt)}” (similarity {match.similarity:.2f}, {match.tier})."
-    return line("done", used, detail=f"{result.plan.reason} {cost}")
+    if match is not None and not result.from_store:
+        cost += f", from “{_short(match.prompt)}” (similarity {match.similarity:.2f}, {match.tier})"
+    return line("done", f"{cost}.", detail=result.plan.reason)
 
 
 def _short(prompt: str, limit: int = 80) -> str:

@@ -1,0 +1,269 @@
+"""Shared builders: a small random SD3 pipeline unlike the bundled one, and a velocity field known in closed form."""
+
+import math
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
+from PIL import Image
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
+
+import trajflow
+from trajflow.base import (
+    Conditioning,
+    Cost,
+    Defaults,
+    Evaluation,
+    Match,
+    Model,
+    Plan,
+    Point,
+    Schedule,
+    Step,
+    Trajectory,
+)
+from trajflow.field import Field
+from trajflow.sampler import sample
+from trajflow.tiny.architecture import build_tokenizer
+from trajflow.transitions import TRANSITIONS
+
+CORPUS = ("a mountain landscape at dusk", "a snowy forest in the fog", "a red cabin by the sea, blurry")
+
+
+def text_encoder(tokenizer: CLIPTokenizer, width: int, projection: int) -> CLIPTextModelWithProjection:
+    return CLIPTextModelWithProjection(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=width,
+            intermediate_size=2 * width,
+            projection_dim=projection,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=tokenizer.model_max_length,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> CLIPTokenizer:
+    return build_tokenizer(CORPUS * 20)
+
+
+@pytest.fixture(scope="session")
+def make_pipeline(tokenizer: CLIPTokenizer) -> Callable[..., StableDiffusion3Pipeline]:
+    """Pipelines of random weights: 4 latent channels, patches of 1, two encoders of unequal width, 32 x 32 pictures.
+
+    Equal arguments give equal weights.
+    """
+
+    def make(
+        *, seed: int = 0, dtype: torch.dtype = torch.float32, heads: int = 2, **scheduler: Any
+    ) -> StableDiffusion3Pipeline:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            transformer = SD3Transformer2DModel(
+                sample_size=8,
+                patch_size=1,
+                in_channels=4,
+                out_channels=4,
+                num_layers=2,
+                attention_head_dim=32 // heads,
+                num_attention_heads=heads,
+                joint_attention_dim=64,
+                caption_projection_dim=32,
+                pooled_projection_dim=40,
+                pos_embed_max_size=12,
+            )
+            # The last layers start at zero or tiny; spread them, so that prompt and time matter to the velocity.
+            for parameter in transformer.parameters():
+                torch.nn.init.normal_(parameter, std=0.15)
+            autoencoder = AutoencoderKL(
+                down_block_types=("DownEncoderBlock2D",) * 3,
+                up_block_types=("UpDecoderBlock2D",) * 3,
+                block_out_channels=(8, 8, 16),
+                layers_per_block=1,
+                latent_channels=4,
+                norm_num_groups=4,
+                sample_size=32,
+                scaling_factor=1.5,
+                shift_factor=0.06,
+                use_quant_conv=False,
+                use_post_quant_conv=False,
+            )
+            encoders = (text_encoder(tokenizer, 32, 24), text_encoder(tokenizer, 24, 16))
+        pipeline = StableDiffusion3Pipeline(
+            transformer=transformer.eval(),
+            scheduler=FlowMatchEulerDiscreteScheduler(**{"shift": 2.0, **scheduler}),
+            vae=autoencoder.eval(),
+            text_encoder=encoders[0].eval(),
+            tokenizer=tokenizer,
+            text_encoder_2=encoders[1].eval(),
+            tokenizer_2=tokenizer,
+            text_encoder_3=None,
+            tokenizer_3=None,
+            image_encoder=None,
+            feature_extractor=None,
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline if dtype == torch.float32 else pipeline.to(dtype)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pipeline(make_pipeline: Callable[..., StableDiffusion3Pipeline]) -> StableDiffusion3Pipeline:
+    return make_pipeline()
+
+
+@pytest.fixture(scope="session")
+def flow(pipeline: StableDiffusion3Pipeline) -> Model:
+    """The random pipeline through the library's front door."""
+    return trajflow.load(pipeline)
+
+
+class GaussianMixture:
+    """A rectified flow whose velocity is exact: x = (1 - sigma) z + sigma e with z from a Gaussian mixture, e normal.
+
+    Given the component m, z and e are linear in x, so with r the posterior of m
+
+        v = E[e - z | x] = sum_m r_m ((sigma - (1 - sigma) s^2) (x - (1 - sigma) mu_m) / var - mu_m),
+        var = (1 - sigma)^2 s^2 + sigma^2.
+
+    A prompt moves all means by the sum of its words' directions, so related prompts have near mixtures and prompts that
+    share words combine: (snowy mountain) + (mountain dusk) - (mountain) = (snowy mountain dusk). With one component the
+    velocity is affine in x and in the means, and the combination is exact.
+    """
+
+    def __init__(self, components: int = 3, size: int = 8, spread: float = 0.6) -> None:
+        self.name = f"mixture of {components}"
+        self.defaults = Defaults(steps=8, guidance=1.0, height=size, width=size, size_multiple=4, largest_side=16)
+        self.calls = 0
+        self._components = components
+        self._spread = spread
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"model": self.name, "spread": self._spread}
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
+        return (1, 3, height, width)
+
+    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
+        return Conditioning(prompt, negative_prompt, guidance, {"size": torch.tensor(self.defaults.height)})
+
+    def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+    def schedule(self, steps: int, shape: tuple[int, ...]) -> Schedule:
+        even = torch.linspace(1, 1 / steps, steps, dtype=torch.float64)
+        sigmas = (3 * even / (1 + 2 * even)).float()
+        return Schedule(torch.cat([sigmas, torch.zeros(1)]), sigmas * 1000)
+
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning) -> Evaluation:
+        self.calls += 1
+        text = self.velocity(x, float(point.sigma), conditioning.prompt)
+        if conditioning.guidance <= 1:
+            return Evaluation(text, {"text": text}, rows=1)
+        negative = self.velocity(x, float(point.sigma), conditioning.negative_prompt)
+        guided = negative + conditioning.guidance * (text - negative)
+        return Evaluation(guided, {"negative": negative, "text": text}, rows=2)
+
+    def decode(self, x: Tensor) -> Image.Image:
+        pixels = (x[0].permute(1, 2, 0).double() * 40 + 128).round().clamp(0, 255)
+        return Image.fromarray(pixels.numpy().astype(np.uint8))
+
+    def means(self, prompt: str, shape: tuple[int, ...]) -> Tensor:
+        """[M, 1, C, H, W] float64."""
+        dims = math.prod(shape)
+        base = torch.stack([self._direction(f"component {m}", shape) for m in range(self._components)])
+        words = [self._direction(word, shape) for word in prompt.lower().split()]
+        shift = sum(words, torch.zeros(shape, dtype=torch.float64))
+        return 2.5 * base / math.sqrt(dims) + 0.15 * shift
+
+    def velocity(self, x: Tensor, sigma: float, prompt: str) -> Tensor:
+        position, means, s2 = x.double(), self.means(prompt, tuple(x.shape)), self._spread**2
+        variance = (1 - sigma) ** 2 * s2 + sigma**2
+        offsets = position - (1 - sigma) * means
+        posterior = torch.softmax(-offsets.flatten(1).square().sum(dim=1) / (2 * variance), dim=0)
+        each = (sigma - (1 - sigma) * s2) * offsets / variance - means
+        return (posterior.view(-1, *[1] * x.ndim) * each).sum(dim=0).to(x.dtype)
+
+    def _direction(self, word: str, shape: tuple[int, ...]) -> Tensor:
+        generator = torch.Generator().manual_seed(zlib.crc32(word.encode()))
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture
+def mixture() -> GaussianMixture:
+    return GaussianMixture()
+
+
+@pytest.fixture
+def make_mixture() -> Callable[..., GaussianMixture]:
+    return GaussianMixture
+
+
+@dataclass(frozen=True)
+class Run:
+    """One sampled run, without a session around it."""
+
+    steps: tuple[Step, ...]
+    trajectory: Trajectory
+    cost: Cost
+
+    @property
+    def latents(self) -> Tensor:
+        return self.steps[-1].latents
+
+
+@pytest.fixture(scope="session")
+def run_plan() -> Callable[..., Run]:
+    """Sample a plan on a model; guidance and seed as given."""
+
+    def run(
+        model: Model, plan: Plan, prompt: str, sources: tuple[Trajectory, ...] = (), *, seed: int = 0, guidance=1.0
+    ) -> Run:
+        shape = model.latent_shape(model.defaults.height, model.defaults.width)
+        conditioning = model.encode(prompt, "", guidance)
+        field = Field(model, conditioning, plan.schedule, model.noise(seed, shape), plan.budget)
+        *steps, trajectory = sample(TRANSITIONS[plan.transition], sources, plan, field, prompt)
+        return Run(tuple(steps), trajectory, field.cost)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def make_grid_plan() -> Callable[..., Plan]:
+    """Plans on a model's own grid, made without the planner: given nodes, or `direct` from a start step."""
+
+    def make(
+        model: Model,
+        steps: int,
+        transition: str = "direct",
+        *,
+        nodes: tuple[int, ...] | None = None,
+        start: int = 0,
+        similarity: float = 0.8,
+        **options: float | bool,
+    ) -> Plan:
+        shape = model.latent_shape(model.defaults.height, model.defaults.width)
+        nodes = tuple(range(start, steps)) if nodes is None else nodes
+        match = Match("key", "an earlier prompt", similarity, "distant", True)
+        grid = model.schedule(steps, shape)
+        return Plan("test", transition, grid, start, nodes, len(nodes), "for a test", (), match, (), options)
+
+    return make
+
+
+@pytest.fixture
+def session(mixture: GaussianMixture) -> Iterator[trajflow.Session]:
+    """A session on the mixture, 8 steps by default."""
+    yield trajflow.Session(mixture)

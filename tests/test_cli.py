@@ -1,0 +1,136 @@
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from trajflow.cli import app
+
+PAIRS = """kind,source,target,seed,history
+time,a mountain landscape,a mountain landscape at dusk,3,
+"""
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    path = tmp_path / "edits.csv"
+    path.write_text(PAIRS)
+    return path
+
+
+def test_help_names_the_commands():
+    for name in ("ui", "generate", "bench", "doctor"):
+        assert name in run("--help").output
+    for command in (("ui",), ("generate",), ("bench", "frontier"), ("doctor",)):
+        assert run(*command, "--help").exit_code == 0
+
+
+def test_the_command_line_adds_no_heavy_import():
+    code = "import sys, trajflow; before = set(sys.modules); import trajflow.cli; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"torch", "diffusers", "transformers", "gradio", "sentence_transformers", "tqdm", "faiss"}
+
+
+def test_generate_saves_each_picture_and_prints_a_line_for_it(tmp_path):
+    out = tmp_path / "new" / "pictures"
+    prompts = ("A mountain!", "a mountain at dusk", "a mountain at dusk")
+    done = run("generate", *prompts, "--seed", 3, "--steps", 4, "--budget", 2, "--out", out, "--compare")
+    assert done.exit_code == 0, done.output
+    first, second, third = done.stdout.splitlines()
+    assert first.startswith(f"{out}/01-a-mountain-seed3.png: 2 of 4 evaluations, ")
+    assert " dB against from scratch. " in first
+    assert "“A mountain!”" in second
+    assert "0 of 4 evaluations" in third
+    assert "identical to from scratch" in third
+    assert sorted(path.name for path in out.iterdir()) == [
+        "01-a-mountain-seed3-from-scratch.png",
+        "01-a-mountain-seed3.png",
+        "02-a-mountain-at-dusk-seed3-from-scratch.png",
+        "02-a-mountain-at-dusk-seed3.png",
+        "03-a-mountain-at-dusk-seed3-from-scratch.png",
+        "03-a-mountain-at-dusk-seed3.png",
+    ]
+    assert all(Image.open(path).size == (128, 128) for path in out.iterdir())
+
+
+def test_generate_without_comparing_states_no_decibels(tmp_path):
+    done = run("generate", "a mountain", "--steps", 4, "--out", tmp_path)
+    assert done.stdout.startswith(f"{tmp_path}/01-a-mountain-seed0.png: 4 of 4 evaluations, ")
+    assert "dB" not in done.stdout
+
+
+def test_frontier_prints_a_table_and_writes_what_it_measured(tmp_path, pairs):
+    out, per_pair = tmp_path / "results" / "out.json", tmp_path / "targets.csv"
+    done = run(
+        "bench", "frontier", "--model", "tiny", "--pairs", pairs, "--budgets", "2, auto", "--strategies", "resume,basis",
+        "--steps", 4, "--json", out, "--per-pair", per_pair,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("| strategy ")
+    report = json.loads(out.read_text())
+    assert report["steps"] == 4
+    assert [(row["strategy"], row["budget"], row["kind"]) for row in report["rows"]] == [
+        (strategy, budget, kind)
+        for strategy in ("resume", "basis")
+        for budget in (2, "auto")
+        for kind in ("time", "all")
+    ]
+    with per_pair.open(newline="") as file:
+        targets = list(csv.DictReader(file))
+    assert [target["target"] for target in targets] == ["a mountain landscape at dusk"] * 4
+
+
+def fails(*arguments):
+    """What stderr says of a run that must fail politely."""
+    done = run(*arguments)
+    assert done.exit_code == 2, done.output
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    [line] = done.stderr.splitlines()
+    return line
+
+
+def test_wrong_requests_are_one_sentence_and_exit_code_2(tmp_path):
+    generate = ("generate", "--out", tmp_path / "out", "--steps", 4)
+    assert fails(*generate, "a mountain", " ").startswith("trajflow: The prompt is empty.")
+    assert "no strategy 'teleport'" in fails(*generate, "a mountain", "--strategy", "teleport")
+    assert "Choose a whole number from 1 to 4" in fails(*generate, "a mountain", "--budget", 9)
+    assert "could not be loaded" in fails(*generate, "a mountain", "--model", tmp_path)
+    assert not any((tmp_path / "out").iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_the_run(tmp_path):
+    (tmp_path / "taken").write_text("")
+    assert "cannot be made" in fails("generate", "a mountain", "--out", tmp_path / "taken" / "out")
+
+
+def test_wrong_benchmarks_are_one_sentence_and_exit_code_2(tmp_path, pairs):
+    assert "could not be read" in fails("bench", "frontier", "--pairs", tmp_path / "none.csv")
+    frontier = ("bench", "frontier", "--pairs", pairs)
+    assert "Give whole numbers or the word auto" in fails(*frontier, "--budgets", "3,few")
+    assert "no strategy 'mpc'" in fails(*frontier, "--strategies", "basis,mpc")
+    pairs.write_text(f"{PAIRS}time,a,b,never,\n")
+    assert "edits.csv, line 3: the seed must be a whole number" in fails(*frontier)
+
+
+def test_doctor_finds_this_installation_well():
+    done = run("doctor")
+    assert done.exit_code == 0, done.output
+    assert "FAIL" not in done.stdout
+    for name in ("torch", "gradio", "faiss", "device", "model", "encoder"):
+        assert f"ok   {name}" in done.stdout
+
+
+def test_doctor_reports_what_is_broken(monkeypatch):
+    monkeypatch.setattr("trajflow.cli.PACKAGES", ("torch", "no-such-package"))
+    done = run("doctor")
+    assert done.exit_code == 1
+    assert "FAIL no-such-package" in done.stdout

@@ -1,0 +1,231 @@
+"""The command line: `trajflow ui | generate | bench frontier | doctor`.
+
+Heavy libraries are imported inside the commands, so that help and usage errors answer at once.
+"""
+
+import json
+import platform
+import re
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from trajflow.errors import RequestError, TrajflowError
+
+if TYPE_CHECKING:
+    from trajflow.base import Model, Result
+
+PACKAGES = (
+    "trajflow", "torch", "diffusers", "transformers", "sentence-transformers", "numpy", "scikit-image", "gradio",
+    "plotly",
+)  # fmt: skip
+LONGEST_SLUG = 60
+
+
+class Sentences(TyperGroup):
+    """Tells what went wrong in one sentence on stderr, with exit code 2 and no traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except TrajflowError as error:
+            typer.echo(f"trajflow: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=Sentences,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Tweak a prompt, pay a fraction.",
+    rich_markup_mode=None,
+)
+bench = typer.Typer(no_args_is_help=True, help="Measure what the methods are worth.", rich_markup_mode=None)
+app.add_typer(bench, name="bench")
+
+ModelName = Annotated[str, typer.Option("--model", help='"tiny" (bundled), a diffusers folder, or a hub id.')]
+Steps = Annotated[int | None, typer.Option(help="Steps of the from-scratch run. Default: the model's own.")]
+
+
+@app.command()
+def ui(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: this machine only.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")] = None,
+    model: ModelName = "tiny",
+) -> None:
+    """Serve the app in the browser."""
+    from trajflow.ui import launch
+
+    launch(_load(model), host, port)
+
+
+@app.command()
+def generate(
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="Prompts, made one after the other.")],
+    seed: Annotated[int, typer.Option(help="Seed of the noise, shared by all prompts.")] = 0,
+    steps: Steps = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Most evaluations per picture. Default: chosen by the planner.")
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="How to use what is cached.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("pictures"),
+    compare: Annotated[bool, typer.Option("--compare", help="Also run from scratch, and say how close it is.")] = False,
+    model: ModelName = "tiny",
+) -> None:
+    """Make pictures in one session, each from those before it, and print one line for each."""
+    from trajflow.base import Request
+    from trajflow.session import Session
+    from trajflow.settings import settle
+
+    _make_folder(out)
+    flow = _load(model)
+    options = {"seed": seed, "steps": steps, "budget": budget, "strategy": strategy, "compare": compare}
+    for prompt in prompts:
+        settle(Request(prompt, **options), flow.defaults)
+    session = Session(flow)
+    for number, prompt in enumerate(prompts, 1):
+        result = session.generate(prompt, **options)
+        path = out / f"{number:02d}-{_slug(prompt)}-seed{seed}.png"
+        result.image.save(path)
+        if result.baseline is not None:
+            result.baseline.save(path.with_stem(f"{path.stem}-from-scratch"))
+        typer.echo(f"{path}: {_line(result, steps or flow.defaults.steps)}")
+
+
+@bench.command()
+def frontier(
+    pairs: Annotated[Path, typer.Option(help="CSV file: kind,source,target,seed,history.")],
+    budgets: Annotated[str, typer.Option(help="Numbers, or the word auto, with commas between.")] = "3,5,7,10",
+    strategies: Annotated[str, typer.Option(help="Names with commas between.")] = "resume,fewer-steps,difference,basis",
+    steps: Steps = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here.")] = None,
+    per_pair: Annotated[Path | None, typer.Option(help="Write one CSV line for each target here.")] = None,
+    model: ModelName = "tiny",
+) -> None:
+    """Fidelity against evaluations: each strategy at each budget on each pair, as a table."""
+    from tqdm import tqdm
+
+    from trajflow.bench.frontier import measure, runs
+    from trajflow.bench.pairs import read_pairs
+    from trajflow.bench.table import markdown, summarise, write_per_pair
+
+    edits = read_pairs(pairs)
+    counts, names = _budgets(budgets), [name.strip() for name in strategies.split(",")]
+    for path in (json_file, per_pair):
+        if path is not None:
+            _make_folder(path.parent)
+    flow = _load(model)
+    measured = measure(flow, edits, strategies=names, budgets=counts, steps=steps)
+    total = len(edits) * len(runs(names, counts))
+    measurements = list(tqdm(measured, total=total, unit="picture", disable=None))
+    rows = summarise(measurements)
+    typer.echo(markdown(rows))
+    if per_pair is not None:
+        write_per_pair(per_pair, measurements)
+    if json_file is not None:
+        about = {"model": model, "pairs_file": str(pairs), "steps": steps or flow.defaults.steps, **_machine()}
+        json_file.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+
+
+@app.command()
+def doctor() -> None:
+    """Check packages, device, bundled model and sentence encoder. Exit code 1 when something is broken."""
+    checks: list[tuple[str, Callable[[], str]]] = [(name, lambda name=name: version(name)) for name in PACKAGES]
+    checks += [("faiss", _check_faiss), ("device", _check_device), ("model", _check_model), ("encoder", _check_encoder)]
+    healthy = [_report(name, check) for name, check in checks]
+    raise typer.Exit(0 if all(healthy) else 1)
+
+
+def _report(name: str, check: Callable[[], str]) -> bool:
+    """Print what a check found; whether it found all well."""
+    try:
+        found, is_well = check(), True
+    # Whatever a broken installation raises is what the user came to see.
+    except Exception as error:
+        found, is_well = f"{type(error).__name__}: {error}", False
+    typer.echo(f"{'ok  ' if is_well else 'FAIL'} {name:<22}{found}")
+    return is_well
+
+
+def _check_faiss() -> str:
+    import faiss
+
+    return str(faiss.__version__)
+
+
+def _check_device() -> str:
+    return "{device}, {threads} threads, Python {python}".format(**_machine())
+
+
+def _check_model() -> str:
+    from trajflow.models.registry import bundled_folder
+    from trajflow.session import Session
+
+    result = Session(_load("tiny")).generate("a mountain", steps=2, strategy="baseline")
+    return f"{bundled_folder()}, {result.image.width} x {result.image.height} pixels, {result.cost.nfe} steps run"
+
+
+def _check_encoder() -> str:
+    from trajflow.cache import SentenceEncoder
+
+    vector = SentenceEncoder().encode("a mountain")
+    return f"all-MiniLM-L6-v2, {len(vector)} numbers a prompt, loaded offline"
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU ({platform.machine()})"
+    return {
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _load(model: str) -> "Model":
+    from trajflow.models.registry import load
+
+    return load(model)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"The folder {folder} cannot be made: {error.strerror}. Choose another.") from error
+
+
+def _budgets(text: str) -> list[int | None]:
+    words = [word.strip() for word in text.split(",")]
+    if not all(word == "auto" or word.isdecimal() for word in words):
+        raise RequestError(f"The budgets are {text!r}. Give whole numbers or the word auto, with commas between.")
+    return [None if word == "auto" else int(word) for word in words]
+
+
+def _slug(prompt: str) -> str:
+    return re.sub(r"\W+", "-", prompt.lower())[:LONGEST_SLUG].strip("-") or "picture"
+
+
+def _line(result: "Result", steps: int) -> str:
+    seconds = sum(result.seconds.values())
+    parts = [f"{result.cost.nfe} of {steps} evaluations", f"{seconds:.2f} s"]
+    if result.metrics is not None:
+        same = "identical to" if result.metrics.identical else "against"
+        parts.append(f"{result.metrics.psnr_db:.1f} dB {same} from scratch")
+    return f"{', '.join(parts)}. {result.plan.reason}"
+
+
+def main() -> None:
+    """The console entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
