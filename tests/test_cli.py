@@ -58,7 +58,9 @@ def test_generate_saves_each_picture_and_prints_a_line_for_it(tmp_path):
         "03-a-mountain-at-dusk-seed3-from-scratch.png",
         "03-a-mountain-at-dusk-seed3.png",
     ]
-    assert all(Image.open(path).size == (128, 128) for path in out.iterdir())
+    for path in out.iterdir():
+        with Image.open(path) as picture:
+            assert picture.size == (128, 128)
 
 
 def test_generate_without_comparing_states_no_decibels(tmp_path):
@@ -70,8 +72,8 @@ def test_generate_without_comparing_states_no_decibels(tmp_path):
 def test_frontier_prints_a_table_and_writes_what_it_measured(tmp_path, pairs):
     out, per_pair = tmp_path / "results" / "out.json", tmp_path / "targets.csv"
     done = run(
-        "bench", "frontier", "--model", "tiny", "--pairs", pairs, "--budgets", "2, auto", "--strategies", "resume,basis",
-        "--steps", 4, "--json", out, "--per-pair", per_pair,
+        "bench", "frontier", "--model", "tiny", "--pairs", pairs, "--budgets", "2, auto", "--strategies",
+        "resume,basis", "--steps", 4, "--json", out, "--per-pair", per_pair,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("| strategy ")

@@ -6,10 +6,9 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import retrieve_timesteps
 
-import trajflow
 from trajflow.flow import latents_at
 
-PROMPT, SEED, STEPS, GUIDANCE = "a snowy mountain at dusk", 3, 8, 3.0
+PROMPT, SEED, STEPS, GUIDANCE, TEXT_LENGTH = "a snowy mountain at dusk", 3, 6, 3.0, 8
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +30,9 @@ def test_resume_at_any_step_is_the_uninterrupted_run(
     assert resumed.cost.nfe == STEPS - start
 
 
-@pytest.mark.parametrize("start", [1, 4, 7])
-def test_resume_is_exact_in_bfloat16(make_pipeline, run_plan, make_grid_plan, start: int) -> None:
-    flow = trajflow.load(make_pipeline(dtype=torch.bfloat16))
+@pytest.mark.parametrize("start", [1, 4])
+def test_resume_is_exact_in_bfloat16(make_pipeline, adapt, run_plan, make_grid_plan, start: int) -> None:
+    flow = adapt(make_pipeline(dtype=torch.bfloat16))
     full = run_plan(flow, make_grid_plan(flow, STEPS), PROMPT, seed=SEED, guidance=GUIDANCE)
     plan = make_grid_plan(flow, STEPS, start=start)
     resumed = run_plan(flow, plan, PROMPT, (full.trajectory,), seed=SEED, guidance=GUIDANCE)
@@ -42,7 +41,7 @@ def test_resume_is_exact_in_bfloat16(make_pipeline, run_plan, make_grid_plan, st
 
 def stock_call(pipeline: StableDiffusion3Pipeline, **call) -> torch.Tensor:
     given = {"prompt": PROMPT, "guidance_scale": GUIDANCE, "height": 32, "width": 32, "output_type": "latent"}
-    return pipeline(**given, **call).images
+    return pipeline(**given, max_sequence_length=TEXT_LENGTH, **call).images
 
 
 def with_scheduler(
@@ -111,15 +110,17 @@ def test_the_stock_pipeline_resumes_bit_for_bit_when_the_sigmas_are_not_shifted_
     assert torch.equal(resume_right(pipeline, full, k), full.latents)
 
 
-def test_the_stock_pipeline_with_dynamic_shifting_resumes_bit_for_bit(make_pipeline, run_plan, make_grid_plan) -> None:
+def test_the_stock_pipeline_with_dynamic_shifting_resumes_bit_for_bit(
+    make_pipeline, adapt, run_plan, make_grid_plan
+) -> None:
     pipeline = make_pipeline(use_dynamic_shifting=True, base_image_seq_len=16, max_image_seq_len=256)
-    flow = trajflow.load(pipeline)
+    flow = adapt(pipeline)
     full = run_plan(flow, make_grid_plan(flow, STEPS), PROMPT, seed=SEED, guidance=GUIDANCE)
-    assert torch.equal(resume_right(pipeline, full, 5), full.latents)
+    assert torch.equal(resume_right(pipeline, full, 4), full.latents)
 
 
 def test_the_naive_resumes_differ_from_the_full_run(pipeline, full, capsys: pytest.CaptureFixture) -> None:
-    points = (2, 4, 6)
+    points = (1, 3, 5)
     table = {name: [way(pipeline, full, k) for k in points] for name, way in NAIVE.items()}
     table["sigmas not shifted again"] = [resume_right(pipeline, full, k) for k in points]
     rows = {name: [pixel_db(pipeline, latents, full.latents) for latents in row] for name, row in table.items()}
@@ -137,7 +138,7 @@ def test_the_naive_resumes_differ_from_the_full_run(pipeline, full, capsys: pyte
 
 
 def test_the_partial_scheduler_fails_because_it_shifts_twice(pipeline, full) -> None:
-    rest = full.trajectory.schedule.sigmas[4:-1]
+    rest = full.trajectory.schedule.sigmas[3:-1]
     scheduler = FlowMatchEulerDiscreteScheduler.from_config(pipeline.scheduler.config)
     retrieve_timesteps(scheduler, sigmas=rest.tolist(), device="cpu")
     shift = pipeline.scheduler.config.shift

@@ -7,6 +7,7 @@ import json
 import platform
 import re
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,14 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+import trajflow
 from trajflow.errors import RequestError, TrajflowError
 
 if TYPE_CHECKING:
     from trajflow.base import Model, Result
 
 PACKAGES = (
-    "trajflow", "torch", "diffusers", "transformers", "sentence-transformers", "numpy", "scikit-image", "gradio",
-    "plotly",
+    "torch", "diffusers", "transformers", "sentence-transformers", "numpy", "scikit-image", "gradio",
+    "plotly", "typer",
 )  # fmt: skip
 LONGEST_SLUG = 60
 
@@ -84,7 +86,7 @@ def generate(
 
     _make_folder(out)
     flow = _load(model)
-    options = {"seed": seed, "steps": steps, "budget": budget, "strategy": strategy, "compare": compare}
+    options: dict[str, Any] = {"seed": seed, "steps": steps, "budget": budget, "strategy": strategy, "compare": compare}
     for prompt in prompts:
         settle(Request(prompt, **options), flow.defaults)
     session = Session(flow)
@@ -135,7 +137,8 @@ def frontier(
 @app.command()
 def doctor() -> None:
     """Check packages, device, bundled model and sentence encoder. Exit code 1 when something is broken."""
-    checks: list[tuple[str, Callable[[], str]]] = [(name, lambda name=name: version(name)) for name in PACKAGES]
+    typer.echo(f"trajflow {trajflow.__version__}")
+    checks: list[tuple[str, Callable[[], str]]] = [(name, partial(version, name)) for name in PACKAGES]
     checks += [("faiss", _check_faiss), ("device", _check_device), ("model", _check_model), ("encoder", _check_encoder)]
     healthy = [_report(name, check) for name, check in checks]
     raise typer.Exit(0 if all(healthy) else 1)
@@ -190,8 +193,16 @@ def _machine() -> dict[str, Any]:
 
 
 def _load(model: str) -> "Model":
+    """The model, loaded without the bars and notices that the libraries print meanwhile."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    from diffusers.utils import logging as diffusers_logging
+
     from trajflow.models.registry import load
 
+    diffusers_logging.disable_progress_bar()
     return load(model)
 
 

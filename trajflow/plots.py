@@ -120,5 +120,7 @@ def _dressed(figure: go.Figure, runs: Sequence[Run], unit: str) -> go.Figure:
         tickformat="d", dtick=1 if len(runs) <= 12 else None, gridcolor="rgba(0,0,0,0)", title_text="run"
     )
     figure.update_xaxes(title_standoff=4, range=[0.4, max(len(runs), 4) + 0.6], zeroline=False, fixedrange=True)
-    figure.update_yaxes(gridcolor=GRID, zeroline=False, rangemode="tozero", title_text=unit, title_font_size=11, fixedrange=True)
+    figure.update_yaxes(
+        gridcolor=GRID, zeroline=False, rangemode="tozero", title_text=unit, title_font_size=11, fixedrange=True
+    )
     return figure

@@ -70,12 +70,7 @@ def test_files_that_are_no_pairs_are_refused(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "split", "history"),
-    [
-        ("heldout", "heldout", "none"),
-        ("heldout_session", "heldout", "related"),
-        ("heldout_unrelated", "heldout", "unrelated"),
-        ("calibration", "calibration", "related"),
-    ],
+    [("heldout_session", "heldout", "related"), ("calibration", "calibration", "related")],
 )
 def test_the_files_are_what_the_generator_draws(name, split, history):
     assert read_pairs(ASSETS / f"{name}.csv") == draw_pairs(split, 11, history)
@@ -108,7 +103,7 @@ def test_praise_adds_or_removes_one_word_of_praise():
     for name in ("heldout", "calibration"):
         for pair in read_pairs(ASSETS / f"{name}.csv"):
             if pair.kind == "praise":
-                [word] = drawn._words(pair.source) ^ drawn._words(pair.target) - {"a", "an"} - {"an"} or {""}
+                [word] = (drawn._words(pair.source) ^ drawn._words(pair.target)) - {"a", "an"}
                 assert word in drawn.PRAISE
 
 

@@ -1,4 +1,4 @@
-"""Pairs of prompts and their CSV files: `kind,source,target,seed,history`, with `|` between the prompts of a history."""
+"""Pairs of prompts and their CSV file: `kind,source,target,seed,history`, with `|` between the prompts of a history."""
 
 import csv
 from collections.abc import Iterable

@@ -88,7 +88,7 @@ def build_autoencoder() -> AutoencoderKL:
         block_out_channels=(16, 32, 64, 128),
         layers_per_block=1,
         latent_channels=8,
-        norm_num_groups=8,
+        norm_num_groups=2,
         sample_size=IMAGE_SIZE,
         use_quant_conv=False,
         use_post_quant_conv=False,

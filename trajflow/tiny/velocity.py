@@ -55,7 +55,7 @@ def train_velocity(
     device: torch.device,
     batch: int = 64,
     seed: int = 2,
-    save_every: int = 500,
+    save_every: int = 250,
     on_save: Callable[[SD3Transformer2DModel, int], None] | None = None,
 ) -> tuple[SD3Transformer2DModel, float]:
     """Train until `steps`, resuming from `checkpoint` when it exists.
@@ -102,10 +102,10 @@ def train_velocity(
         image = latents[chosen].to(device).float()
         noise = torch.randn(image.shape, generator=generator).to(device)
         sigma = draw_sigmas(batch, generator).to(device)
-        with torch.no_grad():
-            states, pooled = embed(prompts, text_encoders, tokenizer)
         mix = sigma.view(-1, 1, 1, 1)
         with torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad():
+                states, pooled = embed(prompts, text_encoders, tokenizer)
             velocity = transformer(
                 (1 - mix) * image + mix * noise,
                 encoder_hidden_states=states,

@@ -1,8 +1,10 @@
 """The history: every picture still in the session, newest first, each to restore, save or forget."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
+from trajflow.base import Result
+from trajflow.cache import Entry
 from trajflow.ui import png, words
 
 SHOWN = 60
@@ -16,26 +18,27 @@ element.addEventListener('click', (event) => {
 """
 
 
-def gallery(entries: Sequence, nbytes: int, capacity: int, shown: str | None, steps_of) -> str:
-    """HTML of the history and of the memory it takes."""
-    memory = f"{words.size(nbytes)} of {words.size(capacity)} in use"
+def gallery(
+    entries: Sequence[Entry], nbytes: int, capacity: int, shown: str | None, steps_of: Callable[[Result], int]
+) -> str:
+    """HTML of the history and of the memory it takes, in bytes; `shown` is the key of the entry on the stage."""
     share = min(1.0, nbytes / capacity) if capacity else 0.0
     head = (
         f"<header><span>{words.plural(len(entries), 'picture')}</span>"
-        f'<span class="tf-memory" title="Trajectories kept in memory for this tab"><i style="width:{100 * share:.1f}%"></i>'
-        f"<b>{memory}</b></span></header>"
+        f'<span class="tf-memory" title="Paths and pictures kept for this tab"><i style="width:{100 * share:.1f}%"></i>'
+        f"<b>{words.size(nbytes)} of {words.size(capacity)} in use</b></span></header>"
     )
-    if not entries:
-        return f'<div class="tf-history">{head}<p class="tf-none">Pictures you make stay here until you close the tab.</p></div>'
-    cards = "".join(_card(entry, entry.key == shown, steps_of(entry.result)) for entry in entries[:SHOWN])
+    if entries:
+        body = "<ol>" + "".join(_card(entry, entry.key == shown, steps_of(entry.result)) for entry in entries[:SHOWN])
+        body += "</ol>"
+    else:
+        body = '<p class="tf-none">Pictures you make stay here until you close the tab.</p>'
     older = len(entries) - SHOWN
-    more = (
-        f'<p class="tf-none">and {words.plural(older, "older picture")}, still used as sources</p>' if older > 0 else ""
-    )
-    return f'<div class="tf-history">{head}<ol>{cards}</ol>{more}</div>'
+    more = f'<p class="tf-none">and {words.plural(older, "older picture")}, still in use</p>' if older > 0 else ""
+    return f'<div class="tf-history">{head}{body}{more}</div>'
 
 
-def _card(entry, is_shown: bool, steps: int) -> str:
+def _card(entry: Entry, is_shown: bool, steps: int) -> str:
     result = entry.result
     prompt, key = escape(result.request.prompt), escape(entry.key)
     numbers = f"{result.cost.nfe} of {steps}"
@@ -45,7 +48,7 @@ def _card(entry, is_shown: bool, steps: int) -> str:
         numbers += " · full run"
     return (
         f'<li class="{"tf-shown" if is_shown else ""}">'
-        f'<button class="tf-restore" data-action="restore" data-key="{key}" title="Show this run again, with its settings">'
+        f'<button class="tf-restore" data-action="restore" data-key="{key}" title="Show this run and its settings">'
         f'<img src="{png.thumbnail(result.image)}" alt="{prompt}"><span>{prompt}</span></button>'
         f"<small>seed {result.request.seed} · {numbers}</small>"
         f'<p><button data-action="save" data-key="{key}">Download</button>'

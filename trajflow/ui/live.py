@@ -20,7 +20,7 @@ class Live:
     prompt: str
     size: tuple[int, int]
     compare: bool
-    expected: int | None
+    expected: int | None = None
     kinds: list[StepKind | None] = field(default_factory=list)
     angles: dict[int, float] = field(default_factory=dict)
     last: Step | None = None

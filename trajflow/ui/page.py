@@ -13,6 +13,7 @@ from trajflow.ui.parts import Parts
 from trajflow.ui.registry import Registry
 from trajflow.ui.strip import strip
 from trajflow.ui.theme import asset
+from trajflow.ui.views import Views
 
 # A picture's settings are inside the picture the page already has: saving it needs no server.
 SAVE_SHOWN = """
@@ -37,7 +38,7 @@ def make_page(flow: Model, registry: Registry) -> gr.Blocks:
     examples = json.loads(asset("examples.json").read_text())
     with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
         parts = _lay_out(flow, examples)
-        _wire(page, parts, Handlers(flow, registry, parts, examples["story"]), registry)
+        _wire(page, parts, Handlers(flow, registry, Views(flow, parts), examples["story"]), registry)
     return page
 
 
@@ -166,7 +167,7 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
     parts.key.delete_callback = registry.drop
 
     look = {"inputs": [parts.key, parts.keep_seed, *form], "outputs": parts.outlook, "concurrency_limit": 2, **quiet}
-    told = parts.story.click(on.chapter, None, parts.prompt, queue=False, **quiet)
+    told = parts.story.click(on.chapter, parts.key, parts.prompt, queue=False, **quiet)
     for start in (parts.prompt.submit, parts.generate.click, told.success):
         started = start(
             on.begin,
@@ -175,8 +176,10 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
             queue=False,
             **quiet,
         )
-        ran = started.success(on.run, [parts.key, *form], everything, concurrency_limit=1, concurrency_id="model", **quiet)
-        ran.then(on.foresee, **look)
+        ran = started.success(
+            on.run, [parts.key, *form], everything, concurrency_limit=1, concurrency_id="model", **quiet
+        )
+        ran.then(on.rest, None, [parts.generate, parts.stop], queue=False, **quiet).then(on.foresee, **look)
     parts.stop.click(on.stop, parts.key, [parts.status, parts.generate, parts.stop], queue=False, **quiet)
     parts.dice.click(on.dice, None, parts.seed, queue=False, **quiet)
     parts.history.click(on.card, parts.key, everything, queue=False, **quiet)

@@ -33,7 +33,8 @@ def card(
     numbers = "".join(f"<li>{escape(text)}</li>" for text in lines)
     save = f'<a class="tf-save" href="#" data-save="{escape(save_as)}">Download PNG</a>' if save_as and source else ""
     return (
-        f'<figure class="tf-card tf-{side}" style="{frame}"><figcaption class="tf-title">{escape(title)}{save}</figcaption>'
+        f'<figure class="tf-card tf-{side}" style="{frame}">'
+        f'<figcaption class="tf-title">{escape(title)}{save}</figcaption>'
         f'<div class="tf-frame{"" if source else " tf-empty"}">{picture}{mark}</div>'
         f'<ul class="tf-numbers">{numbers}</ul></figure>'
     )

@@ -26,7 +26,8 @@ def strip(kinds: Sequence[StepKind | None], angles: Mapping[int, float] | None =
     )
     summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "nothing yet"
     return (
-        f'<div class="tf-strip"><div class="tf-cells" role="img" aria-label="{len(kinds)} steps: {summary}">{cells}</div>'
+        '<div class="tf-strip">'
+        f'<div class="tf-cells" role="img" aria-label="{len(kinds)} steps: {summary}">{cells}</div>'
         f'<ul class="tf-legend">{legend}</ul></div>'
     )
 

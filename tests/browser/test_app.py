@@ -1,0 +1,259 @@
+"""The story a newcomer goes through, and what can go wrong, in a real browser over the bundled model."""
+
+import base64
+import contextlib
+import io
+import re
+
+import pytest
+from PIL import Image
+
+from trajflow.ui import png
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+RUN_MS = 120_000
+
+
+class App:
+    """What a person does on the page."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def status(self):
+        return self.page.inner_text("#tf-status")
+
+    def outlook(self):
+        return self.page.inner_text("#tf-outlook")
+
+    def idle(self):
+        self.page.wait_for_selector("#tf-generate", state="visible", timeout=RUN_MS)
+
+    def generate(self, prompt=None, key=None):
+        """Run by the button, or by `key` in the prompt box; returns the status line."""
+        if prompt is not None:
+            self.page.fill("#tf-prompt textarea", prompt)
+        if key:
+            self.page.press("#tf-prompt textarea", key)
+        else:
+            self.page.click("#tf-generate")
+        self.page.wait_for_selector("#tf-stop", state="visible")
+        self.idle()
+        return self.status()
+
+    def chapter(self, number):
+        self.page.click(f"#tf-story button[data-index='{number - 1}']")
+        self.page.wait_for_selector("#tf-stop", state="visible")
+        self.idle()
+        return self.status()
+
+    def settings(self):
+        self.page.click("#tf-settings button >> nth=0")
+        self.page.wait_for_selector("#tf-seed input", state="visible")
+
+    def set_seed(self, seed):
+        self.page.fill("#tf-seed input", str(seed))
+        self.page.press("#tf-seed input", "Tab")
+
+    def see(self, text, where="#tf-outlook"):
+        pattern = text if isinstance(text, re.Pattern) else re.compile(re.escape(text))
+        self.page.locator(where).filter(has_text=pattern).wait_for(timeout=10_000)
+
+    def history(self):
+        return self.page.locator("#tf-history li")
+
+    def picture(self, side="cached"):
+        return self.page.locator(f".tf-card.tf-{side} img").get_attribute("src")
+
+    def numbers(self, side="cached"):
+        return self.page.inner_text(f".tf-card.tf-{side} .tf-numbers")
+
+    def is_contained(self):
+        """Whether nothing sticks out to the right of the window; the story may scroll inside its own row."""
+        return self.page.evaluate(
+            """() => document.documentElement.scrollWidth <= innerWidth
+                && ![...document.querySelectorAll('main *:not(#tf-story *)')].some(
+                    (element) => element.getBoundingClientRect().right > innerWidth + 1)"""
+        )
+
+
+@pytest.fixture
+def visit(chromium, address):
+    """Open the page as a new visitor; what the browser said and asked for is checked at the end."""
+    with contextlib.ExitStack() as stack:
+        strange = []
+
+        def come(width=1280, height=900, theme="light"):
+            context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            page.on("pageerror", lambda error: strange.append(f"script error: {error}"))
+            page.on("request", lambda request: strange.extend(foreign(request.url, address)))
+            page.goto(address)
+            page.wait_for_selector("#tf-prompt textarea")
+            page.wait_for_selector("#tf-history header")
+            return App(page)
+
+        yield come
+    assert not strange
+
+
+def foreign(url, address):
+    """What the page asked of anyone but its own server."""
+    return [] if url.startswith((address, "data:", "blob:")) else [f"asked {url}"]
+
+
+def spent(status):
+    """Evaluations and steps in a finished run's status line."""
+    return tuple(int(number) for number in re.match(r"(\d+) of (\d+) evaluations", status).groups())
+
+
+def test_the_story_from_first_picture_to_new_subject(visit, tmp_path):
+    app = visit()
+    app.page.screenshot(path=tmp_path / "empty.png", full_page=True)
+    assert spent(app.chapter(1)) == (28, 28)
+    assert "identical" in app.numbers()
+    assert "28 evaluations" in app.numbers("baseline")
+    first = app.picture()
+    assert png.read_settings(_bytes(first))["prompt"] == "a mountain landscape"
+
+    assert spent(app.chapter(2)) == (0, 28)
+    assert app.page.inner_text(".tf-card.tf-cached .tf-title").startswith("Stored")
+    assert _pixels(app.picture()) == _pixels(first)
+
+    paraphrase, edit, subject = app.chapter(3), app.chapter(4), app.chapter(5)
+    for status in (paraphrase, edit, subject):
+        nfe, steps = spent(status)
+        assert 0 < nfe < steps == 28
+        assert "similarity" in status
+    assert "dB to from-scratch" in app.numbers()
+    assert "fewer evaluations" in app.numbers()
+    assert app.page.locator("#tf-strip .tf-cells span").count() == 28
+    assert app.page.locator("#tf-strip .tf-cells .tf-computed").count() == spent(subject)[0]
+    app.page.wait_for_selector("#tf-angle canvas, #tf-angle svg.marks")
+    assert app.page.locator("#tf-charts .js-plotly-plot").count() == 3
+    assert app.history().count() == 4
+    assert app.is_contained()
+    app.page.screenshot(path=tmp_path / "desktop.png", full_page=True)
+
+    oldest = app.history().last
+    oldest.locator("[data-action=restore]").click()
+    app.see("Restored", "#tf-status")
+    assert _pixels(app.picture()) == _pixels(first)
+    assert app.page.input_value("#tf-prompt textarea") == "a mountain landscape"
+    with app.page.expect_download() as waiting:
+        oldest.locator("[data-action=save]").click()
+    assert png.read_settings(waiting.value.path())["seed"] == 7
+    with app.page.expect_download() as waiting:
+        app.page.click(".tf-card.tf-cached .tf-save")
+    assert waiting.value.suggested_filename == "trajflow-a-mountain-landscape-seed7.png"
+
+    app.history().first.locator("[data-action=forget]").click()
+    app.see("Forgotten", "#tf-status")
+    assert app.history().count() == 3
+    app.page.click("#tf-forget-all")
+    app.see("Everything is forgotten", "#tf-status")
+    assert app.history().count() == 0
+    assert spent(app.generate("a mountain landscape")) == (28, 28)
+
+
+def test_a_changed_seed_warns_before_running_and_comparison_can_be_off(visit):
+    app = visit()
+    app.settings()
+    app.page.uncheck("#tf-compare input")
+    app.generate("a forest in the fog", key="Enter")
+    assert app.page.locator(".tf-baseline img").count() == 0
+    app.page.fill("#tf-prompt textarea", "a forest at night")
+    app.see("At most")
+    app.set_seed(8)
+    app.see("seed")
+    assert app.page.locator("#tf-outlook .tf-warn").count() == 1
+    app.set_seed(7)
+    app.see("At most")
+    assert app.page.locator("#tf-outlook .tf-warn").count() == 0
+    status = app.generate(key="Control+Enter")
+    assert spent(status)[0] < 28
+    assert "dB" not in app.numbers()
+    app.page.uncheck("#tf-keep-seed input")
+    app.see("not kept")
+    app.page.check("#tf-keep-seed input")
+    app.page.click("#tf-dice")
+    app.page.wait_for_function("document.querySelector('#tf-seed input').value !== '7'")
+
+
+def test_bad_requests_are_one_sentence_and_nothing_is_lost(visit):
+    app = visit()
+    app.settings()
+    app.page.uncheck("#tf-compare input")
+    app.generate("a lake at dawn")
+    picture = app.picture()
+    assert app.generate("   ") == "The prompt is empty. Describe the picture in a few words."
+    assert "10,000 characters" in app.generate("a" * 10_000)
+    app.page.fill("#tf-width input", "100")
+    app.see("multiple")
+    assert "multiple of" in app.generate("a lake at dusk")
+    assert app.page.locator("#tf-status [role=alert]").count() == 1
+    assert app.picture() == picture
+    assert app.history().count() == 1
+    app.page.fill("#tf-width input", "128")
+    hostile = "<img src=x onerror=window.hurt=1> ${1+1} {{value}} </textarea>"
+    assert spent(app.generate(hostile))[1] == 28
+    assert app.page.evaluate("window.hurt") is None
+    assert hostile in app.history().first.inner_text()
+
+
+def test_stop_keeps_the_last_preview_as_unfinished(visit):
+    app = visit()
+    app.settings()
+    app.page.fill("#tf-steps input[type=number]", "100")
+    app.page.press("#tf-steps input[type=number]", "Tab")
+    app.page.fill("#tf-prompt textarea", "a desert at noon")
+    app.page.click("#tf-generate")
+    app.page.wait_for_selector(".tf-cached .tf-badge")
+    app.page.click("#tf-stop")
+    app.idle()
+    assert app.status().startswith("Stopped at step")
+    assert app.page.inner_text(".tf-cached .tf-badge").startswith("unfinished")
+    assert app.history().count() == 0
+    app.page.fill("#tf-steps input[type=number]", "12")
+    app.page.press("#tf-steps input[type=number]", "Tab")
+    assert spent(app.generate()) == (12, 12)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_shows_everything_in_its_width(visit, theme, tmp_path):
+    app = visit(390, 844, theme)
+    app.page.screenshot(path=tmp_path / f"phone-{theme}-empty.png", full_page=True)
+    assert app.is_contained()
+    app.settings()
+    app.page.uncheck("#tf-compare input")
+    app.chapter(1)
+    assert app.is_contained()
+    background = app.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(part) for part in re.findall(r"\d+", background)[:3])
+    assert brightness > 600 if theme == "light" else brightness < 150
+    app.page.screenshot(path=tmp_path / f"phone-{theme}.png", full_page=True)
+
+
+def test_two_visitors_do_not_see_each_other(visit):
+    one, two = visit(), visit()
+    for app in (one, two):
+        app.settings()
+        app.page.uncheck("#tf-compare input")
+    assert spent(one.generate("a secret mountain"))[0] == 28
+    assert spent(two.generate("a secret mountain"))[0] == 28
+    two.generate("a public sea")
+    assert one.history().count() == 1
+    assert two.history().count() == 2
+    two.page.click("#tf-forget-all")
+    two.see("Everything is forgotten", "#tf-status")
+    assert spent(one.generate())[0] == 0
+
+
+def _bytes(uri):
+    return base64.b64decode(uri.split(",", 1)[1])
+
+
+def _pixels(uri):
+    return Image.open(io.BytesIO(_bytes(uri))).tobytes()

@@ -1,0 +1,106 @@
+"""The layout of DESIGN.md, held by reading the imports."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import trajflow
+
+ROOT = Path(trajflow.__file__).parent
+
+# A module imports only from entries above its own; entries of one row do not import each other.
+LAYOUT = (
+    ("base", "errors"),
+    ("flow",),
+    ("field",),
+    ("models", "cache", "transitions", "policies", "metrics"),
+    ("plots",),
+    ("search",),
+    ("calibration",),
+    ("settings",),
+    ("planner",),
+    ("sampler",),
+    ("session",),
+    ("engine",),
+    ("bench",),
+    ("ui",),
+    ("cli",),
+)
+RANK = {name: rank for rank, row in enumerate(LAYOUT) for name in row}
+APART = ("tiny",)
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def entry_of(module: str) -> str:
+    """The layout entry of a dotted name: trajflow.cache.store -> cache; "" for the package itself."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names of this library that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if entry_of(alias.name + ".") or alias.name == "trajflow")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            if node.module == "trajflow":
+                yield from (f"trajflow.{alias.name}" for alias in node.names)
+            elif (node.module or "").startswith("trajflow."):
+                yield node.module
+
+
+def internal(path: Path) -> list[str]:
+    return [name for name in imported(path) if name.split(".")[0] == "trajflow"]
+
+
+def test_every_module_has_a_place_in_the_layout() -> None:
+    assert {entry_of(dotted(path)) for path in MODULES} - {""} <= {*RANK, *APART}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_point_one_way(path: Path) -> None:
+    own = entry_of(dotted(path))
+    if own in ("", *APART):
+        return
+    for name in internal(path):
+        entry = entry_of(name)
+        assert entry not in APART, f"{dotted(path)} imports {name}: only the makers of the bundled model use it"
+        if entry not in RANK:
+            # The front door (`import trajflow`, `trajflow.load`) is for what lies above the session.
+            assert RANK[own] > RANK["session"], f"{dotted(path)} imports {name} from the front door"
+            continue
+        assert entry == own or RANK[entry] < RANK[own], f"{dotted(path)} imports {name}"
+
+
+def test_nothing_but_the_app_and_the_command_line_knows_gradio() -> None:
+    for path in MODULES:
+        if entry_of(dotted(path)) in ("ui", "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(name.split(".")[0] == "gradio" for name in names), dotted(path)
+
+
+def test_the_checker_sees_imports_that_are_there() -> None:
+    """Else the tests above would hold for a reader that finds nothing."""
+    assert "trajflow.sampler" in internal(ROOT / "session.py")
+    assert "trajflow.models.sd3" in internal(ROOT / "models" / "registry.py"), "imports inside functions count"
+    assert RANK["session"] > RANK["sampler"] > RANK["planner"] > RANK["settings"] > RANK["cache"]
+
+
+@pytest.mark.slow
+def test_importing_the_library_loads_neither_gradio_nor_diffusers() -> None:
+    heavy = ("gradio", "diffusers", "transformers", "sentence_transformers", "plotly", "skimage")
+    code = f"import sys, trajflow; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,479 @@
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+import trajflow
+from trajflow.base import Result, Step, Trajectory
+from trajflow.errors import Cancelled, RequestError
+from trajflow.flow import recompute_path
+
+FIRST, SECOND, THIRD = "snowy mountain", "snowy mountain dusk", "red cabin"
+
+
+def pixels(result: Result) -> np.ndarray:
+    return np.asarray(result.image)
+
+
+def same(a: Result, b: Result) -> bool:
+    return np.array_equal(pixels(a), pixels(b))
+
+
+# Without sources
+
+
+def test_an_empty_session_runs_the_full_baseline(session) -> None:
+    result = session.generate(FIRST)
+    assert (result.cost.nfe, result.cost.rows) == (8, 8)
+    assert result.kinds == ("computed",) * 8
+    assert not result.from_store
+    assert result.metrics is result.baseline is None
+    assert set(result.seconds) == {"embed", "lookup", "plan", "sample", "decode"}
+    assert same(result, session.generate(FIRST, strategy="baseline"))
+
+
+def test_an_empty_session_with_a_budget_takes_fewer_steps(session) -> None:
+    result = session.generate(FIRST, budget=3)
+    assert (result.cost.nfe, len(result.kinds)) == (3, 3)
+
+
+def test_guidance_doubles_the_rows(session) -> None:
+    result = session.generate(FIRST, guidance=3.0)
+    assert (result.cost.nfe, result.cost.rows) == (8, 16)
+
+
+def test_fewer_steps_never_becomes_a_source(session) -> None:
+    session.generate(FIRST, strategy="fewer-steps", budget=4)
+    [entry] = session.entries()
+    assert entry.trajectory is None
+    result = session.generate(SECOND)
+    assert result.plan.sources == ()
+    assert result.cost.nfe == 8
+
+
+# With sources
+
+
+@pytest.mark.parametrize("strategy", ["auto", "basis", "difference", "resume", "blend"])
+def test_the_second_prompt_starts_from_the_first(session, strategy: str) -> None:
+    first = session.generate(FIRST)
+    result = session.generate(SECOND, strategy=strategy, budget=3)
+    assert result.plan.sources == (first.key,)
+    assert result.plan.match.prompt == FIRST
+    assert 0.5 < result.plan.match.similarity <= 1.0
+    assert result.cost.nfe == 3
+    assert result.kinds.count("computed") == 3
+    assert set(result.angles) == {k for k, kind in enumerate(result.kinds) if kind == "computed"}
+    assert all(0 <= angle <= 180 for angle in result.angles.values())
+
+
+def test_without_a_budget_the_ladder_decides_within_the_plan(session) -> None:
+    session.generate(FIRST, steps=28)
+    result = session.generate(SECOND, steps=28)
+    assert result.cost.nfe in {len(nodes) for _, nodes in result.plan.ladder}
+    assert result.cost.nfe <= result.plan.budget == 10
+
+
+def test_a_budget_of_all_steps_is_the_baseline_whatever_is_cached(session, make_mixture) -> None:
+    session.generate(FIRST)
+    result = session.generate(SECOND, budget=8)
+    assert same(result, trajflow.Session(make_mixture()).generate(SECOND, strategy="baseline"))
+    assert result.cost.nfe == 8
+
+
+def test_the_nearest_prompt_comes_first_among_the_sources(session) -> None:
+    keys = {prompt: session.generate(prompt).key for prompt in (THIRD, FIRST, "a bowl of fruit")}
+    plan = session.generate(SECOND, strategy="basis", budget=2).plan
+    assert plan.sources[0] == keys[FIRST]
+    assert set(plan.sources) == set(keys.values())
+
+
+def test_true_sources_are_preferred_to_coasted_ones(session) -> None:
+    true = session.generate(THIRD)
+    session.generate(SECOND, budget=2)
+    plan = session.generate("snowy mountain at dusk", budget=2).plan
+    assert plan.sources == (true.key,), "the coasted run is far more similar, and left out"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"steps": 7}, {"guidance": 2.0}, {"negative_prompt": "fog"}, {"height": 12}, {"width": 12}],
+    ids=lambda change: "".join(change),
+)
+def test_a_run_of_other_settings_is_no_source(session, change: dict) -> None:
+    session.generate(FIRST)
+    assert session.generate(SECOND, **change).plan.sources == ()
+    assert not session.generate(FIRST, **change).from_store
+
+
+# Exact repeats
+
+
+def test_an_exact_repeat_of_a_true_run_is_shown_at_once(session, mixture) -> None:
+    first = session.generate(FIRST)
+    calls = mixture.calls
+    for asked in ({}, {"budget": 2}, {"strategy": "difference"}, {"strategy": "resume", "budget": 3}):
+        events = list(session.stream(f"  {FIRST} ", **asked))
+        [repeat] = events
+        assert (repeat.from_store, repeat.cost.nfe, repeat.cost.rows) == (True, 0, 0)
+        assert same(repeat, first)
+        assert repeat.key == first.key
+    assert mixture.calls == calls
+    assert len(session.entries()) == 1
+
+
+def test_a_coasted_picture_is_shown_again_only_for_the_same_strategy_and_budget(session) -> None:
+    session.generate(FIRST)
+    coasted = session.generate(SECOND, strategy="basis", budget=2)
+    again = session.generate(SECOND, strategy="basis", budget=2)
+    assert again.from_store
+    assert again.cost.nfe == 0
+    assert same(again, coasted)
+    for other in ({"strategy": "basis", "budget": 3}, {"strategy": "auto", "budget": 2}, {"strategy": "resume"}):
+        result = session.generate(SECOND, **other)
+        assert not result.from_store
+        assert result.cost.nfe > 0
+
+
+def test_the_baseline_is_run_even_when_it_is_stored(session) -> None:
+    session.generate(FIRST)
+    result = session.generate(FIRST, strategy="baseline")
+    assert not result.from_store
+    assert result.cost.nfe == 8
+
+
+def test_repeat_of_a_true_run_with_compare_is_its_own_baseline(session) -> None:
+    first = session.generate(FIRST)
+    repeat = session.generate(FIRST, compare=True)
+    assert repeat.metrics.identical
+    assert repeat.metrics.psnr_db == 100.0
+    assert repeat.baseline_cost == first.cost
+    assert np.array_equal(np.asarray(repeat.baseline), pixels(first))
+
+
+def test_compare_is_answered_also_for_a_coasted_picture_from_the_store(session) -> None:
+    session.generate(FIRST)
+    session.generate(SECOND, budget=2)
+    repeat = session.generate(SECOND, budget=2, compare=True)
+    assert repeat.metrics is not None
+    assert repeat.baseline is not None
+
+
+# Compare
+
+
+def test_compare_runs_the_baseline_apart_and_measures(session, make_mixture) -> None:
+    session.generate(FIRST)
+    *steps, result = session.stream(SECOND, strategy="difference", budget=2, compare=True)
+    alone = trajflow.Session(make_mixture()).generate(SECOND, strategy="baseline")
+    assert [step.phase for step in steps] == ["cached"] * 8 + ["baseline"] * 8
+    assert (result.cost.nfe, result.baseline_cost.nfe) == (2, 8)
+    assert np.array_equal(np.asarray(result.baseline), pixels(alone))
+    error = (pixels(result).astype(float) - pixels(alone).astype(float)) ** 2
+    assert result.metrics.psnr_db == pytest.approx(10 * np.log10(255**2 / error.mean()))
+    assert not result.metrics.identical
+    assert set(result.baseline_seconds) == {"embed", "sample", "decode"}
+
+
+def test_compare_leaves_a_true_source_that_the_history_does_not_show(session) -> None:
+    session.generate(FIRST)
+    compared = session.generate(SECOND, budget=2, compare=True)
+    assert session.entries()[0].key == compared.key
+    assert [entry.prompt for entry in session.entries()] == [SECOND, FIRST]
+    following = session.generate("snowy mountain at dusk", budget=2)
+    assert following.plan.match.prompt == SECOND
+    assert following.plan.match.is_true
+    assert compared.key not in following.plan.sources
+    assert session.generate(SECOND, budget=4).from_store, "the exact picture is there now"
+
+
+def test_compare_of_a_full_run_costs_nothing_more(session, mixture) -> None:
+    result = session.generate(FIRST, compare=True)
+    assert mixture.calls == 8
+    assert result.metrics.identical
+    assert result.baseline_cost == result.cost
+    assert len(session.entries()) == 1
+
+
+def test_compare_of_fewer_steps_is_against_all_steps(session) -> None:
+    result = session.generate(FIRST, strategy="fewer-steps", budget=3, compare=True)
+    assert (result.cost.nfe, result.baseline_cost.nfe) == (3, 8)
+    assert not result.metrics.identical
+
+
+def test_a_second_comparison_does_not_run_the_baseline_again(session, mixture) -> None:
+    """The first one's from-scratch picture is forgotten only with its own request."""
+    full = session.generate(FIRST)
+    session.generate(SECOND, budget=2, compare=True)
+    calls = mixture.calls
+    repeat = session.generate(SECOND, budget=2, compare=True)
+    assert mixture.calls == calls
+    assert repeat.metrics is not None
+    assert full.key in {entry.key for entry in session.entries()}
+
+
+# Forgetting
+
+
+def test_forget_drops_the_entry_and_its_companion(session) -> None:
+    first = session.generate(FIRST)
+    held = session.nbytes
+    compared = session.generate(SECOND, budget=2, compare=True)
+    assert session.nbytes > held
+    session.forget(compared.key)
+    assert session.nbytes == held
+    assert [entry.key for entry in session.entries()] == [first.key]
+    assert not session.generate(SECOND, budget=4).from_store
+    session.forget("no such key")
+
+
+def test_clear_drops_everything(session) -> None:
+    session.generate(FIRST)
+    session.generate(SECOND, budget=2, compare=True)
+    assert 0 < session.nbytes <= session.capacity
+    session.clear()
+    assert session.nbytes == 0
+    assert session.entries() == ()
+    assert session.generate(SECOND).plan.sources == ()
+
+
+def test_the_bytes_are_those_of_the_entries(session) -> None:
+    session.generate(FIRST)
+    [entry] = session.entries()
+    latents = 3 * 8 * 8 * 4
+    assert session.nbytes == entry.nbytes == 9 * latents + 3 * 8 * 8 + 384 * 4
+
+
+def test_the_oldest_run_goes_when_the_cache_is_full(mixture) -> None:
+    session = trajflow.Session(mixture, cache_bytes=2 * 8_700)
+    for prompt in (FIRST, THIRD, SECOND):
+        session.generate(prompt, strategy="baseline")
+        assert session.nbytes <= session.capacity
+    assert [entry.prompt for entry in session.entries()] == [SECOND, THIRD]
+
+
+def test_what_the_history_does_not_show_takes_no_memory(mixture) -> None:
+    """A companion whose request was evicted has nobody who could forget it."""
+    session = trajflow.Session(mixture, cache_bytes=3 * 8_900)
+    session.generate(FIRST)
+    session.generate(SECOND, budget=2, compare=True)
+    session.generate("snowy mountain at dusk", budget=2)
+    session.generate("snowy mountain dusk light", budget=2)
+    for entry in session.entries():
+        session.forget(entry.key)
+    assert session.nbytes == 0
+
+
+def test_a_run_larger_than_the_cache_still_gives_its_picture(mixture) -> None:
+    session = trajflow.Session(mixture, cache_bytes=2_000)
+    for compare in (False, True):
+        result = session.generate(FIRST, strategy="fewer-steps", budget=4, compare=compare)
+        assert result.cost.nfe == 4
+    assert session.nbytes <= 2_000
+
+
+def test_two_sessions_share_nothing(mixture) -> None:
+    mine, yours = trajflow.Session(mixture), trajflow.Session(mixture)
+    mine.generate(FIRST)
+    assert yours.entries() == ()
+    assert yours.nbytes == 0
+    assert not yours.generate(FIRST).from_store
+    assert yours.generate(SECOND, budget=2).plan.match.key != mine.entries()[0].key
+    mine.clear()
+    assert len(yours.entries()) == 2
+
+
+# Stopping
+
+
+@pytest.mark.parametrize("at", [0, 3, 7, 8, 15], ids=lambda at: f"step-{at}")
+def test_a_stopped_run_raises_keeps_nothing_and_the_session_goes_on(session, at: int) -> None:
+    """Steps 8 to 15 are those of the baseline beside it."""
+    session.generate(FIRST)
+    held = session.nbytes
+    stream = session.stream(SECOND, budget=2, compare=True)
+    for _ in range(at + 1):
+        assert isinstance(next(stream), Step)
+    session.stop()
+    with pytest.raises(Cancelled):
+        next(stream)
+    assert session.nbytes == held
+    assert [entry.prompt for entry in session.entries()] == [FIRST]
+    assert session.generate(SECOND, budget=2).cost.nfe == 2
+
+
+def test_a_run_is_stopped_from_another_thread(session) -> None:
+    raised = []
+
+    def work() -> None:
+        try:
+            for event in session.stream(FIRST, steps=200):
+                if event.k == 0:
+                    started.set()
+                    stopped.wait(5)
+        except Cancelled as error:
+            raised.append(error)
+
+    started, stopped = threading.Event(), threading.Event()
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert started.wait(30)
+    session.stop()
+    stopped.set()
+    thread.join(30)
+    assert len(raised) == 1
+    assert session.entries() == ()
+
+
+def test_stop_between_runs_stops_nothing(session) -> None:
+    session.stop()
+    assert session.generate(FIRST).cost.nfe == 8
+
+
+@pytest.mark.parametrize("after", [1, 5, 9])
+def test_an_abandoned_stream_frees_the_session_and_keeps_nothing(session, after: int) -> None:
+    session.generate(FIRST)
+    stream = session.stream(SECOND, budget=2, compare=True)
+    for _ in range(after):
+        next(stream)
+    stream.close()
+    assert [entry.prompt for entry in session.entries()] == [FIRST]
+    done = []
+    thread = threading.Thread(target=lambda: done.append(session.generate(SECOND, budget=2)), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert [result.cost.nfe for result in done] == [2]
+
+
+def test_one_run_at_a_time(session) -> None:
+    stream = session.stream(FIRST)
+    next(stream)
+    second = threading.Thread(target=session.generate, args=(SECOND,), daemon=True)
+    second.start()
+    second.join(0.3)
+    assert second.is_alive(), "the second caller waits"
+    *_, first = stream
+    second.join(30)
+    assert not second.is_alive()
+    assert [entry.prompt for entry in session.entries()] == [SECOND, FIRST]
+    assert first.cost.nfe == 8
+
+
+def test_a_failing_decoder_keeps_nothing_and_frees_the_session(make_mixture) -> None:
+    class Blind(make_mixture):
+        def decode(self, x):
+            raise RuntimeError("out of memory")
+
+    session = trajflow.Session(Blind())
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="out of memory"):
+            session.generate(FIRST)
+    assert session.entries() == ()
+
+
+# What is streamed and kept
+
+
+def test_the_events_of_a_run_count_up_to_its_result(session) -> None:
+    session.generate(FIRST)
+    *steps, result = session.stream(SECOND, strategy="basis", budget=3)
+    assert [step.k for step in steps] == list(range(8))
+    assert tuple(step.kind for step in steps) == result.kinds
+    assert [step.nfe for step in steps][-1] == result.cost.nfe == 3
+    assert all(step.steps == 8 and step.seconds >= 0 for step in steps)
+    assert {step.k: step.angle for step in steps if step.angle is not None} == dict(result.angles)
+    sigmas = [step.sigma for step in steps]
+    assert sigmas == sorted(sigmas, reverse=True)
+    assert np.array_equal(np.asarray(session.decode(steps[-1].latents)), pixels(result))
+    torch.testing.assert_close(steps[-1].preview, steps[-1].latents, atol=1e-5, rtol=1e-5)
+
+
+def test_the_kept_trajectory_recomputes_the_picture(session) -> None:
+    session.generate(FIRST)
+    result = session.generate(SECOND, budget=3)
+    entry = session.entries()[0]
+    assert isinstance(entry.trajectory, Trajectory)
+    assert entry.key == result.key
+    *_, x = recompute_path(entry.trajectory)
+    assert np.array_equal(np.asarray(session.decode(x)), pixels(result))
+
+
+def test_nothing_a_caller_does_to_streamed_latents_reaches_the_cache(session) -> None:
+    for event in session.stream(FIRST):
+        if isinstance(event, Step):
+            event.preview.zero_()
+    clean = session.generate(FIRST, strategy="baseline")
+    assert same(session.generate(FIRST), clean)
+
+
+# Outlook
+
+
+def test_the_outlook_foretells_the_run_without_running_it(session, mixture) -> None:
+    before = session.outlook(FIRST)
+    assert (before.nfe, before.seconds, before.warning) == (8, None, "")
+    session.generate(FIRST)
+    calls = mixture.calls
+    outlook = session.outlook(SECOND, strategy="difference", budget=3)
+    assert mixture.calls == calls
+    assert (outlook.nfe, outlook.warning) == (3, "")
+    assert outlook.seconds > 0
+    assert outlook.reason == session.generate(SECOND, strategy="difference", budget=3).plan.reason
+    assert session.outlook(FIRST).nfe == 0
+    assert session.outlook(FIRST).seconds == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 1}, "seed (0 -> 1)"),
+        ({"steps": 6}, "steps (8 -> 6)"),
+        ({"guidance": 2.0}, "guidance (1.0 -> 2.0)"),
+        ({"negative_prompt": "fog"}, "negative prompt"),
+        ({"width": 12}, "size"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_outlook_warns_and_names_what_changed(session, change: dict, named: str) -> None:
+    session.generate(FIRST)
+    assert session.outlook(SECOND).warning == ""
+    warning = session.outlook(SECOND, **change).warning
+    assert f"Changed since the last picture: {named}." in warning
+    assert "starts from scratch" in warning
+    both = session.outlook(SECOND, **{"seed": 5, "guidance": 4.0, **change}).warning
+    assert named.split(" (")[0] in both
+    assert both.count(",") >= 1
+    for ignoring in ("baseline", "fewer-steps"):
+        assert session.outlook(SECOND, strategy=ignoring, **change).warning == ""
+
+
+def test_an_outlook_without_a_change_gives_no_warning(session) -> None:
+    """A full budget uses nothing cached by choice; a run on another grid left nothing to use."""
+    session.generate(FIRST)
+    assert session.outlook(SECOND, budget=8).warning == ""
+    other = trajflow.Session(session.flow)
+    other.generate(FIRST, budget=3)
+    assert other.entries()[0].trajectory is None
+    assert "picture: ." not in other.outlook(SECOND).warning
+
+
+def test_the_outlook_of_a_comparison_counts_the_baseline_in_its_time(session) -> None:
+    session.generate(FIRST)
+    alone = session.outlook(SECOND, budget=2).seconds
+    assert session.outlook(SECOND, budget=2, compare=True).seconds == pytest.approx(5 * alone)
+
+
+def test_an_unknown_tier_preset_is_refused(mixture) -> None:
+    with pytest.raises(RequestError, match="preset"):
+        trajflow.Session(mixture, tiers="reckless")
+
+
+def test_the_tier_preset_decides_where_a_resume_begins(mixture) -> None:
+    starts = []
+    for tiers in ("conservative", "published", "aggressive"):
+        session = trajflow.Session(mixture, tiers=tiers)
+        session.generate("a beautiful mountain landscape", steps=20)
+        starts.append(session.generate("mountain landscape that is beautiful", steps=20, strategy="resume"))
+    assert [result.plan.start_step for result in starts] == [11, 15, 19]
+    assert [result.cost.nfe for result in starts] == [9, 5, 1]

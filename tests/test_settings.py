@@ -1,0 +1,137 @@
+import dataclasses
+
+import pytest
+import torch
+
+import trajflow
+from trajflow.base import Defaults, Request
+from trajflow.errors import RequestError, TrajflowError
+from trajflow.settings import LONGEST_PROMPT, MOST_GUIDANCE, MOST_STEPS, STRATEGIES, settle
+
+DEFAULTS = Defaults(steps=28, guidance=3.5, height=64, width=96, size_multiple=16, largest_side=256)
+
+
+def test_what_is_not_asked_for_is_the_models_default() -> None:
+    settings = settle(Request("a mountain"), DEFAULTS)
+    assert (settings.steps, settings.guidance, settings.height, settings.width) == (28, 3.5, 64, 96)
+    assert (settings.seed, settings.negative_prompt, settings.strategy, settings.budget) == (0, "", "auto", None)
+
+
+def test_what_is_asked_for_is_kept() -> None:
+    asked = {"seed": 7, "steps": 12, "guidance": 2, "negative_prompt": "fog", "height": 128, "width": 32}
+    settings = settle(Request("a mountain", **asked, strategy="basis", budget=5), DEFAULTS)
+    assert {name: getattr(settings, name) for name in asked} == asked
+    assert isinstance(settings.guidance, float)
+    assert (settings.strategy, settings.budget) == ("basis", 5)
+
+
+def test_spaces_around_a_prompt_do_not_matter() -> None:
+    settings = settle(Request("  a mountain\n", negative_prompt=" fog "), DEFAULTS)
+    assert (settings.prompt, settings.negative_prompt) == ("a mountain", "fog")
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        {"guidance": 0},
+        {"guidance": MOST_GUIDANCE},
+        {"steps": 1, "budget": 1},
+        {"steps": MOST_STEPS, "budget": MOST_STEPS},
+        {"seed": 2**63 - 1},
+        {"height": 16, "width": 256},
+        {"prompt": "x" * LONGEST_PROMPT},
+        *({"strategy": strategy} for strategy in STRATEGIES),
+    ],
+    ids=lambda edge: "-".join(edge),
+)
+def test_the_edges_are_allowed(edge: dict) -> None:
+    settle(Request(**{"prompt": "a mountain", **edge}), DEFAULTS)
+
+
+INVALID = [
+    ("prompt", "", "empty"),
+    ("prompt", "  \n\t ", "empty"),
+    ("prompt", None, "empty"),
+    ("prompt", ["a mountain"], "must be text, got list"),
+    ("prompt", 7, "must be text, got int"),
+    ("prompt", b"a mountain", "must be text, got bytes"),
+    ("prompt", "x" * 10_000, r"10,000 characters.*2,000"),
+    ("prompt", "a mountain \ud800", "prompt"),
+    ("negative_prompt", "x" * 10_000, r"negative prompt has 10,000 characters"),
+    ("negative_prompt", None, "negative prompt must be text"),
+    ("steps", 0, "steps is 0.* from 1 to 200"),
+    ("steps", -3, "steps is -3"),
+    ("steps", MOST_STEPS + 1, "201.* 200"),
+    ("steps", 4.0, "steps must be a whole number, got 4.0"),
+    ("steps", "4", "steps must be a whole number, got '4'"),
+    ("steps", True, "steps must be a whole number"),
+    ("guidance", -0.1, "guidance is -0.1.* from 0 to 30"),
+    ("guidance", 30.5, "guidance is 30.5"),
+    ("guidance", float("nan"), "guidance must be a number"),
+    ("guidance", float("inf"), "guidance must be a number"),
+    ("guidance", 10**400, "guidance"),
+    ("guidance", "3", "guidance must be a number, got '3'"),
+    ("guidance", False, "guidance must be a number"),
+    ("seed", -1, "seed is -1"),
+    ("seed", 2**63, "seed is"),
+    ("seed", 1.5, "seed must be a whole number"),
+    ("seed", None, "seed must be a whole number"),
+    ("height", 40, "height is 40 pixels.* multiple of 16, such as 32"),
+    ("width", 8, "width is 8.* from 16 to 256"),
+    ("width", 272, "width is 272.* from 16 to 256"),
+    ("width", "64", "width must be a whole number"),
+    ("strategy", "magic", r"no strategy 'magic'.*auto, basis"),
+    ("strategy", None, "no strategy None"),
+    ("strategy", ["basis"], "no strategy"),
+    ("budget", 0, "budget is 0.* from 1 to 28"),
+    ("budget", 29, "budget is 29.* from 1 to 28"),
+    ("budget", 2.5, "budget must be a whole number"),
+    ("budget", True, "budget must be a whole number"),
+    ("compare", "yes", "compare must be True or False"),
+    ("compare", None, "compare must be True or False"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), INVALID, ids=lambda value: repr(value)[:24].strip("'"))
+def test_what_cannot_be_run_is_refused_in_a_sentence(name: str, value, words: str) -> None:
+    with pytest.raises(RequestError, match=words) as caught:
+        settle(dataclasses.replace(Request("a mountain"), **{name: value}), DEFAULTS)
+    sentence = str(caught.value)
+    assert sentence[-1] == "."
+    assert len(sentence) < 300
+    assert isinstance(caught.value, TrajflowError)
+
+
+def test_a_budget_is_held_to_the_steps_that_were_asked_for() -> None:
+    with pytest.raises(RequestError, match="from 1 to 4"):
+        settle(Request("a mountain", steps=4, budget=5), DEFAULTS)
+
+
+def test_a_size_off_the_grid_names_one_that_is_allowed() -> None:
+    for side in (17, 25, 100, 255):
+        with pytest.raises(RequestError) as caught:
+            settle(Request("a mountain", height=side), DEFAULTS)
+        near = int(str(caught.value).rstrip(".").split()[-1])
+        settle(Request("a mountain", height=near), DEFAULTS)
+        assert abs(near - side) <= 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [case for case in INVALID if case[0] in ("prompt", "budget", "height")],
+    ids=lambda value: repr(value)[:24].strip("'"),
+)
+def test_a_session_refuses_it_before_spending_anything_and_goes_on(mixture, name: str, value, words: str) -> None:
+    session = trajflow.Session(mixture)
+    request = {"prompt": "a mountain", name: value}
+    for ask in (session.generate, session.outlook):
+        with pytest.raises(RequestError):
+            ask(**request)
+    assert mixture.calls == 0
+    assert session.entries() == ()
+    assert session.generate("a mountain", steps=2).cost.nfe == 2
+
+
+def test_numbers_of_other_libraries_are_refused_not_misread() -> None:
+    with pytest.raises(RequestError, match="steps must be a whole number"):
+        settle(Request("a mountain", steps=torch.tensor(3)), DEFAULTS)

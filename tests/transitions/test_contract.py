@@ -1,0 +1,251 @@
+"""What every transition promises, run over every transition."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from trajflow.base import Plan, Trajectory
+from trajflow.flow import even_nodes, recompute_path
+from trajflow.transitions import TRANSITIONS
+
+STEPS = 12
+TARGET, OTHERS = "snowy mountain dusk", ("mountain dusk", "snowy mountain", "mountain")
+
+# Name of the case: the transition, and how many cached runs it is given.
+CASES = {
+    "resume": ("direct", 1),
+    "blend": ("blend", 1),
+    "difference": ("difference", 1),
+    "basis-1": ("basis", 1),
+    "basis-3": ("basis", 3),
+}
+each_case = pytest.mark.parametrize("case", CASES)
+each_budget = pytest.mark.parametrize("budget", [1, 2, 3, 7, STEPS - 1, STEPS])
+
+
+def case_plan(make_grid_plan: Callable[..., Plan], model, case: str, budget: int, steps: int = STEPS) -> Plan:
+    """Resume-like transitions spend the budget at the end, transports at even nodes, with the extrapolation in use."""
+    transition, _ = CASES[case]
+    if transition in ("direct", "blend"):
+        return make_grid_plan(model, steps, transition, start=steps - budget)
+    return make_grid_plan(model, steps, transition, nodes=even_nodes(steps, budget), damping=0.5, damping_from=3)
+
+
+def truth(run_plan, make_grid_plan, model, prompt: str, steps: int = STEPS, **options):
+    return run_plan(model, make_grid_plan(model, steps), prompt, **options)
+
+
+@pytest.fixture
+def cached(run_plan, make_grid_plan, mixture) -> Callable[[str], tuple[Trajectory, ...]]:
+    """The sources of a case, true runs of related prompts."""
+
+    def sources(case: str) -> tuple[Trajectory, ...]:
+        return tuple(truth(run_plan, make_grid_plan, mixture, prompt).trajectory for prompt in OTHERS[: CASES[case][1]])
+
+    return sources
+
+
+def test_every_transition_has_a_case() -> None:
+    assert {transition for transition, _ in CASES.values()} == set(TRANSITIONS)
+
+
+@each_case
+@each_budget
+def test_the_same_prompt_gives_the_same_image_with_any_budget(
+    mixture, run_plan, make_grid_plan, cached, case: str, budget: int
+) -> None:
+    full = truth(run_plan, make_grid_plan, mixture, TARGET)
+    sources = (full.trajectory, *cached(case))[: CASES[case][1]]
+    run = run_plan(mixture, case_plan(make_grid_plan, mixture, case, budget), TARGET, sources)
+    assert torch.equal(run.latents, full.latents)
+    assert run.cost.nfe == budget
+
+
+def test_the_basis_finds_the_same_prompt_wherever_it_stands_among_the_sources(
+    mixture, run_plan, make_grid_plan, cached
+) -> None:
+    full = truth(run_plan, make_grid_plan, mixture, TARGET)
+    near, far, _ = cached("basis-3")
+    for sources in ((near, full.trajectory, far), (near, far, full.trajectory)):
+        run = run_plan(mixture, case_plan(make_grid_plan, mixture, "basis-3", 3), TARGET, sources)
+        assert torch.equal(run.latents, full.latents)
+
+
+@each_case
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_the_full_budget_is_the_baseline_bit_for_bit(
+    mixture, run_plan, make_grid_plan, cached, case: str, guidance: float
+) -> None:
+    """The sources are of another guidance or not: what is cached must not leak into a fully computed run."""
+    full = truth(run_plan, make_grid_plan, mixture, TARGET, guidance=guidance)
+    plan = case_plan(make_grid_plan, mixture, case, STEPS)
+    run = run_plan(mixture, plan, TARGET, cached(case), guidance=guidance)
+    assert torch.equal(run.latents, full.latents)
+    assert torch.equal(run.trajectory.velocities, full.trajectory.velocities)
+    assert run.trajectory.is_true
+    assert run.cost == full.cost
+
+
+@each_case
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_on_a_real_network_same_prompt_and_full_budget_are_exact(
+    make_pipeline, adapt, run_plan, make_grid_plan, case: str, dtype: torch.dtype
+) -> None:
+    flow, steps, asked = adapt(make_pipeline(dtype=dtype)), 4, {"seed": 2, "guidance": 3.0}
+    others = [
+        truth(run_plan, make_grid_plan, flow, prompt, steps, **asked).trajectory for prompt in OTHERS[: CASES[case][1]]
+    ]
+    full = truth(run_plan, make_grid_plan, flow, TARGET, steps, **asked)
+    assert not torch.equal(full.trajectory.velocities, others[0].velocities)
+    same = run_plan(
+        flow,
+        case_plan(make_grid_plan, flow, case, 2, steps),
+        TARGET,
+        (full.trajectory, *others)[: CASES[case][1]],
+        **asked,
+    )
+    assert torch.equal(same.latents, full.latents)
+    whole = run_plan(flow, case_plan(make_grid_plan, flow, case, steps, steps), TARGET, tuple(others), **asked)
+    assert torch.equal(whole.latents, full.latents)
+    partial = run_plan(flow, case_plan(make_grid_plan, flow, case, 2, steps), TARGET, tuple(others), **asked)
+    assert partial.trajectory.velocities.dtype == partial.latents.dtype == dtype
+    assert torch.equal(list(recompute_path(partial.trajectory))[-1], partial.latents)
+
+
+@each_case
+@each_budget
+def test_what_is_spent_coasted_and_recorded_is_what_was_planned(
+    mixture, run_plan, make_grid_plan, cached, case: str, budget: int
+) -> None:
+    plan = case_plan(make_grid_plan, mixture, case, budget)
+    run = run_plan(mixture, plan, TARGET, cached(case))
+    kinds, velocities = run.trajectory.kinds, run.trajectory.velocities
+    assert run.cost.nfe == run.cost.rows == kinds.count("computed") == budget == plan.budget
+    assert kinds.count("coasted") + kinds.count("cached") == STEPS - budget
+    assert [k for k, kind in enumerate(kinds) if kind == "computed"] == list(plan.nodes)
+    assert len(kinds) == len(velocities) == len(run.steps) == STEPS
+    assert [step.kind for step in run.steps] == list(kinds)
+    assert run.steps[-1].nfe == budget
+    assert torch.isfinite(velocities).all()
+    assert torch.isfinite(run.latents).all()
+
+
+@each_case
+def test_the_latents_are_recomputed_from_the_recorded_velocities_bit_for_bit(
+    mixture, run_plan, make_grid_plan, cached, case: str
+) -> None:
+    run = run_plan(mixture, case_plan(make_grid_plan, mixture, case, 4), TARGET, cached(case))
+    noise, *path = recompute_path(run.trajectory)
+    assert torch.equal(noise, mixture.noise(0, tuple(noise.shape)))
+    assert all(torch.equal(x, step.latents) for x, step in zip(path, run.steps, strict=True))
+
+
+@each_case
+def test_a_run_is_decided_by_its_seed(mixture, run_plan, make_grid_plan, case: str) -> None:
+    def run(seed: int) -> torch.Tensor:
+        sources = tuple(
+            truth(run_plan, make_grid_plan, mixture, prompt, seed=seed).trajectory
+            for prompt in OTHERS[: CASES[case][1]]
+        )
+        return run_plan(mixture, case_plan(make_grid_plan, mixture, case, 4), TARGET, sources, seed=seed).latents
+
+    torch.manual_seed(0)
+    first = run(1)
+    torch.manual_seed(99)
+    assert torch.equal(run(1), first)
+    assert not torch.allclose(run(2), first)
+
+
+@each_case
+def test_the_sources_are_untouched(mixture, run_plan, make_grid_plan, cached, case: str) -> None:
+    sources = cached(case)
+    before = [(source.noise.clone(), source.velocities.clone(), source.schedule.sigmas.clone()) for source in sources]
+    for budget in (3, STEPS):
+        run_plan(mixture, case_plan(make_grid_plan, mixture, case, budget), TARGET, sources)
+    for source, (noise, velocities, sigmas) in zip(sources, before, strict=True):
+        assert torch.equal(source.noise, noise)
+        assert torch.equal(source.velocities, velocities)
+        assert torch.equal(source.schedule.sigmas, sigmas)
+
+
+@each_case
+def test_two_runs_at_once_do_not_disturb_each_other(mixture, run_plan, make_grid_plan, cached, case: str) -> None:
+    """A transition object is shared by all sessions: its state is in what it returns."""
+    from trajflow.field import Field
+    from trajflow.sampler import sample
+
+    plan, sources = case_plan(make_grid_plan, mixture, case, 4), cached(case)
+    alone = run_plan(mixture, plan, TARGET, sources).latents
+    shape = tuple(alone.shape)
+
+    def stream(prompt: str, seed: int):
+        field = Field(mixture, mixture.encode(prompt, "", 1.0), plan.schedule, mixture.noise(seed, shape), plan.budget)
+        return sample(TRANSITIONS[plan.transition], sources, plan, field, prompt)
+
+    *_, (last, _), _ = zip(stream(TARGET, 0), stream("red cabin", 0), strict=True)
+    assert torch.equal(last.latents, alone)
+
+
+def latent_errors(run_plan, make_grid_plan, model, case: str, budgets: tuple[int, ...], seed: int, **options):
+    """Relative distance of the final latents to the 56-step baseline's, by budget, nodes evenly spaced."""
+    transition, count = CASES[case]
+    sources = tuple(
+        truth(run_plan, make_grid_plan, model, prompt, 56, seed=seed).trajectory for prompt in OTHERS[:count]
+    )
+    full = truth(run_plan, make_grid_plan, model, TARGET, 56, seed=seed).latents
+    errors = []
+    for budget in budgets:
+        plan = make_grid_plan(model, 56, transition, nodes=even_nodes(56, budget), **options)
+        run = run_plan(model, plan, TARGET, sources, seed=seed)
+        errors.append(((run.latents - full).norm() / full.norm()).item())
+    return errors
+
+
+def slope(budgets: tuple[int, ...], errors: list[float]) -> float:
+    """Least-squares slope of log error over log budget."""
+    x = torch.tensor([math.log(budget) for budget in budgets])
+    y = torch.tensor([math.log(error) for error in errors])
+    return float(((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum())
+
+
+@pytest.mark.parametrize("case", ["difference", "basis-1", "basis-3"])
+@pytest.mark.parametrize("damping", [0.0, 0.5])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_error_falls_at_least_like_one_over_the_budget(
+    mixture, run_plan, make_grid_plan, case: str, damping: float, seed: int
+) -> None:
+    """Holding a smooth D is a first-order quadrature, so the error against the exact 56-step run is O(1 / budget)."""
+    budgets = (4, 7, 14, 28)
+    errors = latent_errors(run_plan, make_grid_plan, mixture, case, budgets, seed, damping=damping, damping_from=0)
+    assert slope(budgets, errors) < -0.9, errors
+    assert errors[-1] < errors[0] / 4
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_following_the_slope_beats_holding_when_nodes_are_many(mixture, run_plan, make_grid_plan, seed: int) -> None:
+    held, followed = (
+        latent_errors(run_plan, make_grid_plan, mixture, "difference", (14, 28), seed, damping=damping)
+        for damping in (0.0, 0.5)
+    )
+    assert all(b < a for a, b in zip(held, followed, strict=True)), (held, followed)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("local", [True, False])
+def test_with_the_affine_combination_among_the_sources_the_basis_beats_the_difference(
+    mixture, run_plan, make_grid_plan, seed: int, local: bool
+) -> None:
+    budgets = (4, 7)
+    alone = latent_errors(run_plan, make_grid_plan, mixture, "difference", budgets, seed)
+    mixed = latent_errors(run_plan, make_grid_plan, mixture, "basis-3", budgets, seed, local=local)
+    assert all(b < a / 2 for a, b in zip(alone, mixed, strict=True)), (alone, mixed)
+
+
+def test_on_one_gaussian_the_combination_is_exact_but_for_the_ridge(make_mixture, run_plan, make_grid_plan) -> None:
+    """The velocity is affine, so the target's path *is* first + second - third, from the first evaluation on."""
+    model = make_mixture(components=1)
+    [alone] = latent_errors(run_plan, make_grid_plan, model, "difference", (2,), 0)
+    [mixed] = latent_errors(run_plan, make_grid_plan, model, "basis-3", (2,), 0, local=False)
+    assert mixed < 1e-3 < alone

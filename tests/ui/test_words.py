@@ -1,0 +1,50 @@
+from trajflow.base import Cost, Metrics
+from trajflow.ui import pictures, words
+
+
+def test_times_and_sizes_read_like_a_person_says_them():
+    assert [words.duration(s) for s in (0.0412, 0.4, 1.234, 61.7)] == ["41 ms", "0.40 s", "1.23 s", "62 s"]
+    assert [words.size(n) for n in (0, 2048, 3 * 2**20, 256 * 2**20)] == ["0 KB", "2 KB", "3.0 MB", "256 MB"]
+
+
+def test_the_verdict_names_fidelity_and_saving(result):
+    assert words.fidelity(result()) == "38.2 dB to from-scratch"
+    assert words.fidelity(result(metrics=Metrics(100.0, 1.0, True))) == "identical to from-scratch"
+    assert words.fidelity(result(compare=False)) is None
+    assert words.saving(7, 28) == "4.0× fewer evaluations"
+    assert words.saving(28, 28) == "every step evaluated"
+    assert words.saving(0, 28) == "no evaluation at all"
+
+
+def test_the_status_says_what_was_used_why_and_at_what_cost(result):
+    html = words.finished(result(), 4)
+    assert "2 of 4 evaluations in 0.50 s, from “a mountain” (similarity 0.93, near)." in html
+    assert "The path of “a mountain” is carried over." in html
+    assert "similarity" not in words.finished(result(from_store=True, cost=Cost(0, 0)), 4)
+
+
+def test_an_error_is_announced_and_its_text_is_not_markup():
+    html = words.line("error", "<b>no</b>")
+    assert 'role="alert"' in html
+    assert "&lt;b&gt;no&lt;/b&gt;" in html
+
+
+def test_both_pictures_have_the_same_frame_and_their_own_numbers(result):
+    html = pictures.finished(result(), 4, "tiny")
+    assert html.count("--ratio:16/12;--width:40px") == 2
+    assert "2 evaluations · 0.50 s" in html
+    assert "38.2 dB to from-scratch · 2.0× fewer evaluations" in html
+    assert "4 evaluations · 1.60 s" in html
+    assert "SSIM 0.980" in html
+
+
+def test_a_prompt_is_never_markup(result):
+    html = pictures.finished(result('"><script>alert(1)</script>'), 4, "tiny")
+    assert "<script>" not in html
+    assert pictures.file_name(result('../"><script>')) == "trajflow-script-seed7.png"
+    assert pictures.file_name(result("山")) == "trajflow-picture-seed7.png"
+
+
+def test_large_pictures_are_not_magnified(picture):
+    card = pictures.card("From scratch", side="baseline", size=picture(size=(1024, 768)).size)
+    assert "--ratio:1024/768;--width:512px" in card
