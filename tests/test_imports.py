@@ -49,7 +49,7 @@ def imported(path: Path) -> Iterator[str]:
     """Dotted names of this library that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if entry_of(alias.name + ".") or alias.name == "trajflow")
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             if node.module == "trajflow":

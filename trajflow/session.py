@@ -180,7 +180,11 @@ class Session:
             stored = self._exact(settings, ingredients)
             matches = () if stored else self._matches(settings, ingredients)
         if stored:
-            yield self._repeat(stored, request, clock)
+            result = self._repeat(stored.result, stored.is_true, request, clock)
+            if request.compare:
+                full = stored.result if stored.is_true else None
+                result = yield from self._compare(result, full, conditioning, settings, ingredients)
+            yield result
             return
         with clock("plan"):
             plan = self._plan(settings, matches)
@@ -189,36 +193,37 @@ class Session:
         seconds = {**clock.seconds, "sample": run.seconds, "decode": run.decode_seconds}
         key = new_key()
         result = Result(request, run.image, plan, run.cost, seconds, run.trajectory.kinds, run.angles, key)
-        if request.compare:
-            result = yield from self._compare(result, run, conditioning, settings, ingredients)
         on_own_grid = plan.schedule.steps == settings.steps
+        if request.compare:
+            full = result if on_own_grid and run.trajectory.is_true else None
+            result = yield from self._compare(result, full, conditioning, settings, ingredients)
         yield self._keep(ingredients, result, run.trajectory if on_own_grid else None)
 
     def _compare(
-        self, result: Result, run: _Run, conditioning: Conditioning, settings: Settings, ingredients: Ingredients
+        self,
+        result: Result,
+        full: Result | None,
+        conditioning: Conditioning,
+        settings: Settings,
+        ingredients: Ingredients,
     ) -> Generator[Step, None, Result]:
-        """The result with its from-scratch picture beside it: run now, or taken from the run that already was it."""
-        if run.trajectory.is_true and result.plan.schedule.steps == settings.steps:
-            image, cost, seconds = result.image, result.cost, result.seconds
-        elif entry := self._cache.exact(ingredients.digest(), settings.prompt, "baseline", None):
-            image, cost, seconds = entry.result.image, entry.result.cost, entry.result.seconds
-        else:
+        """The result beside its from-scratch picture: that of `full`, a stored one, or one made and stored now."""
+        if full is None and (entry := self._cache.exact(ingredients.digest(), settings.prompt, "baseline", None)):
+            full = entry.result
+        if full is None:
             plan = self._plan(replace(settings, strategy="baseline", budget=None), ())
-            full = yield from self._sample(plan, (), conditioning, settings, "baseline")
-            image, cost = full.image, full.cost
-            embed = result.seconds["embed"]
-            seconds = {"embed": embed, "sample": full.seconds, "decode": full.decode_seconds}
+            run = yield from self._sample(plan, (), conditioning, settings, "baseline")
+            seconds = {"embed": result.seconds["embed"], "sample": run.seconds, "decode": run.decode_seconds}
             request = replace(result.request, strategy="baseline", budget=None, compare=False)
-            key = new_key()
-            companion = Result(request, image, plan, cost, seconds, full.trajectory.kinds, {}, key)
-            if self._keep(ingredients, companion, full.trajectory).key:
-                self._baseline_of[result.key] = key
+            full = Result(request, run.image, plan, run.cost, seconds, run.trajectory.kinds, {}, new_key())
+            if self._keep(ingredients, full, run.trajectory).key:
+                self._baseline_of[result.key] = full.key
         return replace(
             result,
-            metrics=compare_images(result.image, image),
-            baseline=image,
-            baseline_cost=cost,
-            baseline_seconds=seconds,
+            metrics=compare_images(result.image, full.image),
+            baseline=full.image,
+            baseline_cost=full.cost,
+            baseline_seconds=full.seconds,
         )
 
     def _sample(
@@ -248,32 +253,23 @@ class Session:
         image = self.flow.decode(latents)
         return _Run(image, trajectory, field.cost, seconds, time.perf_counter() - began, angles)
 
-    def _repeat(self, stored: Entry, request: Request, clock: PhaseClock) -> Result:
-        """The stored result of the same run, at no cost; if computed in full it is its own from-scratch picture."""
-        result = stored.result
-        steps = result.plan.schedule.steps
-        reason = f"This very picture was made before with all {steps} steps computed: it is shown from the store."
-        if not stored.is_true:
-            reason = "This very request was answered before: its picture is shown from the store."
-        result = replace(
-            result,
-            request=request,
-            plan=replace(result.plan, reason=reason, nodes=(), budget=0),
-            cost=Cost(0, 0),
-            seconds=dict(clock.seconds),
-            kinds=tuple("cached" for _ in range(steps)),
-            angles={},
+    def _repeat(self, stored: Result, is_true: bool, request: Request, clock: PhaseClock) -> Result:
+        """The stored result of the same run, at no cost."""
+        steps = stored.plan.schedule.steps
+        reason = "This very request was answered before: its picture is shown from the store."
+        if is_true:
+            reason = f"This very picture was made before with all {steps} steps computed: it is shown from the store."
+        return Result(
+            request,
+            stored.image,
+            replace(stored.plan, reason=reason, nodes=(), budget=0),
+            Cost(0, 0),
+            dict(clock.seconds),
+            tuple("cached" for _ in range(steps)),
+            {},
+            stored.key,
             from_store=True,
         )
-        if request.compare and stored.is_true:
-            result = replace(
-                result,
-                metrics=compare_images(result.image, result.image),
-                baseline=result.image,
-                baseline_cost=stored.result.cost,
-                baseline_seconds=stored.result.seconds,
-            )
-        return result
 
     def _conditioning(self, settings: Settings) -> Conditioning:
         asked = (settings.prompt, settings.negative_prompt, settings.guidance)

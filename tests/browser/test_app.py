@@ -165,12 +165,12 @@ def test_a_changed_seed_warns_before_running_and_comparison_can_be_off(visit):
     app.generate("a forest in the fog", key="Enter")
     assert app.page.locator(".tf-baseline img").count() == 0
     app.page.fill("#tf-prompt textarea", "a forest at night")
-    app.see("At most")
+    app.see("Up to")
     app.set_seed(8)
     app.see("seed")
     assert app.page.locator("#tf-outlook .tf-warn").count() == 1
     app.set_seed(7)
-    app.see("At most")
+    app.see("Up to")
     assert app.page.locator("#tf-outlook .tf-warn").count() == 0
     status = app.generate(key="Control+Enter")
     assert spent(status)[0] < 28

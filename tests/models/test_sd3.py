@@ -16,10 +16,23 @@ from trajflow.models.registry import BUNDLED, SETTINGS_FILE, bundled_folder
 PROMPT, NEGATIVE = "a snowy mountain at dusk", "blurry, red"
 
 
-def stock(pipeline, output_type: str, seed: int = 3, **call):
-    """What the pipeline's own __call__ gives with a CPU generator."""
+def stock(pipeline, seed: int = 3, output_type: str = "pil", **call):
+    """The last latents and the picture that the pipeline's own __call__ gives with a CPU generator."""
+    latents = []
+
+    def note(pipeline, k, timestep, tensors):
+        latents.append(tensors["latents"])
+        return tensors
+
     generator = torch.Generator("cpu").manual_seed(seed)
-    return pipeline(generator=generator, output_type=output_type, **call).images
+    [picture] = pipeline(generator=generator, output_type=output_type, callback_on_step_end=note, **call).images
+    return latents[-1], np.asarray(picture)
+
+
+def test_output_type_latent_is_what_the_last_step_left(pipeline) -> None:
+    call = {"prompt": PROMPT, "num_inference_steps": 1, "guidance_scale": 1.0, "max_sequence_length": 8}
+    latents, returned = stock(pipeline, output_type="latent", **call)
+    assert np.array_equal(latents[0].numpy(), returned)
 
 
 def ours(flow, seed: int = 3, **request):
@@ -55,8 +68,7 @@ def test_the_baseline_is_the_stock_call_bit_for_bit(
         "width": asked["width"],
         "max_sequence_length": text_length,
     }
-    expected_latents = stock(pipeline, "latent", **call)
-    expected_pixels = np.asarray(stock(pipeline, "pil", **call)[0])
+    expected_latents, expected_pixels = stock(pipeline, **call)
     latents, pixels = ours(adapt(pipeline), prompt=PROMPT, **asked)
     assert latents.dtype == dtype
     assert torch.equal(latents, expected_latents)
@@ -67,8 +79,9 @@ def test_the_baseline_is_the_stock_call_bit_for_bit(
 def test_a_pipeline_given_to_load_keeps_the_stock_text_length(pipeline) -> None:
     call = {"prompt": PROMPT, "num_inference_steps": 2, "guidance_scale": 3.0, "height": 32, "width": 32}
     latents, pixels = ours(trajflow.load(pipeline), prompt=PROMPT, steps=2, guidance=3.0)
-    assert torch.equal(latents, stock(pipeline, "latent", **call))
-    assert np.array_equal(pixels, np.asarray(stock(pipeline, "pil", **call)[0]))
+    expected_latents, expected_pixels = stock(pipeline, **call)
+    assert torch.equal(latents, expected_latents)
+    assert np.array_equal(pixels, expected_pixels)
 
 
 def test_the_random_pipeline_hears_the_prompt_the_negative_the_guidance_and_the_seed(flow) -> None:
@@ -96,8 +109,9 @@ def test_the_bundled_model_is_the_stock_call_bit_for_bit(case: dict) -> None:
     call["max_sequence_length"] = length
     request = {"prompt": PROMPT, "steps": 2, "height": height, "width": width, "guidance": case["guidance_scale"]}
     latents, pixels = ours(flow, negative_prompt=case.get("negative_prompt", ""), **request)
-    assert torch.equal(latents, stock(pipeline, "latent", **call))
-    assert np.array_equal(pixels, np.asarray(stock(pipeline, "pil", **call)[0]))
+    expected_latents, expected_pixels = stock(pipeline, **call)
+    assert torch.equal(latents, expected_latents)
+    assert np.array_equal(pixels, expected_pixels)
 
 
 def test_the_bundled_settings_are_the_defaults() -> None:
@@ -120,7 +134,7 @@ def test_the_schedule_is_the_one_the_stock_call_uses(
     schedule = flow.schedule(5, flow.latent_shape(*size))
     call = {"prompt": PROMPT, "num_inference_steps": 5, "height": size[0], "width": size[1], "guidance_scale": 2.0}
     call["max_sequence_length"] = text_length
-    latents = stock(pipeline, "latent", **call)
+    latents, _ = stock(pipeline, **call)
     assert torch.equal(schedule.sigmas, pipeline.scheduler.sigmas)
     assert torch.equal(schedule.timesteps, pipeline.scheduler.timesteps)
     assert schedule.steps == 5

@@ -93,7 +93,7 @@ def test_the_full_budget_is_the_baseline_bit_for_bit(
 def test_on_a_real_network_same_prompt_and_full_budget_are_exact(
     make_pipeline, adapt, run_plan, make_grid_plan, case: str, dtype: torch.dtype
 ) -> None:
-    flow, steps, asked = adapt(make_pipeline(dtype=dtype)), 4, {"seed": 2, "guidance": 3.0}
+    flow, steps, asked = adapt(make_pipeline(dtype=dtype)), 3, {"seed": 2, "guidance": 3.0}
     others = [
         truth(run_plan, make_grid_plan, flow, prompt, steps, **asked).trajectory for prompt in OTHERS[: CASES[case][1]]
     ]
@@ -212,40 +212,42 @@ def slope(budgets: tuple[int, ...], errors: list[float]) -> float:
 
 @pytest.mark.parametrize("case", ["difference", "basis-1", "basis-3"])
 @pytest.mark.parametrize("damping", [0.0, 0.5])
-@pytest.mark.parametrize("seed", [0, 1])
 def test_the_error_falls_at_least_like_one_over_the_budget(
-    mixture, run_plan, make_grid_plan, case: str, damping: float, seed: int
+    mixture, run_plan, make_grid_plan, case: str, damping: float
 ) -> None:
     """Holding a smooth D is a first-order quadrature, so the error against the exact 56-step run is O(1 / budget)."""
     budgets = (4, 7, 14, 28)
-    errors = latent_errors(run_plan, make_grid_plan, mixture, case, budgets, seed, damping=damping, damping_from=0)
-    assert slope(budgets, errors) < -0.9, errors
-    assert errors[-1] < errors[0] / 4
+    errors = latent_errors(run_plan, make_grid_plan, mixture, case, budgets, 0, damping=damping, damping_from=0)
+    assert errors == sorted(errors, reverse=True)
+    assert slope(budgets, errors) < -1.0, errors
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_following_the_slope_beats_holding_when_nodes_are_many(mixture, run_plan, make_grid_plan, seed: int) -> None:
-    held, followed = (
-        latent_errors(run_plan, make_grid_plan, mixture, "difference", (14, 28), seed, damping=damping)
+    [held], [followed] = (
+        latent_errors(run_plan, make_grid_plan, mixture, "difference", (28,), seed, damping=damping)
         for damping in (0.0, 0.5)
     )
-    assert all(b < a for a, b in zip(held, followed, strict=True)), (held, followed)
+    assert followed < 0.9 * held
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_with_the_affine_combination_among_the_sources_the_basis_beats_the_difference(
-    mixture, run_plan, make_grid_plan, seed: int, local: bool
+    mixture, run_plan, make_grid_plan, seed: int
 ) -> None:
     budgets = (4, 7)
     alone = latent_errors(run_plan, make_grid_plan, mixture, "difference", budgets, seed)
-    mixed = latent_errors(run_plan, make_grid_plan, mixture, "basis-3", budgets, seed, local=local)
+    mixed = latent_errors(run_plan, make_grid_plan, mixture, "basis-3", budgets, seed)
     assert all(b < a / 2 for a, b in zip(alone, mixed, strict=True)), (alone, mixed)
 
 
-def test_on_one_gaussian_the_combination_is_exact_but_for_the_ridge(make_mixture, run_plan, make_grid_plan) -> None:
-    """The velocity is affine, so the target's path *is* first + second - third, from the first evaluation on."""
-    model = make_mixture(components=1)
-    [alone] = latent_errors(run_plan, make_grid_plan, model, "difference", (2,), 0)
-    [mixed] = latent_errors(run_plan, make_grid_plan, model, "basis-3", (2,), 0, local=False)
-    assert mixed < 1e-3 < alone
+@pytest.mark.parametrize("case", ["difference", "basis-1"])
+def test_a_mixture_moved_as_a_whole_is_carried_exactly_by_one_evaluation(
+    mixture, run_plan, make_grid_plan, cached, case: str
+) -> None:
+    """x^B = x^A + (1 - sigma) shift, so D is constant: the transport has no error but rounding."""
+    prompt = f"{OTHERS[0]} SHIFTED"
+    full = truth(run_plan, make_grid_plan, mixture, prompt)
+    assert (full.latents - truth(run_plan, make_grid_plan, mixture, OTHERS[0]).latents).norm() > 0.5
+    run = run_plan(mixture, case_plan(make_grid_plan, mixture, case, 1), prompt, cached(case))
+    assert (run.latents - full.latents).norm() < 1e-5 * full.latents.norm()

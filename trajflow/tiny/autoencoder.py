@@ -1,7 +1,7 @@
 """The autoencoder: reconstruct renders, with a light KL term, and keep edges by matching image gradients too.
 
-Convolutions are trained by Muon on their flattened kernels, which reaches in 130 batches what AdamW needs 1,700 for. The
-posterior starts almost deterministic (standard deviation 0.05): at the usual 1 its noise drowns what little is encoded.
+Convolutions are trained by Muon on their flattened kernels, which reaches in 130 batches what AdamW needs 1,700 for.
+The posterior starts almost deterministic (standard deviation 0.05): at the usual 1 its noise drowns what is encoded.
 """
 
 import numpy as np

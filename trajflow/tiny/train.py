@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--autoencoder-steps", type=int, default=2500)
     parser.add_argument("--pictures", type=int, default=40_000, help="size of the encoded training set")
     parser.add_argument("--steps", type=int, default=12_000, help="velocity steps, counted over all resumptions")
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--workers", type=int, default=max(0, (os.cpu_count() or 1) - 2), help="rendering processes")
     options = parser.parse_args(arguments)
 

@@ -121,8 +121,7 @@ class Handlers:
             return self.views.outlook(
                 "warn", "The seed is not kept: new noise each time, so nothing cached can be used."
             )
-        most = "All" if outlook.nfe == settings["steps"] else "At most"
-        cost = f"{most} {words.plural(outlook.nfe, 'evaluation')}" if outlook.nfe else "No evaluation"
+        cost = f"Up to {words.plural(outlook.nfe, 'evaluation')}" if outlook.nfe else "No evaluation"
         cost += f", about {words.duration(outlook.seconds)}." if outlook.seconds else "."
         if outlook.warning:
             return self.views.outlook("warn", outlook.warning, detail=cost)

@@ -37,7 +37,7 @@ class Live:
         if step.phase == "baseline":
             return
         if not self.kinds:
-            self.kinds = ["cached"] * step.k + [None] * (step.steps - step.k)
+            self.kinds = ["cached" if k < step.k else None for k in range(step.steps)]
         self.kinds[step.k], self.nfe = step.kind, step.nfe
         if step.angle is not None:
             self.angles[step.k] = step.angle

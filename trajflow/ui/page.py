@@ -37,12 +37,13 @@ def make_page(flow: Model, registry: Registry) -> gr.Blocks:
     """The whole page over one model; sessions come from `registry`."""
     examples = json.loads(asset("examples.json").read_text())
     with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
-        parts = _lay_out(flow, examples)
+        parts = lay_out(flow, examples)
         _wire(page, parts, Handlers(flow, registry, Views(flow, parts), examples["story"]), registry)
     return page
 
 
-def _lay_out(flow: Model, examples: dict) -> Parts:
+def lay_out(flow: Model, examples: dict) -> Parts:
+    """Make the components, in the order the page reads, inside the Blocks that is open."""
     defaults = flow.defaults
     made: dict[str, gr.blocks.Block] = {"key": gr.State(None)}
     _html(

@@ -1,5 +1,6 @@
 """What the page shows of a run, a result and a session, as changes to its components."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,5 +111,5 @@ class Views:
         """The steps of the full run that a result is compared with."""
         return result.request.steps or self.flow.defaults.steps
 
-    def _angle(self, angles: dict[int, float], steps: int) -> gr.LinePlot:
+    def _angle(self, angles: Mapping[int, float], steps: int) -> gr.LinePlot:
         return gr.LinePlot(value=plots.angles(angles), x_lim=[0, max(steps - 1, 1)])
