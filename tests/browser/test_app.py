@@ -26,26 +26,24 @@ class App:
     def outlook(self):
         return self.page.inner_text("#tf-outlook")
 
-    def idle(self):
+    def result(self, start):
+        """Start a run, wait for its end and return the status line: any change of that line removes the mark."""
+        self.page.evaluate("document.querySelector('#tf-status .tf-status').setAttribute('data-old', '')")
+        start()
+        self.page.wait_for_selector("#tf-status .tf-status:not(.tf-busy):not([data-old])", timeout=RUN_MS)
         self.page.wait_for_selector("#tf-generate", state="visible", timeout=RUN_MS)
+        return self.status()
 
     def generate(self, prompt=None, key=None):
         """Run by the button, or by `key` in the prompt box; returns the status line."""
         if prompt is not None:
             self.page.fill("#tf-prompt textarea", prompt)
         if key:
-            self.page.press("#tf-prompt textarea", key)
-        else:
-            self.page.click("#tf-generate")
-        self.page.wait_for_selector("#tf-stop", state="visible")
-        self.idle()
-        return self.status()
+            return self.result(lambda: self.page.press("#tf-prompt textarea", key))
+        return self.result(lambda: self.page.click("#tf-generate"))
 
     def chapter(self, number):
-        self.page.click(f"#tf-story button[data-index='{number - 1}']")
-        self.page.wait_for_selector("#tf-stop", state="visible")
-        self.idle()
-        return self.status()
+        return self.result(lambda: self.page.click(f"#tf-story button[data-index='{number - 1}']"))
 
     def settings(self):
         self.page.click("#tf-settings button >> nth=0")
@@ -57,7 +55,7 @@ class App:
 
     def see(self, text, where="#tf-outlook"):
         pattern = text if isinstance(text, re.Pattern) else re.compile(re.escape(text))
-        self.page.locator(where).filter(has_text=pattern).wait_for(timeout=10_000)
+        self.page.locator(where).filter(has_text=pattern).wait_for()
 
     def history(self):
         return self.page.locator("#tf-history li")
@@ -167,11 +165,9 @@ def test_a_changed_seed_warns_before_running_and_comparison_can_be_off(visit):
     app.page.fill("#tf-prompt textarea", "a forest at night")
     app.see("Up to")
     app.set_seed(8)
-    app.see("seed")
-    assert app.page.locator("#tf-outlook .tf-warn").count() == 1
+    app.see("seed", "#tf-outlook .tf-warn")
     app.set_seed(7)
-    app.see("Up to")
-    assert app.page.locator("#tf-outlook .tf-warn").count() == 0
+    app.see("Up to", "#tf-outlook .tf-idle")
     status = app.generate(key="Control+Enter")
     assert spent(status)[0] < 28
     assert "dB" not in app.numbers()
@@ -209,11 +205,13 @@ def test_stop_keeps_the_last_preview_as_unfinished(visit):
     app.page.fill("#tf-steps input[type=number]", "100")
     app.page.press("#tf-steps input[type=number]", "Tab")
     app.page.fill("#tf-prompt textarea", "a desert at noon")
-    app.page.click("#tf-generate")
-    app.page.wait_for_selector(".tf-cached .tf-badge")
-    app.page.click("#tf-stop")
-    app.idle()
-    assert app.status().startswith("Stopped at step")
+
+    def start_and_stop():
+        app.page.click("#tf-generate")
+        app.page.wait_for_selector(".tf-cached .tf-badge")
+        app.page.click("#tf-stop")
+
+    assert app.result(start_and_stop).startswith("Stopped at step")
     assert app.page.inner_text(".tf-cached .tf-badge").startswith("unfinished")
     assert app.history().count() == 0
     app.page.fill("#tf-steps input[type=number]", "12")
