@@ -299,9 +299,23 @@ def test_two_sessions_share_nothing(mixture) -> None:
 # Stopping
 
 
-@pytest.mark.parametrize("at", [0, 3, 7, 8, 15], ids=lambda at: f"step-{at}")
+def test_a_stop_during_the_comparison_keeps_the_finished_picture(session) -> None:
+    session.generate(FIRST)
+    stream = session.stream(SECOND, budget=2, compare=True)
+    for _ in range(10):
+        assert isinstance(next(stream), Step)
+    session.stop()
+    with pytest.raises(Cancelled):
+        next(stream)
+    newest = session.entries()[0]
+    assert (newest.prompt, newest.result.metrics) == (SECOND, None)
+    compared = session.generate(SECOND, budget=2, compare=True)
+    assert compared.from_store
+    assert compared.metrics is not None
+
+
+@pytest.mark.parametrize("at", [0, 3, 6], ids=lambda at: f"step-{at}")
 def test_a_stopped_run_raises_keeps_nothing_and_the_session_goes_on(session, at: int) -> None:
-    """Steps 8 to 15 are those of the baseline beside it."""
     session.generate(FIRST)
     held = session.nbytes
     stream = session.stream(SECOND, budget=2, compare=True)

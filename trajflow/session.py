@@ -168,7 +168,10 @@ class Session:
         return self.flow.decode(latents)
 
     def stop(self) -> None:
-        """End the running request at its next step: its stream raises Cancelled, and nothing of it is kept."""
+        """End the running request at its next step: its stream raises Cancelled.
+
+        A picture that is finished, and only its comparison is not, is kept.
+        """
         self._stopped.set()
 
     def _run(self, request: Request, settings: Settings) -> Iterator[Step | Result]:
@@ -193,11 +196,14 @@ class Session:
         seconds = {**clock.seconds, "sample": run.seconds, "decode": run.decode_seconds}
         key = new_key()
         result = Result(request, run.image, plan, run.cost, seconds, run.trajectory.kinds, run.angles, key)
-        on_own_grid = plan.schedule.steps == settings.steps
+        trajectory = run.trajectory if plan.schedule.steps == settings.steps else None
+        result = self._keep(ingredients, result, trajectory)
         if request.compare:
-            full = result if on_own_grid and run.trajectory.is_true else None
+            full = result if trajectory is not None and trajectory.is_true else None
             result = yield from self._compare(result, full, conditioning, settings, ingredients)
-        yield self._keep(ingredients, result, run.trajectory if on_own_grid else None)
+            if result.key:
+                self._keep(ingredients, result, trajectory)
+        yield result
 
     def _compare(
         self,
@@ -248,7 +254,7 @@ class Session:
                 angles[event.k] = event.angle
             yield replace(event, phase=phase)
             if self._stopped.is_set():
-                raise Cancelled("Stopped. The unfinished picture is not kept.")
+                raise Cancelled("Stopped. What was unfinished is not kept.")
         began = time.perf_counter()
         image = self.flow.decode(latents)
         return _Run(image, trajectory, field.cost, seconds, time.perf_counter() - began, angles)

@@ -191,7 +191,7 @@ class Handlers:
         if live.last is None:
             return self.views.status("warn", "Stopped before the first step; nothing was changed.")
         if live.last.phase == "baseline":
-            text = "Stopped during the comparison; this picture is not kept."
+            text = "Stopped during the comparison; the picture itself is kept."
         else:
             spent = words.plural(live.nfe, "evaluation")
             text = (

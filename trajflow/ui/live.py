@@ -72,7 +72,7 @@ class Live:
             return pictures.invitation(self.size)
         badge = f"step {self.done} of {len(self.kinds)}" if self.done < len(self.kinds) else ""
         if is_stopped:
-            badge = f"unfinished · {badge}" if badge else "not kept"
+            badge = f"unfinished · {badge}" if badge else "not compared"
         return pictures.unfinished(
             self.size,
             self.prompt,
