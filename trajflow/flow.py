@@ -50,4 +50,5 @@ def step_sizes(schedule: Schedule) -> Tensor:
 def even_nodes(steps: int, count: int, start: int = 0) -> tuple[int, ...]:
     """`count` distinct steps of start..steps-1, evenly spaced, the first one included."""
     span = steps - start
-    return tuple(start + (i * span) // count for i in range(min(count, span)))
+    count = min(count, span)
+    return tuple(start + (i * span) // count for i in range(count))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import torch
 
 from trajflow.base import Plan, Step, StepKind, Trajectory, Transition
+from trajflow.errors import NumericalError
 from trajflow.field import Field
 from trajflow.flow import clean_estimate, euler_step
 from trajflow.metrics.angle import angle_degrees
@@ -26,6 +27,8 @@ def sample(
     for k in range(start, steps):
         began = time.perf_counter()
         velocity, kind, state = transition.velocity(k, x, state, field)
+        if not torch.isfinite(velocity).all():
+            raise NumericalError(f"the velocity of step {k} of {steps} ({kind}) is NaN or infinite")
         following = euler_step(x, velocity, sigmas[k], sigmas[k + 1])
         if following.is_cuda:
             torch.cuda.synchronize(following.device)

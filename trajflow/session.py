@@ -117,25 +117,30 @@ class Session:
 
     def outlook(self, prompt: str, **options) -> Outlook:
         """What the request would do, without running it; takes milliseconds. Raises RequestError as `generate` does."""
-        settings = settle(Request(prompt, **options), self.flow.defaults)
+        request = Request(prompt, **options)
+        settings = settle(request, self.flow.defaults)
         ingredients = self._ingredients(settings)
         if self._exact(settings, ingredients):
             return Outlook("", 0, 0.0, "This very picture is stored; it is shown at once.")
         plan = self._plan(settings, self._matches(settings, ingredients))
         latest = self._cache.latest()
         warning = ""
-        if latest is not None and not plan.sources and settings.strategy not in ("baseline", "fewer-steps"):
-            changed = ", ".join(differences(latest.ingredients, ingredients))
+        changed = differences(latest.ingredients, ingredients) if latest else ()
+        if changed and not plan.sources and settings.strategy not in ("baseline", "fewer-steps"):
             warning = (
-                f"Changed since the last picture: {changed}. Nothing cached can be used, so this starts from scratch."
+                f"Changed since the last picture: {', '.join(changed)}. "
+                "Nothing cached can be used, so this starts from scratch."
             )
-        seconds = statistics.median(self._step_seconds) * plan.budget if self._step_seconds else None
+        is_full = plan.schedule.steps == settings.steps == plan.budget
+        evaluations = plan.budget + (settings.steps if request.compare and not is_full else 0)
+        seconds = statistics.median(self._step_seconds) * evaluations if self._step_seconds else None
         return Outlook(warning, plan.budget, seconds, plan.reason)
 
     def entries(self) -> tuple[Entry, ...]:
         """Every finished request still held, newest first."""
-        companions = set(self._baseline_of.values())
-        return tuple(entry for entry in self._cache.entries() if entry.key not in companions)
+        held = {entry.key: entry for entry in self._cache.entries()}
+        companions = {baseline for key, baseline in self._baseline_of.items() if key in held}
+        return tuple(entry for key, entry in held.items() if key not in companions)
 
     def adopt(self, entry: Entry) -> None:
         """Hold another session's entry as the newest, shared and not copied. Its fingerprint decides what it serves."""

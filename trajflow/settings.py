@@ -39,10 +39,12 @@ def settle(request: Request, defaults: Defaults) -> Settings:
     negative = _text("negative prompt", request.negative_prompt)
     steps = _whole("steps", defaults.steps if request.steps is None else request.steps, 1, MOST_STEPS)
     guidance = defaults.guidance if request.guidance is None else request.guidance
-    if isinstance(guidance, bool) or not isinstance(guidance, int | float) or not math.isfinite(guidance):
+    if isinstance(guidance, bool) or not isinstance(guidance, int | float):
+        raise RequestError(f"The guidance must be a number, got {guidance!r}.")
+    if isinstance(guidance, float) and not math.isfinite(guidance):
         raise RequestError(f"The guidance must be a number, got {guidance!r}.")
     if not 0 <= guidance <= MOST_GUIDANCE:
-        raise RequestError(f"The guidance is {guidance}. Choose a value from 0 to {MOST_GUIDANCE:g}.")
+        raise RequestError(f"The guidance is {str(guidance)[:20]}. Choose a value from 0 to {MOST_GUIDANCE:g}.")
     if request.strategy not in STRATEGIES:
         raise RequestError(f"There is no strategy {request.strategy!r}. Choose one of: {', '.join(STRATEGIES)}.")
     if not isinstance(request.compare, bool):
@@ -65,6 +67,10 @@ def _text(name: str, value: Any) -> str:
         raise RequestError(f"The {name} must be text, got {type(value).__name__}.")
     if len(value) > LONGEST_PROMPT:
         raise RequestError(f"The {name} has {len(value):,} characters. Use at most {LONGEST_PROMPT:,}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise RequestError(f"The {name} holds a broken character at position {error.start}; delete it.") from error
     return value.strip()
 
 

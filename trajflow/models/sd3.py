@@ -6,17 +6,19 @@ that each velocity can be seen, counted and kept.
 
 import copy
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import StableDiffusion3Pipeline
+from diffusers import FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from diffusers.utils.torch_utils import randn_tensor
 from PIL.Image import Image
 from torch import Tensor, nn
 
 from trajflow.base import Conditioning, Defaults, Evaluation, Point, Schedule
+from trajflow.errors import ModelError
 
 
 class SD3Model:
@@ -26,6 +28,12 @@ class SD3Model:
     """
 
     def __init__(self, pipeline: StableDiffusion3Pipeline, name: str, settings: Mapping[str, Any]) -> None:
+        scheduler = pipeline.scheduler
+        if type(scheduler) is not FlowMatchEulerDiscreteScheduler or scheduler.config.stochastic_sampling:
+            raise ModelError(
+                f"The pipeline's scheduler is {type(scheduler).__name__}; trajectories can be carried over only with a "
+                "deterministic FlowMatchEulerDiscreteScheduler. Set pipe.scheduler to one."
+            )
         self.name = name
         self._pipeline = pipeline
         self._text_length = int(settings.get("max_sequence_length", 256))
@@ -40,7 +48,7 @@ class SD3Model:
             * pipeline.patch_size
             * pipeline.vae_scale_factor,
         )
-        self._identity: dict[str, Any] | None = None
+        self._identity: tuple[tuple, dict[str, Any]] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -48,20 +56,29 @@ class SD3Model:
         return self._pipeline._execution_device
 
     def identity(self) -> Mapping[str, Any]:
-        """Everything that decides a velocity: weights and configs of all parts, dtype, text length, batch layout."""
-        if self._identity is None:
-            pipeline = self._pipeline
-            parts = (pipeline.transformer, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.text_encoder_3)
-            self._identity = {
+        """Everything that decides a picture: weights and configs of all parts, dtype, text length, batch layout.
+
+        Read anew whenever a parameter was replaced or written to, as loading a LoRA does.
+        """
+        pipeline = self._pipeline
+        encoders = (pipeline.text_encoder, pipeline.text_encoder_2, pipeline.text_encoder_3)
+        parts = [part for part in (pipeline.transformer, *encoders, pipeline.vae) if part is not None]
+        state = tuple((tensor.data_ptr(), tensor._version) for part in parts for tensor in part.parameters())
+        if self._identity is None or self._identity[0] != state:
+            tokenizers = (pipeline.tokenizer, pipeline.tokenizer_2, pipeline.tokenizer_3)
+            identity = {
                 "pipeline": type(pipeline).__name__,
-                "weights": [digest_weights(part) for part in parts if part is not None],
+                "weights": [digest_weights(part) for part in parts],
+                "configs": [plain_config(part) for part in parts],
+                "vocabularies": [digest_vocabulary(each) for each in tokenizers if each is not None],
                 "dtype": str(pipeline.transformer.dtype),
                 "device": self.device.type,
                 "text_length": self._text_length,
                 "guidance": "classifier-free, negative row first, one batch",
-                "scheduler": {key: str(value) for key, value in sorted(pipeline.scheduler.config.items())},
+                "scheduler": plain_config(pipeline.scheduler),
             }
-        return self._identity
+            self._identity = (state, identity)
+        return self._identity[1]
 
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """[1, C, H / f, W / f] for a picture of height x width pixels."""
@@ -136,11 +153,26 @@ class SD3Model:
 
 
 def digest_weights(module: nn.Module) -> str:
-    """A fingerprint of a module's parameters: names, shapes, dtypes, and up to 256 spread values of each."""
+    """A fingerprint of a module's tensors: names, shapes, dtypes, a hash over all bits, and up to 256 spread values."""
     digest = hashlib.sha256()
-    for name, parameter in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
-        flat = parameter.detach().flatten()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(torch.hash_tensor(tensor).cpu().numpy().tobytes())
+        flat = tensor.flatten()
         spread = flat[:: max(1, flat.numel() // 256)].to("cpu", torch.float64)
         digest.update(spread.numpy().tobytes())
     return digest.hexdigest()
+
+
+def digest_vocabulary(tokenizer: Any) -> str:
+    """A fingerprint of what a tokenizer maps words to, and of where it cuts them off."""
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    return hashlib.sha256(f"{tokenizer.model_max_length} {vocabulary}".encode()).hexdigest()
+
+
+def plain_config(part: Any) -> dict[str, Any]:
+    """A part's config as plain JSON, without what saving and loading changes."""
+    config = part.config if isinstance(part.config, Mapping) else part.config.to_dict()
+    passing = ("architectures", "dtype", "torch_dtype", "transformers_version")
+    kept = {key: value for key, value in sorted(config.items()) if key[0] != "_" and key not in passing}
+    return json.loads(json.dumps(kept, default=str))

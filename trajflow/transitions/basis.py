@@ -22,6 +22,7 @@ from trajflow.transitions.nodes import correct_nodes, damping_for, extrapolate
 GLOBAL_RIDGE = 1e-3
 LOCAL_RIDGE = 0.1
 WINDOW = 3
+SMALLEST = 1e-12  # keeps the ridge a normal number when all sources are equal
 
 
 def fit_global(fresh: Tensor, cached: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def fit_global(fresh: Tensor, cached: Tensor) -> Tensor:
         return weights
     directions = (cached[others] - cached[nearest]).flatten(1)
     gram = directions @ directions.T
-    ridge = GLOBAL_RIDGE * gram.diagonal().mean().clamp_min(torch.finfo(gram.dtype).tiny)
+    ridge = GLOBAL_RIDGE * gram.diagonal().mean().clamp_min(SMALLEST)
     moment = directions @ (fresh - cached[nearest]).flatten()
     share = torch.linalg.solve(gram + ridge * torch.eye(len(others), dtype=gram.dtype, device=gram.device), moment)
     weights[others] = share
@@ -54,7 +55,7 @@ def fit_local(fresh: Tensor, cached: Tensor, reference: Tensor) -> Tensor:
     moments = torch.einsum("schw,chw->shw", directions, residual)[None]
     gram = _windowed(products).reshape(count, count, height, width).permute(2, 3, 0, 1)
     moment = _windowed(moments)[0].permute(1, 2, 0)
-    scale = gram.diagonal(dim1=-2, dim2=-1).mean().clamp_min(torch.finfo(gram.dtype).tiny)
+    scale = gram.diagonal(dim1=-2, dim2=-1).mean().clamp_min(SMALLEST)
     identity = torch.eye(count, dtype=gram.dtype, device=gram.device)
     shift = torch.linalg.solve(gram + LOCAL_RIDGE * scale * identity, moment).permute(2, 0, 1)
     weights = reference.view(-1, 1, 1, 1, 1).repeat(1, 1, 1, height, width)
