@@ -16,7 +16,7 @@ from trajflow.cache import Entry, Ingredients, MemoryStore, PromptIndex, Sentenc
 from trajflow.cache.entry import new_key
 from trajflow.cache.fingerprint import differences
 from trajflow.cache.tiers import tier_of
-from trajflow.errors import CacheError, Cancelled
+from trajflow.errors import CacheError, Cancelled, NumericalError
 from trajflow.field import Field
 from trajflow.metrics import PhaseClock, compare_images
 from trajflow.planner import MOST_SOURCES, make_plan
@@ -205,7 +205,11 @@ class Session:
         result = self._keep(ingredients, result, trajectory)
         if request.compare:
             full = result if trajectory is not None and trajectory.is_true else None
-            result = yield from self._compare(result, full, conditioning, settings, ingredients)
+            try:
+                result = yield from self._compare(result, full, conditioning, settings, ingredients)
+            except NumericalError:
+                self._cache.forget(result.key)
+                raise
             if result.key:
                 self._keep(ingredients, result, trajectory)
         yield result
