@@ -97,7 +97,7 @@ def build_autoencoder() -> AutoencoderKL:
 
 
 def build_transformer() -> SD3Transformer2DModel:
-    """A six-block MM-DiT of width 256 (13.8 M parameters) over 64 image tokens."""
+    """A six-block MM-DiT of width 256 (14 M parameters) over 64 image tokens."""
     return SD3Transformer2DModel(
         sample_size=IMAGE_SIZE // 8,
         patch_size=2,

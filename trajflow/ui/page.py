@@ -31,6 +31,14 @@ element.addEventListener('click', (event) => {
   if (button) trigger('click', {index: Number(button.dataset.index)});
 });
 """
+RUN_ON_CTRL_ENTER = """
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || !event.target.closest('#tf-prompt')) return;
+  event.preventDefault();
+  event.stopPropagation();
+  document.querySelector('#tf-generate').click();
+}, true);
+"""
 
 
 def make_page(flow: Model, registry: Registry) -> gr.Blocks:
@@ -50,6 +58,7 @@ def lay_out(flow: Model, examples: dict) -> Parts:
         "<h1>trajflow</h1><p>Tweak a prompt, pay a fraction: pictures made from the paths of earlier ones, measured "
         f"against the full run.</p><span>model: {escape(flow.name)}</span>",
         "tf-head",
+        RUN_ON_CTRL_ENTER,
     )
     with gr.Row(elem_id="tf-ask"):
         made["prompt"] = gr.Textbox(
