@@ -3,7 +3,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from trajflow.base import Schedule, Trajectory
-from trajflow.flow import clean_estimate, euler_step, even_nodes, latents_at, recompute_path, step_sizes
+from trajflow.flow import clean_estimate, euler_step, even_nodes, latents_at, recompute_path
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -47,14 +47,6 @@ def test_the_clean_estimate_of_a_straight_path_is_its_end() -> None:
     sigma = torch.tensor(0.7)
     x = (1 - sigma) * image + sigma * noise
     torch.testing.assert_close(clean_estimate(x, noise - image, sigma), image)
-
-
-def test_step_sizes_are_negative_and_lead_from_noise_to_image() -> None:
-    schedule, *_ = walk(torch.float32)
-    sizes = step_sizes(schedule)
-    assert sizes.shape == (schedule.steps,)
-    assert (sizes < 0).all()
-    torch.testing.assert_close(sizes.sum(), -schedule.sigmas[0])
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 28, 50])

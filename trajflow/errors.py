@@ -3,7 +3,6 @@
 TrajflowError
 ├── RequestError         a request that cannot be run: says what was given and what is allowed
 ├── ModelError           a model that cannot be loaded or is not supported
-│   └── MissingExtra     an optional dependency is not installed
 ├── CacheError           a stored trajectory that is damaged or does not fit
 ├── BudgetExceeded       a run asked for more evaluations than it was given
 ├── NumericalError       NaN or infinity in a velocity: the run stops and nothing of it is cached
@@ -21,13 +20,6 @@ class RequestError(TrajflowError, ValueError):
 
 class ModelError(TrajflowError):
     """A model cannot be loaded, or its pipeline is not supported."""
-
-
-class MissingExtra(ModelError, ImportError):
-    """An optional dependency is missing."""
-
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f'{package} is needed for this. Install it with: pip install "trajflow[{extra}]"')
 
 
 class CacheError(TrajflowError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from trajflow.base import Schedule, Trajectory
+from trajflow.base import Trajectory
 
 
 def euler_step(x: Tensor, velocity: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
@@ -40,11 +40,6 @@ def latents_at(trajectory: Trajectory, k: int) -> Tensor:
     """x_k of a stored trajectory, 0 <= k <= N."""
     *_, x = recompute_path(trajectory, k)
     return x
-
-
-def step_sizes(schedule: Schedule) -> Tensor:
-    """h_k = sigma_{k+1} - sigma_k, [N], negative."""
-    return schedule.sigmas.diff()
 
 
 def even_nodes(steps: int, count: int, start: int = 0) -> tuple[int, ...]:

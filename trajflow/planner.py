@@ -8,6 +8,7 @@ really are (`Plan.ladder`). The numbers below were chosen for 40 dB on calibrati
 from collections.abc import Callable
 
 from trajflow.base import Match, Plan, Schedule
+from trajflow.cache.tiers import resume_step
 from trajflow.flow import even_nodes
 from trajflow.settings import Settings
 
@@ -64,7 +65,7 @@ def make_plan(
 
 def _resume(settings: Settings, match: Match, grid: Schedule, resume_fraction: Callable[[float], float]) -> Plan:
     steps, fraction = settings.steps, resume_fraction(match.similarity)
-    start = min(round(fraction * steps), steps - 1) if settings.budget is None else steps - settings.budget
+    start = resume_step(fraction, steps) if settings.budget is None else steps - settings.budget
     if settings.budget is not None:
         reason = (
             f"The first {start} steps are taken from “{match.prompt}”, the budget pays for the other {steps - start}."

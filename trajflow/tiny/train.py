@@ -34,6 +34,10 @@ def release(pipeline: StableDiffusion3Pipeline, folder: Path) -> None:
     for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
         part.half()
     pipeline.save_pretrained(folder)
+    for path in folder.glob("*/config.json"):
+        config = json.loads(path.read_text())
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2) + "\n")
     (folder / "trajflow.json").write_text(json.dumps(SETTINGS, indent=2) + "\n")
 
 
