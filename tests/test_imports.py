@@ -14,7 +14,7 @@ ROOT = Path(trajflow.__file__).parent
 
 # A module imports only from entries above its own; entries of one row do not import each other.
 LAYOUT = (
-    ("base", "errors"),
+    ("base", "errors", "assets"),
     ("flow",),
     ("field",),
     ("models", "cache", "transitions", "policies", "metrics"),

@@ -1,12 +1,12 @@
 """Which adapter serves which pipeline, and where models come from: bundled, a folder, a hub id, or a pipeline."""
 
 import json
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trajflow.assets import asset
 from trajflow.base import Model
 from trajflow.errors import ModelError
 
@@ -25,13 +25,11 @@ def supported() -> dict[str, type]:
 
 
 def bundled_folder() -> Path:
-    """Where the bundled model lies: in the installed package, or in the checkout's assets."""
-    packaged = Path(str(resources.files("trajflow"))) / "bundled" / BUNDLED
-    checkout = Path(__file__).resolve().parents[2] / "assets" / BUNDLED
-    for folder in (checkout, packaged):
-        if (folder / "model_index.json").exists():
-            return folder
-    raise ModelError(f"the bundled model is missing: neither {checkout} nor {packaged} holds a model_index.json")
+    """Where the bundled model lies. Raises ModelError when it is not there."""
+    folder = asset(BUNDLED)
+    if not (folder / "model_index.json").exists():
+        raise ModelError(f"the bundled model is missing: {folder} holds no model_index.json")
+    return folder
 
 
 def wrap(pipeline: "DiffusionPipeline", name: str, settings: dict[str, Any] | None = None) -> Model:

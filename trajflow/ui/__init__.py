@@ -6,11 +6,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
+from trajflow.assets import asset
 from trajflow.base import Model
 from trajflow.session import Session
 from trajflow.ui.page import make_page
 from trajflow.ui.registry import Registry
-from trajflow.ui.theme import asset, theme
+from trajflow.ui.theme import theme
 
 CACHE_BYTES = 256 * 2**20
 WAITING = 32

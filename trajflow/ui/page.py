@@ -6,13 +6,13 @@ from html import escape
 import gradio as gr
 
 from trajflow import STRATEGIES
+from trajflow.assets import asset
 from trajflow.base import Model
 from trajflow.ui import history, pictures, words
 from trajflow.ui.handlers import FORM, Handlers
 from trajflow.ui.parts import Parts
 from trajflow.ui.registry import Registry
 from trajflow.ui.strip import strip
-from trajflow.ui.theme import asset
 from trajflow.ui.views import Views
 
 # A picture's settings are inside the picture the page already has: saving it needs no server.

@@ -1,16 +1,6 @@
-"""How the page looks: Gradio's base theme in the project's colours, and where the page's own files are."""
-
-from pathlib import Path
+"""How the page looks: Gradio's base theme in the project's colours."""
 
 import gradio as gr
-
-PACKAGE = Path(__file__).resolve().parents[1]
-
-
-def asset(name: str) -> Path:
-    """A file of `assets/`: beside the package in a checkout, inside it once installed."""
-    bundled = PACKAGE / "bundled" / name
-    return bundled if bundled.exists() else PACKAGE.parent / "assets" / name
 
 
 def theme() -> gr.themes.Base:
