@@ -51,6 +51,26 @@ def test_the_evaluation_after_the_last_allowed_one_raises_and_is_not_made(mixtur
     assert (field.nfe, mixture.calls) == (2, 2)
 
 
+def test_the_state_evaluated_last_at_a_step_is_not_paid_for_again(mixture) -> None:
+    field = make_field(mixture, 3.0, budget=2)
+    first = field.evaluate(field.noise, 1)
+    assert field.evaluate(field.noise.clone(), 1) is first
+    assert (field.nfe, mixture.calls) == (1, 1)
+    field.evaluate(field.noise, 2)
+    with pytest.raises(BudgetExceeded):
+        field.evaluate(torch.nextafter(field.noise, torch.tensor(9.0)), 1)
+
+
+def test_what_an_earlier_run_evaluated_is_taken_at_its_own_state_only(mixture) -> None:
+    field = make_field(mixture, 1.0, budget=1)
+    known = torch.full(SHAPE, 2.0)
+    field.remember(field.noise, 3, known)
+    assert field.evaluate(field.noise, 3) is known
+    assert field.nfe == 0
+    assert not torch.equal(field.evaluate(field.noise + 1, 3), known)
+    assert field.nfe == 1
+
+
 @pytest.fixture
 def make_broken(make_mixture):
     """The mixture with one wrong number in the velocity of its call number `at`."""

@@ -21,6 +21,7 @@ LAYOUT = (
     ("plots",),
     ("search",),
     ("calibration",),
+    ("strategies",),
     ("settings",),
     ("planner",),
     ("sampler",),

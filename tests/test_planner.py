@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from trajflow.base import Match, Plan, Schedule
-from trajflow.planner import LADDER, MOST_SOURCES, SEARCHED_NODES, make_plan, place_nodes
-from trajflow.settings import STRATEGIES, Settings
+from trajflow.planner import LADDER, SEARCHED_NODES, make_plan, place_nodes
+from trajflow.settings import Settings
+from trajflow.strategies import STRATEGIES
 from trajflow.transitions import TRANSITIONS
 from trajflow.transitions.nodes import correct_nodes, damping_for, extrapolate
 
@@ -131,7 +132,7 @@ def test_difference_takes_the_nearest_source_and_basis_all(plan_for) -> None:
         plan = plan_for(strategy, 5)
         assert plan.sources == tuple(match.key for match in MATCHES)
         assert plan.transition == "basis"
-    assert len(MATCHES) <= MOST_SOURCES
+    assert len(MATCHES) <= STRATEGIES["basis"].most_sources
 
 
 def test_a_given_budget_is_spent_without_a_ladder(plan_for) -> None:

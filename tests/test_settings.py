@@ -6,7 +6,8 @@ import torch
 import trajflow
 from trajflow.base import Defaults, Request
 from trajflow.errors import RequestError, TrajflowError
-from trajflow.settings import LONGEST_PROMPT, MOST_GUIDANCE, MOST_STEPS, STRATEGIES, settle
+from trajflow.settings import LONGEST_PROMPT, MOST_GUIDANCE, MOST_STEPS, settle
+from trajflow.strategies import STRATEGIES
 
 DEFAULTS = Defaults(steps=28, guidance=3.5, height=64, width=96, size_multiple=16, largest_side=256)
 

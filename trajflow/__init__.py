@@ -8,7 +8,7 @@ result = session.generate("a mountain at dusk", seed=7, budget=7)
 from trajflow.base import Cost, Metrics, Model, Plan, Request, Result, Step
 from trajflow.models.registry import load
 from trajflow.session import Outlook, Session
-from trajflow.settings import STRATEGIES
+from trajflow.strategies import STRATEGIES
 
 __version__ = "0.1.0"
 __all__ = [

@@ -1,6 +1,7 @@
-"""The velocity field of one run: the only place where the network is called, counted and limited.
+"""The velocity field of one request: the only place where the network is called, counted and limited.
 
-nfe: one per guided velocity of one image. rows: network batch rows, which classifier-free guidance doubles.
+nfe: one per guided velocity of one image. rows: network batch rows, which classifier-free guidance doubles. The newest
+state evaluated at each step is remembered: the same state is never paid for twice.
 """
 
 import torch
@@ -11,7 +12,7 @@ from trajflow.errors import BudgetExceeded, NumericalError
 
 
 class Field:
-    """A model bound to the conditioning, grid, noise and budget of one run.
+    """A model bound to the conditioning, grid, noise and budget of one request.
 
     Raises BudgetExceeded on the evaluation after the last one allowed, NumericalError when a velocity is not finite.
     """
@@ -26,9 +27,12 @@ class Field:
         self.rows = 0
         self._model = model
         self._conditioning = conditioning
+        self._paid: dict[int, tuple[Tensor, Tensor]] = {}
 
     def evaluate(self, x: Tensor, k: int) -> Tensor:
-        """v(x, sigma_k, c) for x of the run's latent shape; costs one nfe."""
+        """v(x, sigma_k, c) for x of the run's latent shape; costs one nfe, or none at the state evaluated last at k."""
+        if k in self._paid and torch.equal(self._paid[k][0], x):
+            return self._paid[k][1]
         if self.nfe >= self.budget:
             raise BudgetExceeded(f"the plan allows {self.budget} evaluations and step {k} asks for one more")
         evaluation = self._model.evaluate(x, self.schedule.point(k), self._conditioning)
@@ -36,7 +40,12 @@ class Field:
         self.rows += evaluation.rows
         if not torch.isfinite(evaluation.velocity).all():
             raise NumericalError(f"the model returned NaN or infinity at step {k} of {self.schedule.steps}")
+        self.remember(x, k, evaluation.velocity)
         return evaluation.velocity
+
+    def remember(self, x: Tensor, k: int, velocity: Tensor) -> None:
+        """Take `velocity` for what the network says at x and step k, as evaluated before, by an earlier run perhaps."""
+        self._paid[k] = (x, velocity)
 
     @property
     def cost(self) -> Cost:

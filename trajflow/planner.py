@@ -11,8 +11,8 @@ from trajflow.base import Match, Plan, Schedule
 from trajflow.cache.tiers import resume_step
 from trajflow.flow import even_nodes
 from trajflow.settings import Settings
+from trajflow.strategies import STRATEGIES
 
-MOST_SOURCES = 6
 REFERENCE_STEPS = 28
 SEARCHED_NODES = {3: (0, 16, 24), 5: (0, 10, 15, 20, 25), 7: (0, 4, 8, 12, 16, 21, 25)}
 LADDER = ((0.04, 3), (0.24, 5), (0.60, 7), (float("inf"), 10))
@@ -41,29 +41,30 @@ def make_plan(
     share of steps that a resume takes from the cache. schedule: the model's grid of a given number of steps.
     """
     steps, budget, strategy = settings.steps, settings.budget, settings.strategy
+    family, transition = STRATEGIES[strategy].family, STRATEGIES[strategy].transition
     grid = schedule(steps)
 
     def full(reason: str) -> Plan:
         return Plan(strategy, "direct", grid, 0, tuple(range(steps)), steps, reason)
 
-    if strategy == "baseline":
+    if family == "full":
         return full(f"From scratch, as asked: all {steps} steps are computed.")
     if budget == steps:
         return full(f"A budget of all {steps} steps is the from-scratch run itself.")
-    if strategy == "fewer-steps" or (not matches and budget is not None):
+    if family == "shorter" or (not matches and budget is not None):
         count = budget or max(1, steps // 4)
-        why = "as asked" if strategy == "fewer-steps" else "because nothing cached fits"
+        why = "as asked" if family == "shorter" else "because nothing cached fits"
         reason = f"From scratch with {count} steps instead of {steps}, {why}."
-        return Plan(strategy, "direct", schedule(count), 0, tuple(range(count)), count, reason)
+        solver = transition if family == "shorter" else "direct"
+        return Plan(strategy, solver, schedule(count), 0, tuple(range(count)), count, reason)
     if not matches:
         return full(f"Nothing cached fits yet, so all {steps} steps are computed; the next prompt starts from here.")
-    best = matches[0]
-    if strategy in ("resume", "blend"):
-        return _resume(settings, best, grid, resume_fraction)
+    if family == "switch":
+        return _switch(settings, matches[0], grid, resume_fraction)
     return _transport(settings, matches, grid)
 
 
-def _resume(settings: Settings, match: Match, grid: Schedule, resume_fraction: Callable[[float], float]) -> Plan:
+def _switch(settings: Settings, match: Match, grid: Schedule, resume_fraction: Callable[[float], float]) -> Plan:
     steps, fraction = settings.steps, resume_fraction(match.similarity)
     start = resume_step(fraction, steps) if settings.budget is None else steps - settings.budget
     if settings.budget is not None:
@@ -76,7 +77,7 @@ def _resume(settings: Settings, match: Match, grid: Schedule, resume_fraction: C
         reason = f"“{match.prompt}” is too distant to resume from, so all {steps} steps are computed."
     return Plan(
         settings.strategy,
-        "blend" if settings.strategy == "blend" else "direct",
+        STRATEGIES[settings.strategy].transition,
         grid,
         start,
         tuple(range(start, steps)),
@@ -88,8 +89,8 @@ def _resume(settings: Settings, match: Match, grid: Schedule, resume_fraction: C
 
 
 def _transport(settings: Settings, matches: tuple[Match, ...], grid: Schedule) -> Plan:
-    steps, best = settings.steps, matches[0]
-    sources = matches[:1] if settings.strategy == "difference" else matches
+    steps, best, strategy = settings.steps, matches[0], STRATEGIES[settings.strategy]
+    sources = matches[: strategy.most_sources]
     origin = f"“{best.prompt}”" if len(sources) == 1 else f"“{best.prompt}” and {len(sources) - 1} more"
     if settings.budget is not None:
         ladder: tuple[tuple[float, tuple[int, ...]], ...] = ()
@@ -106,7 +107,7 @@ def _transport(settings: Settings, matches: tuple[Match, ...], grid: Schedule) -
     nodes = place_nodes(steps, budget)
     return Plan(
         settings.strategy,
-        "difference" if settings.strategy == "difference" else "basis",
+        strategy.transition,
         grid,
         0,
         nodes,

@@ -19,9 +19,10 @@ from trajflow.cache.tiers import tier_of
 from trajflow.errors import CacheError, Cancelled, NumericalError
 from trajflow.field import Field
 from trajflow.metrics import PhaseClock, compare_images
-from trajflow.planner import MOST_SOURCES, make_plan
+from trajflow.planner import make_plan
 from trajflow.sampler import sample
 from trajflow.settings import Settings, settle
+from trajflow.strategies import STRATEGIES
 from trajflow.transitions import TRANSITIONS
 
 REMEMBERED_PROMPTS = 32
@@ -126,7 +127,7 @@ class Session:
         latest = self._cache.latest()
         warning = ""
         changed = differences(latest.ingredients, ingredients) if latest else ()
-        if changed and not plan.sources and settings.strategy not in ("baseline", "fewer-steps"):
+        if changed and not plan.sources and STRATEGIES[settings.strategy].family in ("switch", "transport"):
             warning = (
                 f"Changed since the last picture: {', '.join(changed)}. "
                 "Nothing cached can be used, so this starts from scratch."
@@ -316,7 +317,7 @@ class Session:
         true = [(entry, similarity) for entry, similarity in found if entry.is_true]
         return tuple(
             Match(entry.key, entry.prompt, similarity, tier_of(similarity, self._tiers).name, entry.is_true)
-            for entry, similarity in (true or found)[:MOST_SOURCES]
+            for entry, similarity in (true or found)[: STRATEGIES[settings.strategy].most_sources]
         )
 
     def _plan(self, settings: Settings, matches: tuple[Match, ...]) -> Plan:

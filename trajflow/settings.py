@@ -6,8 +6,8 @@ from typing import Any
 
 from trajflow.base import Defaults, Request
 from trajflow.errors import RequestError
+from trajflow.strategies import STRATEGIES
 
-STRATEGIES = ("auto", "basis", "difference", "resume", "blend", "fewer-steps", "baseline")
 LONGEST_PROMPT = 2000
 MOST_STEPS = 200
 MOST_GUIDANCE = 30.0
@@ -45,7 +45,7 @@ def settle(request: Request, defaults: Defaults) -> Settings:
         raise RequestError(f"The guidance must be a number, got {guidance!r}.")
     if not 0 <= guidance <= MOST_GUIDANCE:
         raise RequestError(f"The guidance is {str(guidance)[:20]}. Choose a value from 0 to {MOST_GUIDANCE:g}.")
-    if request.strategy not in STRATEGIES:
+    if request.strategy not in tuple(STRATEGIES):
         raise RequestError(f"There is no strategy {request.strategy!r}. Choose one of: {', '.join(STRATEGIES)}.")
     if not isinstance(request.compare, bool):
         raise RequestError(f"compare must be True or False, got {request.compare!r}.")

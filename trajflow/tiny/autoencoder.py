@@ -4,6 +4,8 @@ Convolutions are trained by Muon on their flattened kernels, which reaches in 13
 The posterior starts almost deterministic (standard deviation 0.05): at the usual 1 its noise drowns what is encoded.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
@@ -55,25 +57,49 @@ class FlatKernel(nn.Module):
 
 
 def train_autoencoder(
+    autoencoder: AutoencoderKL, steps: int, device: torch.device, workers: int, seed: int = 0
+) -> AutoencoderKL:
+    """Train in place for `steps` batches and return it in eval mode with its latent scale and shift set."""
+    with torch.no_grad():
+        autoencoder.encoder.conv_out.bias[autoencoder.config.latent_channels :] = -6.0
+    loader = _optimize(autoencoder, autoencoder, 1.0, steps, device, workers, seed)
+    with torch.no_grad():
+        latents = torch.cat([autoencoder.encode(next(loader).to(device)).latent_dist.mean for _ in range(16)])
+    autoencoder.register_to_config(
+        scaling_factor=round(1 / latents.std().item(), 4), shift_factor=round(latents.mean().item(), 4)
+    )
+    return autoencoder
+
+
+def polish_decoder(
+    autoencoder: AutoencoderKL, steps: int, device: torch.device, workers: int, seed: int = 7
+) -> AutoencoderKL:
+    """Train the decoder on, gently; the latents, and so a transformer that was trained on them, stay as they are."""
+    autoencoder.encoder.requires_grad_(False)
+    _optimize(autoencoder, autoencoder.decoder, 0.4, steps, device, workers, seed)
+    return autoencoder
+
+
+def _optimize(
     autoencoder: AutoencoderKL,
+    trained: nn.Module,
+    pace: float,
     steps: int,
     device: torch.device,
     workers: int,
-    seed: int = 0,
+    seed: int,
     batch: int = 8,
-) -> AutoencoderKL:
-    """Train in place for `steps` batches and return it in eval mode with its latent scale and shift set."""
+) -> Iterator[torch.Tensor]:
+    """Train one part of the autoencoder at `pace` times the full learning rates; returns the stream of batches."""
     autoencoder.to(device, memory_format=torch.channels_last).train()
-    with torch.no_grad():
-        autoencoder.encoder.conv_out.bias[autoencoder.config.latent_channels :] = -6.0
-    convolutions = [module for module in autoencoder.modules() if isinstance(module, nn.Conv2d)]
+    convolutions = [module for module in trained.modules() if isinstance(module, nn.Conv2d)]
     for convolution in convolutions:
         parametrize.register_parametrization(convolution, "weight", FlatKernel(convolution.weight.shape))
-    matrices = [parameter for parameter in autoencoder.parameters() if parameter.ndim == 2]
-    others = [parameter for parameter in autoencoder.parameters() if parameter.ndim != 2]
+    matrices = [parameter for parameter in trained.parameters() if parameter.ndim == 2]
+    others = [parameter for parameter in trained.parameters() if parameter.ndim != 2]
     optimizers = [
-        torch.optim.Muon(matrices, lr=4e-3, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=2e-3, weight_decay=0.0),
+        torch.optim.Muon(matrices, lr=pace * 4e-3, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=pace * 2e-3, weight_decay=0.0),
     ]
     schedules = [
         torch.optim.lr_scheduler.OneCycleLR(
@@ -90,7 +116,7 @@ def train_autoencoder(
             output = autoencoder.decode(posterior.sample()).sample
         loss = reconstruction_loss(output.float(), images) + 1e-8 * posterior.kl().mean()
         loss.backward()
-        nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
             optimizer.step()
             schedule.step()
@@ -100,9 +126,4 @@ def train_autoencoder(
     for convolution in convolutions:
         parametrize.remove_parametrizations(convolution, "weight")
     autoencoder.eval().requires_grad_(False)
-    with torch.no_grad():
-        latents = torch.cat([autoencoder.encode(next(loader).to(device)).latent_dist.mean for _ in range(16)])
-    autoencoder.register_to_config(
-        scaling_factor=round(1 / latents.std().item(), 4), shift_factor=round(latents.mean().item(), 4)
-    )
-    return autoencoder
+    return loader

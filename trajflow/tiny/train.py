@@ -20,7 +20,7 @@ from trajflow.tiny.architecture import (
     build_tokenizer,
     build_transformer,
 )
-from trajflow.tiny.autoencoder import train_autoencoder
+from trajflow.tiny.autoencoder import polish_decoder, train_autoencoder
 from trajflow.tiny.captions import TRAIN_SCENES, caption
 from trajflow.tiny.latents import encode_renders, load_latents
 from trajflow.tiny.text import train_text_encoders
@@ -67,11 +67,14 @@ def make_text_encoders(work: Path, steps: int, device: torch.device):
     return tokenizer, (first, second)
 
 
-def make_autoencoder(work: Path, steps: int, device: torch.device, workers: int) -> AutoencoderKL:
-    """The autoencoder, trained or read back from `work`."""
-    folder = work / "vae"
+def make_autoencoder(work: Path, steps: int, polish: int, device: torch.device, workers: int) -> AutoencoderKL:
+    """The autoencoder, trained or read back from `work`; its decoder is trained on for `polish` batches, once."""
+    folder, polished = work / "vae", work / "vae_polished"
     if not folder.exists():
         train_autoencoder(build_autoencoder(), steps, device, workers).save_pretrained(folder)
+    if polish and not polished.exists():
+        polish_decoder(AutoencoderKL.from_pretrained(folder), polish, device, workers).save_pretrained(polished)
+    folder = polished if polish else folder
     return AutoencoderKL.from_pretrained(folder).to(device).eval().requires_grad_(False)
 
 
@@ -83,6 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--init", type=Path, help="a released pipeline whose weights every stage starts from")
     parser.add_argument("--text-steps", type=int, default=1500)
     parser.add_argument("--autoencoder-steps", type=int, default=2500)
+    parser.add_argument("--polish-steps", type=int, default=0, help="further batches for the decoder alone")
     parser.add_argument("--pictures", type=int, default=40_000, help="size of the encoded training set")
     parser.add_argument("--steps", type=int, default=12_000, help="velocity steps, counted over all resumptions")
     parser.add_argument("--batch", type=int, default=96)
@@ -95,7 +99,9 @@ def main(arguments: list[str] | None = None) -> None:
         start = load_released(options.init)
         start.save_pretrained(options.work)
     tokenizer, encoders = make_text_encoders(options.work, options.text_steps, device)
-    autoencoder = make_autoencoder(options.work, options.autoencoder_steps, device, options.workers)
+    autoencoder = make_autoencoder(
+        options.work, options.autoencoder_steps, options.polish_steps, device, options.workers
+    )
     latents = options.work / "latents.safetensors"
     if not latents.exists():
         encode_renders(autoencoder, options.pictures, device, options.workers, latents)
