@@ -19,15 +19,19 @@ from trajflow.base import (
     Cost,
     Defaults,
     Evaluation,
+    Forecaster,
     Match,
     Model,
     Plan,
     Point,
+    Rung,
     Schedule,
     Step,
     Trajectory,
 )
+from trajflow.calibration import Placement, Profile
 from trajflow.field import Field
+from trajflow.flow import even_nodes
 from trajflow.models.registry import wrap
 from trajflow.sampler import sample
 from trajflow.tiny.architecture import build_tokenizer
@@ -271,13 +275,15 @@ def make_grid_plan() -> Callable[..., Plan]:
         nodes: tuple[int, ...] | None = None,
         start: int = 0,
         similarity: float = 0.8,
-        **options: float | bool,
+        slope: float = 0.0,
+        correction: float = 0.0,
     ) -> Plan:
         shape = model.latent_shape(model.defaults.height, model.defaults.width)
         nodes = tuple(range(start, steps)) if nodes is None else nodes
         match = Match("key", "an earlier prompt", similarity, "distant", True)
         grid = model.schedule(steps, shape)
-        return Plan("test", transition, grid, start, nodes, len(nodes), "for a test", (), match, (), options)
+        slopes, corrections = (slope,) * len(nodes), (correction,) * len(nodes)
+        return Plan("test", transition, grid, start, nodes, len(nodes), "for a test", (), match, slopes, corrections)
 
     return make
 
@@ -286,3 +292,32 @@ def make_grid_plan() -> Callable[..., Plan]:
 def session(mixture: GaussianMixture) -> trajflow.Session:
     """A session on the mixture, 8 steps by default."""
     return trajflow.Session(mixture)
+
+
+def make_forecaster(median_db: float, slopes: tuple[float, ...], spread_db: float = 6.0) -> Forecaster:
+    """Forecasts around a line: `median_db` and `slopes` for the features after the constant one."""
+    return Forecaster(*((median_db + part * spread_db, *slopes) for part in (-1, -0.5, 0, 1)))
+
+
+@pytest.fixture(scope="session")
+def make_profile() -> Callable[..., Profile]:
+    """Hand-made profiles: for each count the PSNR expected at an innovation of 1, and 20 dB more for each tenth of it.
+
+    At the first node the same of what is unexplained; before any, 5 dB more for each tenth of 1 - similarity.
+    """
+
+    def make(steps: int, expected_db: Mapping[int, float], model: str = "") -> Profile:
+        placements = {}
+        for count, median_db in expected_db.items():
+            first, later = make_forecaster(median_db, (-20.0,)), make_forecaster(median_db, (0.0, -20.0, 0.0))
+            rung = Rung(even_nodes(steps, count), (0.0,) * count, (0.8,) * count, (first, *(later,) * (count - 1)))
+            placements[count] = Placement(rung, make_forecaster(median_db, (-5.0, 0.0)))
+        return Profile(model, steps, placements, placements, {"by": "hand"})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def shared_mixture() -> GaussianMixture:
+    """A mixture for all tests of a module."""
+    return GaussianMixture()

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from trajflow.calibration import find_profile
 from trajflow.cli import app
+from trajflow.models.registry import load
 
 PAIRS = """kind,source,target,seed,history
 time,a mountain landscape,a mountain landscape at dusk,3,
@@ -26,9 +28,9 @@ def pairs(tmp_path):
 
 
 def test_help_names_the_commands():
-    for name in ("ui", "generate", "bench", "doctor"):
+    for name in ("ui", "generate", "bench", "calibrate", "doctor"):
         assert name in run("--help").output
-    for command in (("ui",), ("generate",), ("bench", "frontier"), ("doctor",)):
+    for command in (("ui",), ("generate",), ("bench", "frontier"), ("calibrate",), ("doctor",)):
         assert run(*command, "--help").exit_code == 0
 
 
@@ -118,9 +120,50 @@ def test_wrong_benchmarks_are_one_sentence_and_exit_code_2(tmp_path, pairs):
     assert "could not be read" in fails("bench", "frontier", "--pairs", tmp_path / "none.csv")
     frontier = ("bench", "frontier", "--pairs", pairs)
     assert "Give whole numbers or the word auto" in fails(*frontier, "--budgets", "3,few")
-    assert "no strategy 'mpc'" in fails(*frontier, "--strategies", "basis,mpc")
+    assert "no strategy 'teleport'" in fails(*frontier, "--strategies", "basis,teleport")
     pairs.write_text(f"{PAIRS}time,a,b,never,\n")
     assert "edits.csv, line 3: the seed must be a whole number" in fails(*frontier)
+
+
+ROWS = [
+    f"time,a harbour,a {place} {mood} at dusk,4,a village in the fog"
+    for place in ("beach", "lake", "forest", "valley")
+    for mood in ("in snow", "in rain", "with a cabin")
+]
+
+
+@pytest.fixture
+def calibrating(tmp_path, pairs):
+    """The arguments of a calibration that is over soon."""
+    (tmp_path / "others.csv").write_text("\n".join((PAIRS.splitlines()[0], *ROWS)) + "\n")
+    return ("calibrate", "--steps", 3, "--budgets", 2, "--placing", pairs, "--forecasting", tmp_path / "others.csv")
+
+
+@pytest.mark.slow
+def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkeypatch, calibrating):
+    monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path / "home"))
+    done = run(*calibrating)
+    assert done.exit_code == 0, done.output
+    [path] = (tmp_path / "home" / "profiles").iterdir()
+    assert done.stdout.startswith(f"{path}: 1 budgets on 3 steps, ")
+    profile = find_profile(load("tiny").identity())
+    assert path.stem == profile.model
+    assert (profile.steps, tuple(profile.single), tuple(profile.several)) == (3, (2,), (2,))
+
+
+def test_calibrations_that_cannot_be_are_one_sentence_and_exit_code_2(tmp_path, monkeypatch, calibrating):
+    monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path / "home"))
+    assert "could not be read" in fails("calibrate", "--placing", tmp_path / "none.csv")
+    assert "could not be read" in fails(*calibrating[:-1], tmp_path / "none.csv")
+    assert "Give whole numbers" in fails(*calibrating, "--budgets", "3,few")
+    assert "Give whole numbers with commas" in fails(*calibrating, "--budgets", "3,auto")
+    assert "budgets from 2 to 2, got 1, 9" in fails(*calibrating, "--budgets", "9,1")
+    assert "steps are -3. Choose a whole number from 3 to 200" in fails(*calibrating, "--steps", -3)
+    assert "12 with a history" in fails(*calibrating[:-1], calibrating[-3])
+    assert "could not be loaded" in fails(*calibrating, "--model", tmp_path)
+    (tmp_path / "taken").write_text("")
+    assert "cannot be made" in fails(*calibrating, "--out", tmp_path / "taken" / "profile.json")
+    assert not list((tmp_path / "home" / "profiles").iterdir())
 
 
 def test_doctor_finds_this_installation_well():

@@ -1,15 +1,20 @@
+import itertools
+import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
-from trajflow.base import Match, Plan, Schedule
-from trajflow.planner import LADDER, SEARCHED_NODES, make_plan, place_nodes
+from trajflow.base import Forecast, Match, Plan, Schedule
+from trajflow.calibration import SCALED_NODES, Learned, Outcome, Profile
+from trajflow.flow import even_nodes
+from trajflow.planner import FIDELITY, make_plan
 from trajflow.settings import Settings
 from trajflow.strategies import STRATEGIES
 from trajflow.transitions import TRANSITIONS
-from trajflow.transitions.nodes import correct_nodes, damping_for, extrapolate
+from trajflow.transitions.nodes import extrapolate
 
 STEPS = 28
 MATCHES = tuple(
@@ -33,19 +38,30 @@ def plan_for() -> Callable[..., Plan]:
         *,
         steps: int = STEPS,
         fraction: float = FRACTION,
+        fidelity: float | None = None,
+        profile: Profile = Profile(),  # noqa: B008
+        learned: Learned = Learned(),  # noqa: B008
     ) -> Plan:
-        settings = Settings("a mountain", "", 0, steps, 3.0, 64, 64, strategy, budget)
-        return make_plan(settings, matches, lambda similarity: fraction, grid)
+        settings = Settings("a mountain", "", 0, steps, 3.0, 64, 64, strategy, budget, fidelity)
+        return make_plan(settings, matches, lambda similarity: fraction, grid, profile, learned)
 
     return make
+
+
+EXPECTED = {3: 20.0, 5: 25.0, 8: 30.0}
+
+
+@pytest.fixture
+def calibrated(make_profile) -> Profile:
+    return make_profile(STEPS, EXPECTED)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 8, 28, 50])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("matches", [(), MATCHES[:1], MATCHES], ids=["none", "one", "four"])
-def test_every_plan_can_be_run(plan_for, steps: int, strategy: str, matches: tuple[Match, ...]) -> None:
-    for budget in {None, 1, steps // 2 or 1, steps}:
-        plan = plan_for(strategy, budget, matches, steps=steps)
+def test_every_plan_can_be_run(plan_for, calibrated, steps: int, strategy: str, matches: tuple[Match, ...]) -> None:
+    for budget, profile in itertools.product({None, 1, steps // 2 or 1, steps}, (Profile(), calibrated)):
+        plan = plan_for(strategy, budget, matches, steps=steps, profile=profile)
         grid_steps = plan.schedule.steps
         assert plan.strategy == strategy
         assert plan.transition in TRANSITIONS
@@ -53,23 +69,25 @@ def test_every_plan_can_be_run(plan_for, steps: int, strategy: str, matches: tup
         assert 1 <= len(plan.nodes) <= plan.budget <= steps
         assert all(plan.start_step <= node < grid_steps for node in plan.nodes)
         assert strategy == "baseline" or budget is None or plan.budget <= budget
-        assert all(len(nodes) <= plan.budget for _, nodes in plan.ladder)
+        assert all(len(rung.nodes) <= plan.budget for rung in plan.ladder)
         assert set(plan.sources) <= {match.key for match in matches}
-        assert plan.sources or plan.transition == "direct"
+        assert plan.sources or plan.transition == "direct" or STRATEGIES[strategy].family == "shorter"
         assert grid_steps == steps or not plan.sources, "sources fit the full grid only"
-        if plan.transition in ("difference", "basis"):
+        if plan.transition == "basis":
             assert plan.nodes[0] == 0, "without a first evaluation there is no difference to carry"
-            assert all(nodes[0] == 0 for _, nodes in plan.ladder)
+            assert all(rung.nodes[0] == 0 for rung in plan.ladder)
+        for rung in (plan.rung, *plan.ladder):
+            assert {len(rung.slopes), len(rung.corrections), len(rung.forecasters)} <= {0, len(rung.nodes)}
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("matches", [(), MATCHES[:1], MATCHES], ids=["none", "one", "four"])
 @pytest.mark.parametrize("fraction", [0.0, FRACTION])
 def test_every_reason_is_one_sentence_for_the_user(
-    plan_for, strategy: str, matches: tuple[Match, ...], fraction: float
+    plan_for, calibrated, strategy: str, matches: tuple[Match, ...], fraction: float
 ) -> None:
-    for budget in (None, 5, STEPS):
-        reason = plan_for(strategy, budget, matches, fraction=fraction).reason
+    for budget, profile in itertools.product((None, 5, STEPS), (Profile(), calibrated)):
+        reason = plan_for(strategy, budget, matches, fraction=fraction, profile=profile).reason
         assert re.fullmatch(r"[A-Z“].{20,200}\.", reason), reason
         assert "None" not in reason
         for private in ("key 0", "basis", "direct", "nfe"):
@@ -85,9 +103,11 @@ def test_an_empty_session_runs_the_full_baseline_and_says_so(plan_for) -> None:
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "baseline"])
 def test_an_empty_session_with_a_budget_takes_fewer_steps_of_an_own_grid(plan_for, strategy: str) -> None:
     plan = plan_for(strategy, 6, ())
-    assert (plan.transition, plan.schedule.steps, plan.budget) == ("direct", 6, 6)
+    shorter = STRATEGIES[strategy].family == "shorter"
+    solver = STRATEGIES[strategy].transition if shorter else "direct"
+    assert (plan.transition, plan.schedule.steps, plan.budget) == (solver, 6, 6)
     assert torch.equal(plan.schedule.sigmas, grid(6).sigmas)
-    assert ("because nothing cached fits" in plan.reason) == (strategy != "fewer-steps")
+    assert ("because nothing cached fits" in plan.reason) != shorter
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -135,52 +155,108 @@ def test_difference_takes_the_nearest_source_and_basis_all(plan_for) -> None:
     assert len(MATCHES) <= STRATEGIES["basis"].most_sources
 
 
-def test_a_given_budget_is_spent_without_a_ladder(plan_for) -> None:
-    plan = plan_for("auto", 5)
-    assert plan.nodes == SEARCHED_NODES[5]
-    assert plan.ladder == ()
+# Without a profile
 
 
-@pytest.mark.parametrize("steps", [3, 4, 8, 12, 28, 50])
-def test_the_ladder_spends_more_on_larger_differences(plan_for, steps: int) -> None:
-    plan = plan_for("auto", steps=steps)
-    limits = [largest for largest, _ in plan.ladder]
-    counts = [len(correct_nodes(plan, difference)) for difference in (0.0, 0.01, 0.05, 0.2, 0.5, 1.5, 100.0)]
-    assert limits == sorted(limits)
-    assert limits[-1] == float("inf")
-    assert counts == sorted(counts)
-    assert counts[-1] == plan.budget
-    if steps == STEPS:
-        assert counts == [3, 3, 5, 5, 7, 10, 10]
-        assert [correct_nodes(plan, largest) for largest, _ in LADDER] == [nodes for _, nodes in plan.ladder]
+@pytest.mark.parametrize("steps", [1, 2, 3, 8, 12, 28, 50])
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if STRATEGIES[name].family == "transport"])
+def test_without_a_profile_a_transport_takes_a_quarter_of_the_steps_and_foretells_nothing(
+    plan_for, strategy: str, steps: int
+) -> None:
+    plan = plan_for(strategy, steps=steps)
+    assert len(plan.nodes) == plan.budget == max(1, round(steps / 4))
+    assert (plan.ladder, plan.forecasters, plan.forecast, plan.fidelity) == ((), (), None, None)
+    assert "a quarter of the steps" in plan.reason
 
 
-def test_a_difference_that_cannot_be_measured_gets_the_most_nodes(plan_for) -> None:
-    plan = plan_for("auto")
-    assert correct_nodes(plan, float("nan")) == plan.ladder[-1][1]
+def test_a_given_budget_is_spent_at_the_bundled_nodes_or_evenly(plan_for) -> None:
+    for budget in range(1, STEPS):
+        plan = plan_for("auto", budget)
+        assert plan.nodes == SCALED_NODES.get(budget, even_nodes(STEPS, budget))
+        assert (plan.budget, plan.ladder) == (budget, ())
+        assert "quarter" not in plan.reason
 
 
-@pytest.mark.parametrize("steps", range(1, 60))
-def test_nodes_are_distinct_begin_at_0_and_are_as_many_as_paid(steps: int) -> None:
-    for budget in range(1, steps + 1):
-        nodes = place_nodes(steps, budget)
-        assert len(set(nodes)) == len(nodes) == budget
-        assert list(nodes) == sorted(nodes)
-        assert nodes[0] == 0
-        assert nodes[-1] < steps
+# With one
 
 
-def test_searched_nodes_are_scaled_to_other_grids() -> None:
-    assert {budget: place_nodes(STEPS, budget) for budget in SEARCHED_NODES} == SEARCHED_NODES
-    assert place_nodes(56, 3) == tuple(2 * node for node in SEARCHED_NODES[3])
+def by_hand(sources: int, count: int, shift_db: float = 0.0, margin_db: float = 0.0) -> Forecast:
+    """What `make_profile` expects before a run from the nearest of MATCHES."""
+    median = EXPECTED[count] - 5 * math.log10(1 - MATCHES[0].similarity) + shift_db
+    return Forecast(median - 6 - margin_db, median - 3 - margin_db, median, median + 6 + margin_db)
 
 
-def test_few_nodes_hold_and_many_extrapolate(plan_for) -> None:
-    few, many = plan_for("auto", 5), plan_for("auto", 7)
-    assert damping_for(few, few.nodes) == 0.0
-    assert damping_for(many, many.nodes) == 0.5
-    laddered = plan_for("auto")
-    assert damping_for(laddered, laddered.ladder[0][1]) == 0.0, "the ladder's shortened nodes decide"
+def levels(forecast: Forecast) -> tuple[float, ...]:
+    return tuple(vars(forecast).values())
+
+
+@pytest.mark.parametrize("strategy", ["auto", "basis", "difference"])
+def test_with_a_profile_the_evaluations_decide_up_to_a_fidelity(plan_for, calibrated, strategy: str) -> None:
+    plan = plan_for(strategy, profile=calibrated)
+    assert [len(rung.nodes) for rung in plan.ladder] == sorted(EXPECTED)
+    assert (plan.budget, plan.fidelity) == (8, FIDELITY)
+    assert "3 to 8" in plan.reason
+    assert "40 dB" in plan.reason
+    assert plan_for(strategy, profile=calibrated, fidelity=33.5).fidelity == 33.5
+    assert "33.5 dB" in plan_for(strategy, profile=calibrated, fidelity=33.5).reason
+
+
+@pytest.mark.parametrize(("fidelity", "count"), [(10.0, 3), (22.0, 3), (23.0, 5), (28.0, 8), (60.0, 8)])
+def test_a_run_is_expected_to_be_the_cheapest_that_is_assured_else_the_dearest(
+    plan_for, calibrated, fidelity: float, count: int
+) -> None:
+    """Assured at the nearest prompt: 22.8 dB with 3 evaluations, 27.8 dB with 5, 32.8 dB with 8."""
+    plan = plan_for(profile=calibrated, fidelity=fidelity)
+    assert plan.nodes == calibrated.several[count].rung.nodes
+    assert levels(plan.forecast) == pytest.approx(levels(by_hand(4, count)))
+    assert f"{plan.forecast.low_db:.0f} to {plan.forecast.high_db:.0f} dB expected" in plan.reason
+
+
+def test_a_budget_is_spent_as_calibrated_and_forecast(plan_for, calibrated) -> None:
+    plan = plan_for(budget=5, profile=calibrated)
+    rung = calibrated.several[5].rung
+    assert (plan.rung, plan.budget, plan.ladder, plan.fidelity) == (rung, 5, (), None)
+    assert levels(plan.forecast) == pytest.approx(levels(by_hand(4, 5)))
+    assert plan_for(budget=6, profile=calibrated).forecast is None
+
+
+def test_one_source_and_several_have_placements_of_their_own(plan_for, make_profile) -> None:
+    one, many = make_profile(STEPS, {3: 20.0}), make_profile(STEPS, {4: 20.0})
+    profile = Profile("", STEPS, one.single, many.several)
+    assert plan_for(matches=MATCHES[:1], profile=profile).budget == 3
+    assert plan_for("difference", profile=profile).budget == 3
+    assert plan_for(matches=MATCHES[:2], profile=profile).budget == 4
+
+
+def test_what_a_session_learned_moves_the_forecast_and_goes_with_the_plan(plan_for, calibrated) -> None:
+    learned = Learned((Outcome(30.0, 36.0, 42.0, 27.0),))
+    assert (learned.shift_db, learned.margin_db) == pytest.approx((-1.0, 1.6))
+    for budget in (None, 8):
+        plan = plan_for(budget=budget, profile=calibrated, learned=learned)
+        assert (plan.shift_db, plan.margin_db) == (learned.shift_db, learned.margin_db)
+        assert levels(plan.forecast) == pytest.approx(levels(by_hand(4, 8, -1.0, 1.6)))
+
+
+def test_on_another_grid_nothing_climbs_and_nothing_is_foretold(plan_for, calibrated) -> None:
+    plan = plan_for(steps=14, profile=calibrated)
+    assert (plan.ladder, plan.forecast, plan.budget) == ((), None, 4)
+    scaled = plan_for(steps=56, budget=5, profile=calibrated)
+    assert scaled.nodes == tuple(2 * node for node in calibrated.several[5].rung.nodes)
+    assert (scaled.forecast, scaled.forecasters) == (None, ())
+
+
+def test_other_transports_take_the_nodes_but_neither_ladder_nor_forecast(plan_for, calibrated) -> None:
+    for strategy in ("shooting", "mpc"):
+        plan = plan_for(strategy, 5, profile=calibrated)
+        assert plan.nodes == calibrated.several[5].rung.nodes
+        assert plan.forecast is None
+        assert plan_for(strategy, profile=calibrated).ladder == ()
+
+
+def test_a_profile_without_forecasts_leaves_a_quarter(plan_for, calibrated) -> None:
+    silent = {n: replace(each, rung=replace(each.rung, forecasters=())) for n, each in calibrated.single.items()}
+    plan = plan_for(profile=Profile("", STEPS, silent, silent))
+    assert (plan.budget, plan.ladder) == (7, ())
 
 
 def test_extrapolation_follows_the_line_through_the_last_two() -> None:

@@ -1,3 +1,4 @@
+import json
 import threading
 
 import numpy as np
@@ -6,8 +7,10 @@ import torch
 
 import trajflow
 from trajflow.base import Result, Step, Trajectory
+from trajflow.calibration import MOST_DB, Learned, Outcome
 from trajflow.errors import Cancelled, RequestError
 from trajflow.flow import recompute_path
+from trajflow.planner import FIDELITY
 
 FIRST, SECOND, THIRD = "snowy mountain", "snowy mountain dusk", "red cabin"
 
@@ -79,11 +82,25 @@ def test_the_second_prompt_starts_from_the_first(session, strategy: str) -> None
     assert all(0 <= angle <= 180 for angle in result.angles.values())
 
 
-def test_without_a_budget_the_ladder_decides_within_the_plan(session) -> None:
-    session.generate(FIRST, steps=28)
-    result = session.generate(SECOND, steps=28)
-    assert result.cost.nfe in {len(nodes) for _, nodes in result.plan.ladder}
-    assert result.cost.nfe <= result.plan.budget == 10
+def test_without_a_budget_the_ladder_decides_within_the_plan(calibrated) -> None:
+    calibrated.generate(FIRST)
+    spent = []
+    for number, fidelity in enumerate((10.0, 40.0, 60.0)):
+        result = calibrated.generate(f"{SECOND} {number}", fidelity=fidelity)
+        assert len(result.plan.ladder) == 3
+        assert result.cost.nfe == result.kinds.count("computed") == len(result.sights)
+        assert 2 <= result.cost.nfe <= result.plan.budget == 5
+        spent.append(result.cost.nfe)
+    assert spent[0] == 2
+    assert spent == sorted(spent)
+    assert spent[-1] > 2
+
+
+def test_without_a_profile_a_quarter_of_the_steps_is_spent_and_nothing_foretold(session) -> None:
+    session.generate(FIRST)
+    result = session.generate(SECOND)
+    assert (result.cost.nfe, result.plan.ladder) == (2, ())
+    assert result.forecast is result.plan.forecast is session.outlook(THIRD).forecast is None
 
 
 def test_a_budget_of_all_steps_is_the_baseline_whatever_is_cached(session, make_mixture) -> None:
@@ -118,7 +135,145 @@ def test_a_run_of_other_settings_is_no_source(session, change: dict) -> None:
     assert not session.generate(FIRST, **change).from_store
 
 
+# Forecasts
+
+
+@pytest.fixture
+def calibrated(mixture, make_profile) -> trajflow.Session:
+    """A session that knows, by hand, what to expect of 2, 3 and 5 evaluations."""
+    return trajflow.Session(mixture, profile=make_profile(8, {2: 22.0, 3: 26.0, 5: 32.0}, "the mixture"))
+
+
+def test_a_fidelity_that_is_asked_for_is_the_plans(calibrated) -> None:
+    calibrated.generate(FIRST)
+    assert calibrated.generate(SECOND).plan.fidelity == FIDELITY
+    assert calibrated.generate(SECOND, fidelity=30).plan.fidelity == 30.0
+    assert calibrated.generate(SECOND, budget=3).plan.fidelity is None
+
+
+def test_forecasts_are_given_before_during_and_after_a_run(calibrated) -> None:
+    calibrated.generate(FIRST)
+    assert calibrated.outlook(SECOND, budget=3).forecast == calibrated.outlook(SECOND, budget=3, compare=True).forecast
+    *steps, result = calibrated.stream(SECOND, budget=3)
+    assert calibrated.outlook(SECOND, budget=3).forecast is None, "it is stored"
+    assert len(result.sights) == 3
+    assert [step.sight for step in steps if step.sight is not None] == list(result.sights)
+    assert [sight.k for sight in result.sights] == list(result.plan.nodes)
+    assert steps[-1].forecast == result.forecast
+    for forecast in (result.plan.forecast, *(step.forecast for step in steps)):
+        assert 0.0 <= forecast.low_db <= forecast.assured_db <= forecast.median_db <= forecast.high_db <= 100.0
+    assert result.plan.forecast != result.forecast
+
+
+def test_nothing_is_forecast_for_what_will_be_exact(calibrated) -> None:
+    assert calibrated.generate(FIRST).forecast is None
+    for asked in ({"refine": True}, {"budget": 8}, {"strategy": "baseline"}, {"strategy": "resume"}):
+        assert calibrated.outlook(SECOND, **asked).forecast is None
+
+
+def test_a_comparison_is_learned_from_and_moves_the_forecasts_to_come(calibrated) -> None:
+    calibrated.generate(FIRST)
+    before = calibrated.outlook(THIRD, budget=3).forecast
+    result = calibrated.generate(SECOND, budget=3, compare=True)
+    [outcome] = calibrated.learned.outcomes
+    assert outcome.measured_db == result.metrics.psnr_db
+    assert (outcome.low_db, outcome.median_db, outcome.high_db) == (
+        result.forecast.low_db, result.forecast.median_db, result.forecast.high_db,
+    )  # fmt: skip
+    shift, margin = calibrated.learned.shift_db, calibrated.learned.margin_db
+    assert shift == pytest.approx((result.metrics.psnr_db - result.forecast.median_db) / 9)
+    calibrated.forget(result.key)
+    after = calibrated.outlook(THIRD, budget=3).forecast
+    assert after.median_db - before.median_db == pytest.approx(shift)
+    assert after.low_db - before.low_db == pytest.approx(shift - margin)
+    plan = calibrated.generate(THIRD, budget=3).plan
+    assert (plan.shift_db, plan.margin_db) == (shift, margin)
+
+
+def test_what_is_learned_later_is_against_the_profiles_own_forecast(calibrated) -> None:
+    """Else a shift once learned would be taken for the profile's, and learned again."""
+    calibrated.generate(FIRST)
+    calibrated.generate(SECOND, budget=3, compare=True)
+    result = calibrated.generate("snowy mountain at noon", budget=3, compare=True)
+    shift, margin = result.plan.shift_db, result.plan.margin_db
+    assert shift != 0
+    outcome = calibrated.learned.outcomes[1]
+    assert outcome.median_db == pytest.approx(result.forecast.median_db - shift)
+    assert outcome.low_db == pytest.approx(result.forecast.low_db - shift + margin)
+    assert outcome.high_db == pytest.approx(result.forecast.high_db - shift - margin)
+
+
+def test_each_picture_is_learned_from_once(calibrated) -> None:
+    calibrated.generate(FIRST)
+    compared = calibrated.generate(SECOND, budget=3, compare=True)
+    calibrated.generate(SECOND, budget=3, compare=True)
+    for _ in calibrated.complete(compared.key):
+        pass
+    assert len(calibrated.learned.outcomes) == 1
+
+
+def test_completing_a_run_is_a_comparison_too(calibrated) -> None:
+    calibrated.generate(FIRST)
+    for prompt, is_known in ((SECOND, False), ("snowy mountain at noon", True)):
+        key = calibrated.generate(prompt, budget=3).key
+        if is_known:
+            calibrated.generate(prompt, strategy="baseline")
+        *_, completed = calibrated.complete(key)
+        assert calibrated.learned.outcomes[-1].measured_db == completed.metrics.psnr_db
+    assert len(calibrated.learned.outcomes) == 2
+
+
+def test_an_identical_picture_counts_as_in_the_calibration(calibrated) -> None:
+    """Prompts that the model reads alike: the source is the answer itself, at 100 dB."""
+    calibrated.generate("snowy mountain")
+    result = calibrated.generate("snowy  mountain", budget=3, compare=True)
+    assert result.metrics.identical
+    [outcome] = calibrated.learned.outcomes
+    assert outcome.measured_db == MOST_DB
+
+
+def test_what_was_learned_can_be_exported_and_forgotten(calibrated) -> None:
+    assert json.loads(calibrated.export_learned()) == {
+        "model": "the mixture", "shift_db": 0.0, "margin_db": 0.0, "outcomes": [],
+    }  # fmt: skip
+    calibrated.generate(FIRST)
+    calibrated.generate(SECOND, budget=3, compare=True)
+    learned, exported = calibrated.learned, json.loads(calibrated.export_learned())
+    assert (exported["shift_db"], exported["margin_db"]) == (learned.shift_db, learned.margin_db)
+    assert [Outcome(**each) for each in exported["outcomes"]] == list(learned.outcomes)
+    calibrated.forget_learned()
+    assert calibrated.learned == Learned()
+    assert calibrated.outlook(THIRD, budget=3).forecast == calibrated.generate(THIRD, budget=3).plan.forecast
+
+
+def test_clearing_the_pictures_keeps_what_was_learned(calibrated) -> None:
+    calibrated.generate(FIRST)
+    calibrated.generate(SECOND, budget=3, compare=True)
+    calibrated.clear()
+    assert len(calibrated.learned.outcomes) == 1
+
+
+def test_two_sessions_learn_apart(calibrated) -> None:
+    other = trajflow.Session(calibrated.flow, profile=calibrated.profile)
+    calibrated.generate(FIRST)
+    calibrated.generate(SECOND, budget=3, compare=True)
+    assert other.learned == Learned()
+
+
 # Exact repeats
+
+
+def test_a_run_for_another_fidelity_is_no_exact_repeat(calibrated) -> None:
+    calibrated.generate(FIRST)
+    first = calibrated.generate(SECOND, fidelity=20.0)
+    for other in (None, 45.0):
+        result = calibrated.generate(SECOND, fidelity=other)
+        assert not result.from_store
+        assert result.cost.nfe > 0
+        assert calibrated.generate(SECOND, fidelity=other).from_store
+    again = calibrated.generate(SECOND, fidelity=20.0)
+    assert again.from_store, "though others came after it"
+    assert same(again, first)
 
 
 def test_an_exact_repeat_of_a_true_run_is_shown_at_once(session, mixture) -> None:
@@ -503,3 +658,24 @@ def test_the_tier_preset_decides_where_a_resume_begins(mixture) -> None:
         starts.append(session.generate("mountain landscape that is beautiful", steps=20, strategy="resume"))
     assert [result.plan.start_step for result in starts] == [11, 15, 19]
     assert [result.cost.nfe for result in starts] == [9, 5, 1]
+
+
+def test_a_run_is_diagnosed_against_its_sources_until_its_from_scratch_path_is_known(session) -> None:
+    session.generate(FIRST)
+    result = session.generate(SECOND, budget=3)
+    alone = session.diagnose(result.key)
+    assert {"trajectory_error_to_source", "smoothness", "manifold_final", "switch_angle"} <= set(alone)
+    assert "trajectory_error" not in alone
+    *_, completed = session.complete(result.key)
+    assert completed.metrics is not None
+    [entry] = [entry for entry in session.entries() if entry.key == result.key]
+    assert entry.is_true
+    assert session.diagnose(result.key)["trajectory_error"] == 0.0
+    with pytest.raises(RequestError, match="not kept"):
+        session.diagnose("no such key")
+
+
+def test_a_compared_run_is_diagnosed_against_the_from_scratch_path(session) -> None:
+    session.generate(FIRST)
+    result = session.generate(SECOND, budget=3, compare=True)
+    assert 0 < session.diagnose(result.key)["terminal_error"] < 0.5

@@ -6,7 +6,7 @@ import torch
 import trajflow
 from trajflow.base import Defaults, Request
 from trajflow.errors import RequestError, TrajflowError
-from trajflow.settings import LONGEST_PROMPT, MOST_GUIDANCE, MOST_STEPS, settle
+from trajflow.settings import LEAST_FIDELITY, LONGEST_PROMPT, MOST_FIDELITY, MOST_GUIDANCE, MOST_STEPS, settle
 from trajflow.strategies import STRATEGIES
 
 DEFAULTS = Defaults(steps=28, guidance=3.5, height=64, width=96, size_multiple=16, largest_side=256)
@@ -41,7 +41,10 @@ def test_spaces_around_a_prompt_do_not_matter() -> None:
         {"seed": 2**63 - 1},
         {"height": 16, "width": 256},
         {"prompt": "x" * LONGEST_PROMPT},
+        {"fidelity": LEAST_FIDELITY},
+        {"fidelity": MOST_FIDELITY, "refine": True},
         *({"strategy": strategy} for strategy in STRATEGIES),
+        *({"strategy": strategy, "fidelity": 35} for strategy in ("auto", "basis", "difference")),
     ],
     ids=lambda edge: "-".join(edge),
 )
@@ -88,6 +91,16 @@ INVALID = [
     ("budget", 29, "budget is 29.* from 1 to 28"),
     ("budget", 2.5, "budget must be a whole number"),
     ("budget", True, "budget must be a whole number"),
+    ("fidelity", 9.99, "fidelity is 9.99. Choose from 10 to 60 dB"),
+    ("fidelity", 60.5, "fidelity is 60.5"),
+    ("fidelity", -40, "fidelity is -40"),
+    ("fidelity", float("nan"), "fidelity is nan"),
+    ("fidelity", float("inf"), "fidelity is inf"),
+    ("fidelity", True, "fidelity is True"),
+    ("fidelity", "40", "fidelity is '40'"),
+    ("fidelity", 10**400, "fidelity is 1000"),
+    ("fidelity", "x" * 1000, "fidelity is 'xxx"),
+    ("fidelity", [40.0], "fidelity is"),
     ("compare", "yes", "compare must be True or False"),
     ("compare", None, "compare must be True or False"),
 ]
@@ -108,6 +121,27 @@ def test_a_budget_is_held_to_the_steps_that_were_asked_for() -> None:
         settle(Request("a mountain", steps=4, budget=5), DEFAULTS)
 
 
+def test_a_fidelity_is_kept_as_a_number() -> None:
+    settings = settle(Request("a mountain", fidelity=35), DEFAULTS)
+    assert settings.fidelity == 35.0
+    assert isinstance(settings.fidelity, float)
+    assert settle(Request("a mountain"), DEFAULTS).fidelity is None
+
+
+def test_a_budget_and_a_fidelity_exclude_each_other() -> None:
+    with pytest.raises(RequestError, match=r"^Ask for a budget or for a fidelity, not for both: [^.]+\.$"):
+        settle(Request("a mountain", budget=5, fidelity=40.0), DEFAULTS)
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if STRATEGIES[name].transition != "basis"])
+def test_a_strategy_that_cannot_aim_at_a_fidelity_names_those_that_can(strategy: str) -> None:
+    for budget in (None, 5):
+        with pytest.raises(RequestError) as caught:
+            settle(Request("a mountain", strategy=strategy, fidelity=40.0, budget=budget), DEFAULTS)
+        assert strategy in str(caught.value)
+        assert str(caught.value).endswith("Choose one of: auto, basis, difference.")
+
+
 def test_a_size_off_the_grid_names_one_that_is_allowed() -> None:
     for side in (17, 25, 100, 255):
         with pytest.raises(RequestError) as caught:
@@ -119,7 +153,7 @@ def test_a_size_off_the_grid_names_one_that_is_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    [case for case in INVALID if case[0] in ("prompt", "budget", "height")],
+    [case for case in INVALID if case[0] in ("prompt", "budget", "height", "fidelity")],
     ids=lambda value: repr(value)[:24].strip("'"),
 )
 def test_a_session_refuses_it_before_spending_anything_and_goes_on(mixture, name: str, value, words: str) -> None:

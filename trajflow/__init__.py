@@ -5,7 +5,7 @@ session = trajflow.Session(flow)
 result = session.generate("a mountain at dusk", seed=7, budget=7)
 """
 
-from trajflow.base import Cost, Metrics, Model, Plan, Request, Result, Step
+from trajflow.base import Cost, Forecast, Metrics, Model, Plan, Refinement, Request, Result, Spent, Step
 from trajflow.models.registry import load
 from trajflow.session import Outlook, Session
 from trajflow.strategies import STRATEGIES
@@ -14,13 +14,16 @@ __version__ = "0.1.0"
 __all__ = [
     "STRATEGIES",
     "Cost",
+    "Forecast",
     "Metrics",
     "Model",
     "Outlook",
     "Plan",
+    "Refinement",
     "Request",
     "Result",
     "Session",
+    "Spent",
     "Step",
     "load",
 ]

@@ -6,7 +6,7 @@ every tensor in them can be moved to the CPU.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from PIL.Image import Image
@@ -139,7 +139,9 @@ class Request:
     width: int | None = None
     strategy: str = "auto"
     budget: int | None = None
+    fidelity: float | None = None
     compare: bool = False
+    refine: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,12 +156,69 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What the sampler will do and why. `nodes` are the steps that will be evaluated, rising; `sources` are entry keys,
-    best first; `reason` is one sentence for the user. `options` are settings of the transition, plain values.
+class Forecast:
+    """PSNR in dB to expect against the from-scratch picture: `low_db` to `high_db` holds 80 % of runs, `assured_db` is
+    reached by four in five."""
 
-    `ladder`, if any, lets the first evaluation correct the guess: rows (largest |D_0| / |v_0|, nodes), rising; the
-    first row that the measured relative difference fits replaces `nodes`, and never has more than `budget` of them.
+    low_db: float
+    assured_db: float
+    median_db: float
+    high_db: float
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """Linear forecasts: for each field of `Forecast`, one coefficient per feature (see `forecast.py`)."""
+
+    low: tuple[float, ...]
+    assured: tuple[float, ...]
+    median: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to spend: evaluate at `nodes`, rising; after node i follow `slopes[i]` of the linear slope of what is
+    carried, and apply `corrections[i]` of the correction for the gap that node i closes (0 where nothing is given).
+
+    `forecasters[i]` tells what to expect from what the nodes up to i have shown; empty when nothing was learned.
+    """
+
+    nodes: tuple[int, ...]
+    slopes: tuple[float, ...] = ()
+    corrections: tuple[float, ...] = ()
+    forecasters: tuple[Forecaster, ...] = ()
+
+    def slope_after(self, node: int) -> float:
+        """The share of the slope to follow after `node`."""
+        return self.slopes[self.nodes.index(node)] if self.slopes else 0.0
+
+    def correction_at(self, node: int) -> float:
+        """The share of the correction to apply at `node`."""
+        return self.corrections[self.nodes.index(node)] if self.corrections else 0.0
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What an evaluation at node k showed, each relative to |v|: what the mixture of sources leaves `unexplained`, the
+    distance to the `nearest` source, and the `innovation`, fresh minus predicted velocity (0 at the first node)."""
+
+    k: int
+    unexplained: float
+    nearest: float
+    innovation: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the sampler will do and why.
+
+    `nodes` are the steps that will be evaluated, rising, `slopes` and `corrections` how to coast between them (see
+    `Rung`); `sources` are entry keys, best first; `reason` is one sentence for the user.
+
+    `ladder`, cheapest first, holds the ways a run may change to on seeing its evaluations, so as to reach `fidelity` dB
+    with never more than `budget` of them in all; empty when the nodes are settled. `forecast` is what was expected
+    before anything was evaluated, `shift_db` and `margin_db` what the session has learned to add to every forecast.
     """
 
     strategy: str
@@ -171,8 +230,19 @@ class Plan:
     reason: str
     sources: tuple[str, ...] = ()
     match: Match | None = None
-    ladder: tuple[tuple[float, tuple[int, ...]], ...] = ()
-    options: Mapping[str, float] = field(default_factory=dict)
+    slopes: tuple[float, ...] = ()
+    corrections: tuple[float, ...] = ()
+    ladder: tuple[Rung, ...] = ()
+    forecasters: tuple[Forecaster, ...] = ()
+    fidelity: float | None = None
+    forecast: Forecast | None = None
+    shift_db: float = 0.0
+    margin_db: float = 0.0
+
+    @property
+    def rung(self) -> Rung:
+        """The nodes and how to coast between them, before anything was evaluated."""
+        return Rung(self.nodes, self.slopes, self.corrections, self.forecasters)
 
 
 @dataclass(frozen=True)
@@ -180,7 +250,9 @@ class Step:
     """One step just taken.
 
     `latents` is x_{k+1}; `preview` the clean picture expected from it (x - sigma v), as latents; `angle` in degrees
-    between the cached source velocity and the evaluated one, where both exist; `seconds` its own time.
+    between the cached source velocity and the evaluated one, where both exist; `seconds` its own time; `refinement`
+    the pass of a refined run it belongs to, 0 for the first; `sight` what a node has shown, `forecast` what the
+    evaluations so far let expect.
     """
 
     k: int
@@ -193,7 +265,10 @@ class Step:
     preview: Tensor
     angle: float | None
     seconds: float
-    phase: Literal["cached", "baseline"] = "cached"
+    phase: Literal["cached", "baseline", "completion"] = "cached"
+    refinement: int = 0
+    sight: Sight | None = None
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +277,14 @@ class Cost:
 
     nfe: int
     rows: int
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Both together."""
+        return Cost(self.nfe + other.nfe, self.rows + other.rows)
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        """What was spent since `other` was."""
+        return Cost(self.nfe - other.nfe, self.rows - other.rows)
 
 
 @dataclass(frozen=True)
@@ -214,11 +297,33 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What a session has evaluated so far: `waited` for by the user, and in the `background`, completing runs."""
+
+    waited: Cost = Cost(0, 0)
+    background: Cost = Cost(0, 0)
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """One picture of a refined run: what it had cost in all, the seconds until then, and how near it proved to be.
+
+    `metrics` are known once the run has ended at the from-scratch picture, and only if the request compares.
+    """
+
+    cost: Cost
+    seconds: float
+    metrics: Metrics | None = None
+
+
+@dataclass(frozen=True)
 class Result:
-    """A finished request.
+    """A finished request, or with `is_final` False the best picture so far of one that is being refined.
 
     `seconds` holds the wall time of the phases embed, lookup, plan, sample, decode. `angles` maps an evaluated step to
     degrees. `baseline`, `baseline_cost` and `baseline_seconds` are there when compared; `key` names the stored entry.
+    A refined run's `cost` and `seconds` add up over its passes; `refinements` lists its pictures, this one last.
+    `forecast` is the last one of the run, made from all its evaluations; `plan.forecast` the one made before it.
     """
 
     request: Request
@@ -234,6 +339,10 @@ class Result:
     baseline_cost: Cost | None = None
     baseline_seconds: Mapping[str, float] | None = None
     from_store: bool = False
+    is_final: bool = True
+    refinements: tuple[Refinement, ...] = ()
+    forecast: Forecast | None = None
+    sights: tuple[Sight, ...] = ()
 
 
 class VelocityField(Protocol):
@@ -249,7 +358,10 @@ class VelocityField(Protocol):
 
 
 class Transition(Protocol):
-    """A way from cached trajectories to a new prompt. It never sees the target's baseline."""
+    """A way from cached trajectories to a new prompt. It never sees the target's baseline.
+
+    A state may have `forecast` (a `Forecast` or None) and `sights` (the `Sight` of every node so far).
+    """
 
     def begin(self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField) -> tuple[Any, int, Tensor]:
         """The initial state, the first step to take and the latents there."""

@@ -1,4 +1,4 @@
-"""The command line: `trajflow ui | generate | bench frontier | doctor`.
+"""The command line: `trajflow ui | generate | calibrate | bench | doctor`.
 
 Heavy libraries are imported inside the commands, so that help and usage errors answer at once.
 """
@@ -6,7 +6,8 @@ Heavy libraries are imported inside the commands, so that help and usage errors 
 import json
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -132,6 +133,166 @@ def frontier(
     if json_file is not None:
         about = {"model": model, "pairs_file": str(pairs), "steps": steps or flow.defaults.steps, **_machine()}
         json_file.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+
+
+@bench.command()
+def evidence(
+    out: Annotated[Path, typer.Option(help="Folder for evidence.md and evidence/.")] = Path("docs"),
+    quick: Annotated[bool, typer.Option("--quick", help="Two pairs, one budget: only a trial.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes to measure in, one thread each.")] = 2,
+    results: Annotated[
+        Path | None, typer.Option("--from", help="Folder with chains.json, planner.json, refinement.json to show too.")
+    ] = None,
+    redraw: Annotated[bool, typer.Option("--redraw", help="Only write the page again from its rows.")] = False,
+) -> None:
+    """Measure what the documentation claims, on the bundled model, and write it with its figures."""
+    from trajflow.bench.evidence import redraw as rewrite
+    from trajflow.bench.evidence import regenerate
+
+    _make_folder(out)
+    page = rewrite(out, results) if redraw else regenerate(out, is_quick=quick, workers=workers, results=results)
+    typer.echo(f"{page}")
+
+
+@bench.command()
+def rivals(
+    out: Annotated[Path, typer.Option(help="JSON file to write.")] = Path("assets/rivals.json"),
+    pairs: Annotated[Path, typer.Option(help="Calibration pairs; every few of its targets are used.")] = Path(
+        "assets/pairs/calibration.csv"
+    ),
+    prompts: Annotated[int, typer.Option(min=1, help="How many prompts the search looks at.")] = 4,
+    counts: Annotated[str, typer.Option(help="Numbers of steps to search for.")] = "3,5,7,10",
+    iterations: Annotated[int, typer.Option(min=0, help="Of annealing, for each search.")] = 60,
+    rounds: Annotated[int, typer.Option(min=0, help="Of hill climbing, at most.")] = 2,
+    steps: Steps = None,
+    model: ModelName = "tiny",
+) -> None:
+    """Search the best steps for the from-scratch solvers, on calibration prompts, and store them for the evidence."""
+    from tqdm import tqdm
+
+    from trajflow.bench.pairs import read_pairs
+    from trajflow.bench.steps import SOLVERS, search_steps, write_steps
+
+    chosen = read_pairs(pairs)
+    chosen = chosen[:: max(1, len(chosen) // prompts)][:prompts]
+    numbers = [count for count in _budgets(counts) if count is not None]
+    _make_folder(out.parent)
+    flow = _load(model)
+    total = steps or flow.defaults.steps
+    search = search_steps(flow, chosen, counts=numbers, steps=total, iterations=iterations, rounds=rounds)
+    command = f"trajflow bench rivals --prompts {prompts} --iterations {iterations} --rounds {rounds}"
+    about: dict[str, Any] = {"command": command, "model": model, "steps": total, "pairs_file": str(pairs)}
+    about["prompts"] = [pair.target for pair in chosen]
+    found = []
+    for each in tqdm(search, total=len(SOLVERS) * len(numbers), unit="search", disable=None):
+        found.append(each)
+        write_steps(out, found, about)
+    typer.echo(f"{out}: {len(found)} searches")
+
+
+@bench.command()
+def chains(
+    sessions: Annotated[Path, typer.Option(help="CSV file: seed,kind,prompt; rows of one seed are one session.")],
+    budgets: Annotated[str, typer.Option(help="Numbers with commas between.")] = "5,7",
+    first: Annotated[int | None, typer.Option(min=1, help="Only so many sessions, from the top.")] = None,
+    steps: Steps = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here.")] = None,
+    model: ModelName = "tiny",
+) -> None:
+    """Recorded sessions of edits, each made from those before it: fidelity, drift and evaluations of every mode."""
+    from tqdm import tqdm
+
+    from trajflow.bench.chains import WAYS, markdown_chains, measure_chains, read_chains, summarise_chains, write_json
+
+    recorded = read_chains(sessions)[:first]
+    counts = [count for count in _budgets(budgets) if count is not None]
+    if len(counts) < budgets.count(",") + 1:
+        raise RequestError(f"The budgets are {budgets!r}. Give whole numbers with commas between.")
+    if json_file is not None:
+        _make_folder(json_file.parent)
+    flow = _load(model)
+    measured = measure_chains(flow, recorded, budgets=counts, steps=steps)
+    total = 2 * len(recorded) * len(counts) * len(WAYS)
+    rows = summarise_chains(list(tqdm(measured, total=total, unit="session", disable=None)))
+    typer.echo(markdown_chains(rows))
+    if json_file is not None:
+        about = {"model": model, "sessions_file": str(sessions), "steps": steps or flow.defaults.steps, **_machine()}
+        write_json(json_file, about, rows)
+
+
+@bench.command()
+def planner(
+    pairs: Annotated[Path, typer.Option(help="CSV file: kind,source,target,seed,history.")],
+    budgets: Annotated[str, typer.Option(help="Numbers with commas between.")] = "3,5,7",
+    fidelities: Annotated[str, typer.Option(help="PSNR in dB to ask for, with commas between.")] = "36,40,44",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here.")] = None,
+    model: ModelName = "tiny",
+) -> None:
+    """Whether the planner keeps its word: forecasts against measurements, fidelities asked for against reached."""
+    from tqdm import tqdm
+
+    from trajflow.bench.pairs import read_pairs
+    from trajflow.bench.planner import judge_planner, markdown, summarise
+
+    requests = read_pairs(pairs)
+    counts = [count for count in _budgets(budgets) if count is not None]
+    try:
+        wanted = [float(each) for each in fidelities.split(",")]
+    except ValueError as error:
+        raise RequestError(f"The fidelities are {fidelities!r}. Give numbers of dB with commas between.") from error
+    if json_file is not None:
+        _make_folder(json_file.parent)
+    judged = judge_planner(_load(model), requests, counts, wanted)
+    total = len(requests) * (len(counts) + len(wanted))
+    rows = summarise(list(tqdm(judged, total=total, unit="picture", disable=None)))
+    typer.echo(markdown(rows))
+    if json_file is not None:
+        about = {"model": model, "pairs_file": str(pairs), **_machine()}
+        json_file.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+
+
+@app.command()
+def calibrate(
+    budgets: Annotated[str, typer.Option(help="Numbers of evaluations to prepare, with commas.")] = "3,4,5,6,7,8,10,14",
+    placing: Annotated[Path | None, typer.Option(help="CSV of pairs to place evaluations on.")] = None,
+    forecasting: Annotated[Path | None, typer.Option(help="CSV of other pairs to learn forecasts on.")] = None,
+    steps: Steps = None,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: where trajflow finds it by itself.")] = None,
+    model: ModelName = "tiny",
+) -> None:
+    """Learn where to evaluate on a model and what fidelity to expect; kept as the model's profile."""
+    from trajflow.assets import asset
+    from trajflow.bench.calibrate import calibrate as learn
+    from trajflow.bench.pairs import read_pairs
+    from trajflow.calibration import profile_folder, write_profile
+
+    counts = sorted({count for count in _budgets(budgets) if count is not None})
+    if None in _budgets(budgets):
+        raise RequestError(f"The budgets are {budgets!r}. Give whole numbers with commas between.")
+    _make_folder(out.parent if out else profile_folder())
+    prompts = ("calibration_session.csv", "requests_calibration.csv")
+    if model != "tiny":
+        prompts = ("general_placing.csv", "general_forecasting.csv")
+    place_on, forecast_on = (
+        read_pairs(given or asset("pairs") / default)
+        for given, default in zip((placing, forecasting), prompts, strict=True)
+    )
+    profile = learn(_load(model), place_on, forecast_on, counts, steps=steps, seed=seed, report=_bars)
+    path = out or profile_folder() / f"{profile.model}.json"
+    write_profile(path, profile)
+    typer.echo(
+        f"{path}: {len(counts)} budgets on {profile.steps} steps, {profile.made['sets_tried']} sets of nodes tried"
+    )
+
+
+@contextmanager
+def _bars(what: str, total: int) -> Iterator[Callable[[], object]]:
+    """A progress bar for one stage of a long command."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=what, disable=None) as bar:
+        yield bar.update
 
 
 @app.command()

@@ -1,32 +1,21 @@
-"""What to do for a request, given what is cached, and why, in one sentence.
+"""What to do for a request, given what is cached and what was learned about the model, and why, in one sentence.
 
-Prompt similarity proposes; the first evaluation, at the noise that all sources share, decides how far apart the prompts
-really are (`Plan.ladder`). The numbers below were chosen for 40 dB on calibration pairs of the bundled model
-(`assets/pairs/calibration.csv`), never on the held-out pairs that are reported.
+Prompt similarity proposes; the evaluations, from the first on, at the noise that all sources share, decide how much is
+spent (`Plan.ladder`). Where to evaluate, how to coast and what fidelity to expect come from the model's profile.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from trajflow.base import Match, Plan, Schedule
+from trajflow.base import Forecast, Match, Plan, Schedule
 from trajflow.cache.tiers import resume_step
-from trajflow.flow import even_nodes
+from trajflow.calibration import Learned, Placement, Profile
+from trajflow.forecast import features_before, predict
 from trajflow.settings import Settings
 from trajflow.strategies import STRATEGIES
 
-REFERENCE_STEPS = 28
-SEARCHED_NODES = {3: (0, 16, 24), 5: (0, 10, 15, 20, 25), 7: (0, 4, 8, 12, 16, 21, 25)}
-LADDER = ((0.04, 3), (0.24, 5), (0.60, 7), (float("inf"), 10))
-DAMPING_FROM = 7
-DAMPING = 0.5
-
-
-def place_nodes(steps: int, budget: int) -> tuple[int, ...]:
-    """`budget` distinct steps to evaluate of `steps`, the first one always: searched where known, else even."""
-    searched = SEARCHED_NODES.get(budget)
-    if searched is None or budget >= steps:
-        return even_nodes(steps, budget)
-    scaled = tuple(round(node * steps / REFERENCE_STEPS) for node in searched)
-    return scaled if len(set(scaled)) == budget and scaled[-1] < steps else even_nodes(steps, budget)
+FIDELITY = 40.0
+SHARE = 0.25
 
 
 def make_plan(
@@ -34,11 +23,14 @@ def make_plan(
     matches: tuple[Match, ...],
     resume_fraction: Callable[[float], float],
     schedule: Callable[[int], Schedule],
+    profile: Profile = Profile(),  # noqa: B008
+    learned: Learned = Learned(),  # noqa: B008
 ) -> Plan:
     """The plan for a request.
 
     matches: compatible cached runs, most similar first, already chosen as sources. resume_fraction: similarity to the
-    share of steps that a resume takes from the cache. schedule: the model's grid of a given number of steps.
+    share of steps that a resume takes from the cache. schedule: the model's grid of a given number of steps. profile:
+    what is known of the model; learned: what the session's own comparisons add to its forecasts.
     """
     steps, budget, strategy = settings.steps, settings.budget, settings.strategy
     family, transition = STRATEGIES[strategy].family, STRATEGIES[strategy].transition
@@ -61,7 +53,7 @@ def make_plan(
         return full(f"Nothing cached fits yet, so all {steps} steps are computed; the next prompt starts from here.")
     if family == "switch":
         return _switch(settings, matches[0], grid, resume_fraction)
-    return _transport(settings, matches, grid)
+    return _transport(settings, matches, grid, profile, learned)
 
 
 def _switch(settings: Settings, match: Match, grid: Schedule, resume_fraction: Callable[[float], float]) -> Plan:
@@ -88,33 +80,83 @@ def _switch(settings: Settings, match: Match, grid: Schedule, resume_fraction: C
     )
 
 
-def _transport(settings: Settings, matches: tuple[Match, ...], grid: Schedule) -> Plan:
+def _transport(
+    settings: Settings, matches: tuple[Match, ...], grid: Schedule, profile: Profile, learned: Learned
+) -> Plan:
     steps, best, strategy = settings.steps, matches[0], STRATEGIES[settings.strategy]
     sources = matches[: strategy.most_sources]
-    origin = f"“{best.prompt}”" if len(sources) == 1 else f"“{best.prompt}” and {len(sources) - 1} more"
-    if settings.budget is not None:
-        ladder: tuple[tuple[float, tuple[int, ...]], ...] = ()
-        budget = settings.budget
-        reason = f"The path of {origin} is carried over to the new prompt with {budget} of {steps} evaluations."
-    else:
-        ladder = tuple((largest, place_nodes(steps, min(count, steps))) for largest, count in LADDER)
-        budget = max(len(nodes) for _, nodes in ladder)
-        fewest = min(len(nodes) for _, nodes in ladder)
-        reason = (
-            f"The path of {origin} is carried over to the new prompt; its first evaluation decides "
-            f"how many follow, {fewest} to {budget} in all."
-        )
-    nodes = place_nodes(steps, budget)
-    return Plan(
+    count = settings.budget or max(1, round(SHARE * steps))
+    plan = Plan(
         settings.strategy,
         strategy.transition,
         grid,
         0,
-        nodes,
-        budget,
-        reason,
+        (),
+        count,
+        "",
         tuple(match.key for match in sources),
         best,
-        ladder,
-        {"damping": DAMPING, "damping_from": DAMPING_FROM},
+        shift_db=learned.shift_db,
+        margin_db=learned.margin_db,
     )
+    calibrated = [
+        placement for _, placement in sorted(profile.placements(len(sources)).items()) if placement.rung.forecasters
+    ]
+    if settings.budget is None and calibrated and strategy.transition == "basis" and steps == profile.steps:
+        return _climbing(settings, plan, calibrated)
+    origin = _origin(plan)
+    placement = profile.placement(steps, count, len(sources))
+    forecast = _expect(plan, placement) if strategy.transition == "basis" else None
+    reason = f"The path of {origin} is carried over to the new prompt with {count} of {steps} evaluations"
+    if settings.budget is None:
+        reason += ", a quarter of the steps, as nothing was calibrated for this model and grid"
+    return _on(plan, placement, forecast, f"{reason}{_expected(forecast)}.")
+
+
+def _climbing(settings: Settings, plan: Plan, ladder: list[Placement]) -> Plan:
+    """The plan that spends as its evaluations tell it, up to the fidelity that is asked for."""
+    fidelity = FIDELITY if settings.fidelity is None else settings.fidelity
+    expected = [_expect(plan, placement) for placement in ladder]
+    enough = (i for i, forecast in enumerate(expected) if forecast is not None and forecast.assured_db >= fidelity)
+    begin = next(enough, len(ladder) - 1)
+    fewest, most = len(ladder[0].rung.nodes), len(ladder[-1].rung.nodes)
+    reason = (
+        f"The path of {_origin(plan)} is carried over to the new prompt for {fidelity:g} dB or more; its evaluations "
+        f"decide how many there are, {fewest} to {most}{_expected(expected[begin])}."
+    )
+    return replace(
+        _on(plan, ladder[begin], expected[begin], reason),
+        budget=most,
+        ladder=tuple(placement.rung for placement in ladder),
+        fidelity=fidelity,
+    )
+
+
+def _on(plan: Plan, placement: Placement, forecast: Forecast | None, reason: str) -> Plan:
+    rung = placement.rung
+    return replace(
+        plan,
+        nodes=rung.nodes,
+        slopes=rung.slopes,
+        corrections=rung.corrections,
+        forecasters=rung.forecasters,
+        forecast=forecast,
+        reason=reason,
+    )
+
+
+def _expect(plan: Plan, placement: Placement) -> Forecast | None:
+    if placement.before is None or plan.match is None:
+        return None
+    known = features_before(plan.match.similarity, len(plan.sources))
+    return predict(placement.before, known, plan.shift_db, plan.margin_db)
+
+
+def _origin(plan: Plan) -> str:
+    assert plan.match is not None
+    others = len(plan.sources) - 1
+    return f"“{plan.match.prompt}”" + (f" and {others} more" if others else "")
+
+
+def _expected(forecast: Forecast | None) -> str:
+    return "" if forecast is None else f"; {forecast.low_db:.0f} to {forecast.high_db:.0f} dB expected"

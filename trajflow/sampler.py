@@ -38,5 +38,19 @@ def sample(
         kinds.append(kind)
         preview = clean_estimate(x, velocity, sigmas[k])
         x = following
-        yield Step(k, steps, float(sigmas[k]), kind, field.nfe, field.rows, x, preview, angle, seconds)
+        forecast, sights = getattr(state, "forecast", None), getattr(state, "sights", ())
+        yield Step(
+            k,
+            steps,
+            float(sigmas[k]),
+            kind,
+            field.nfe,
+            field.rows,
+            x,
+            preview,
+            angle,
+            seconds,
+            sight=sights[-1] if sights and sights[-1].k == k else None,
+            forecast=forecast,
+        )
     yield Trajectory(prompt, plan.schedule, field.noise, torch.stack(velocities), tuple(kinds))

@@ -11,11 +11,15 @@ from trajflow.strategies import STRATEGIES
 LONGEST_PROMPT = 2000
 MOST_STEPS = 200
 MOST_GUIDANCE = 30.0
+LEAST_FIDELITY, MOST_FIDELITY = 10.0, 60.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is made with; sizes in pixels. `budget` is a ceiling on evaluations, None the planner's choice."""
+    """What a run is made with; sizes in pixels.
+
+    `budget` is a ceiling on evaluations, None the planner's choice for a PSNR of `fidelity` dB (None: its default).
+    """
 
     prompt: str
     negative_prompt: str
@@ -26,6 +30,7 @@ class Settings:
     width: int
     strategy: str
     budget: int | None
+    fidelity: float | None = None
 
 
 def settle(request: Request, defaults: Defaults) -> Settings:
@@ -49,6 +54,13 @@ def settle(request: Request, defaults: Defaults) -> Settings:
         raise RequestError(f"There is no strategy {request.strategy!r}. Choose one of: {', '.join(STRATEGIES)}.")
     if not isinstance(request.compare, bool):
         raise RequestError(f"compare must be True or False, got {request.compare!r}.")
+    if not isinstance(request.refine, bool):
+        raise RequestError(f"refine must be True or False, got {request.refine!r}.")
+    if request.refine and STRATEGIES[request.strategy].transition != "basis":
+        names = ", ".join(name for name, strategy in STRATEGIES.items() if strategy.transition == "basis")
+        raise RequestError(f"The strategy {request.strategy!r} cannot be refined. Choose one of: {names}.")
+    if request.refine and request.budget is not None:
+        raise RequestError("A refined run goes on to the from-scratch picture: give no budget, and stop it early.")
     return Settings(
         prompt=prompt,
         negative_prompt=negative,
@@ -59,6 +71,7 @@ def settle(request: Request, defaults: Defaults) -> Settings:
         width=_side("width", defaults.width if request.width is None else request.width, defaults),
         strategy=request.strategy,
         budget=None if request.budget is None else _whole("budget", request.budget, 1, steps),
+        fidelity=_fidelity(request),
     )
 
 
@@ -80,6 +93,22 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     if not least <= value <= most:
         raise RequestError(f"The {name} is {value}. Choose a whole number from {least} to {most}.")
     return value
+
+
+def _fidelity(request: Request) -> float | None:
+    value = request.fidelity
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not LEAST_FIDELITY <= value <= MOST_FIDELITY:
+        given = repr(value)[:20]
+        raise RequestError(f"The fidelity is {given}. Choose from {LEAST_FIDELITY:g} to {MOST_FIDELITY:g} dB.")
+    if STRATEGIES[request.strategy].transition != "basis":
+        names = ", ".join(name for name, strategy in STRATEGIES.items() if strategy.transition == "basis")
+        raise RequestError(f"The strategy {request.strategy!r} cannot aim at a fidelity. Choose one of: {names}.")
+    if request.budget is not None:
+        raise RequestError("Ask for a budget or for a fidelity, not for both: one decides the other.")
+    return float(value)
 
 
 def _side(name: str, value: Any, defaults: Defaults) -> int:

@@ -21,11 +21,22 @@ class Strategy:
 
 
 STRATEGIES: dict[str, Strategy] = {
-    "auto": Strategy("basis", "transport", most_sources=6),
-    "basis": Strategy("basis", "transport", most_sources=6),
-    "difference": Strategy("difference", "transport"),
+    "auto": Strategy("basis", "transport", most_sources=16),
+    "basis": Strategy("basis", "transport", most_sources=16),
+    "difference": Strategy("basis", "transport"),
     "resume": Strategy("direct", "switch"),
     "blend": Strategy("blend", "switch"),
     "fewer-steps": Strategy("direct", "shorter"),
+    "ab2": Strategy("ab2", "shorter"),
+    "dpm++2m": Strategy("dpm++2m", "shorter"),
+    "unipc": Strategy("unipc", "shorter"),
+    "shooting": Strategy("shooting", "transport", most_sources=6),
+    "multiple-shooting": Strategy("multiple-shooting", "transport", most_sources=6),
+    "mpc": Strategy("mpc", "transport", most_sources=6),
+    "shooting-mpc": Strategy("shooting-mpc", "transport", most_sources=6),
+    "kalman": Strategy("kalman", "switch"),
+    "uncertainty-blend": Strategy("uncertainty-blend", "switch"),
+    "flow-blend": Strategy("flow-blend", "switch"),
+    "derivative-blend": Strategy("derivative-blend", "switch"),
     "baseline": Strategy("direct", "full"),
 }

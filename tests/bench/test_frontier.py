@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import trajflow
-from trajflow.bench.frontier import _FromScratch, measure, runs
+from trajflow.bench.frontier import FromScratch, measure, runs
 from trajflow.bench.pairs import Pair
 from trajflow.bench.table import markdown, summarise, write_per_pair
 from trajflow.errors import RequestError
@@ -84,7 +84,7 @@ def test_borrowed_entries_serve_as_well_as_runs_of_the_session_itself(flow, meas
 
 
 def test_sources_are_untouched_by_the_runs_that_use_them(flow):
-    from_scratch = _FromScratch(flow, STEPS)
+    from_scratch = FromScratch(flow, STEPS)
     entry = from_scratch("a mountain landscape", 3)
     velocities = entry.trajectory.velocities.clone()
     session = trajflow.Session(flow)

@@ -113,7 +113,7 @@ def test_an_edit_changes_one_attribute_and_a_history_stays_near():
     rng = drawn.np.random.default_rng(0)
     for scene in scenes:
         for attribute in drawn.VALUES:
-            edited = drawn._edited(scene, attribute, ALL_SCENES, rng)
+            edited = drawn.edited(scene, attribute, ALL_SCENES, rng)
             assert distance(scene, edited) == 1
             assert getattr(scene, attribute) != getattr(edited, attribute)
         for distances in drawn.HISTORIES.values():

@@ -21,7 +21,7 @@ class App:
         self.page = page
 
     def status(self):
-        return self.page.inner_text("#tf-status")
+        return self.page.inner_text("#tf-status .tf-status")
 
     def outlook(self):
         return self.page.inner_text("#tf-outlook")
@@ -48,6 +48,14 @@ class App:
     def settings(self):
         self.page.click("#tf-settings button >> nth=0")
         self.page.wait_for_selector("#tf-seed input", state="visible")
+
+    def exact(self):
+        """Wait until the picture has been completed in the background; returns what is said then."""
+        self.page.wait_for_selector("#tf-background .tf-background:not(.tf-working)", timeout=RUN_MS)
+        return self.page.inner_text("#tf-background .tf-background")
+
+    def ask(self, way):
+        self.page.locator("#tf-ask-for label").filter(has_text=way).click()
 
     def set_seed(self, seed):
         self.page.fill("#tf-seed input", str(seed))
@@ -111,8 +119,8 @@ def test_the_story_from_first_picture_to_new_subject(visit, tmp_path):
     app = visit()
     app.page.screenshot(path=tmp_path / "empty.png", full_page=True)
     assert spent(app.chapter(1)) == (28, 28)
-    assert "identical" in app.numbers()
-    assert "28 evaluations" in app.numbers("baseline")
+    assert "every step evaluated" in app.numbers()
+    assert "your picture is the from-scratch one" in app.page.inner_text(".tf-card.tf-baseline")
     first = app.picture()
     assert png.read_settings(_bytes(first))["prompt"] == "a mountain landscape"
 
@@ -120,7 +128,11 @@ def test_the_story_from_first_picture_to_new_subject(visit, tmp_path):
     assert app.page.inner_text(".tf-card.tf-cached .tf-title").startswith("Stored")
     assert _pixels(app.picture()) == _pixels(first)
 
-    paraphrase, edit, subject = app.chapter(3), app.chapter(4), app.chapter(5)
+    paraphrase, edit = app.chapter(3), app.chapter(4)
+    assert app.exact().startswith("The exact picture is there after")
+    assert "27 evaluations in the background" in app.numbers("baseline")
+    subject = app.chapter(5)
+    app.exact()
     for status in (paraphrase, edit, subject):
         nfe, steps = spent(status)
         assert 0 < nfe < steps == 28
@@ -132,6 +144,7 @@ def test_the_story_from_first_picture_to_new_subject(visit, tmp_path):
     app.page.wait_for_selector("#tf-angle canvas, #tf-angle svg.marks")
     assert app.page.locator("#tf-charts .js-plotly-plot").count() == 3
     assert app.history().count() == 4
+    assert "more in the background" in app.page.inner_text("#tf-tally")
     assert app.is_contained()
     app.page.screenshot(path=tmp_path / "desktop.png", full_page=True)
 
@@ -156,10 +169,10 @@ def test_the_story_from_first_picture_to_new_subject(visit, tmp_path):
     assert spent(app.generate("a mountain landscape")) == (28, 28)
 
 
-def test_a_changed_seed_warns_before_running_and_comparison_can_be_off(visit):
+def test_a_changed_seed_warns_before_running_and_completion_can_be_off(visit):
     app = visit()
     app.settings()
-    app.page.uncheck("#tf-compare input")
+    app.page.uncheck("#tf-complete input")
     app.generate("a forest in the fog", key="Enter")
     assert app.page.locator(".tf-baseline img").count() == 0
     app.page.fill("#tf-prompt textarea", "a forest at night")
@@ -178,10 +191,84 @@ def test_a_changed_seed_warns_before_running_and_comparison_can_be_off(visit):
     app.page.wait_for_function("document.querySelector('#tf-seed input').value !== '7'")
 
 
+def test_a_completion_gives_way_to_the_next_run_and_goes_on_after_it(visit):
+    app = visit()
+    app.settings()
+    app.page.fill("#tf-steps input[type=number]", "100")
+    app.page.press("#tf-steps input[type=number]", "Tab")
+    app.generate("a lake at dawn")
+    app.generate("a lake at night")
+    app.page.wait_for_selector(".tf-working")
+    status = app.generate("a lake at noon")
+    assert spent(status)[0] < 100
+    assert "a lake at dawn" in status
+    waited, background = tally(app)
+    assert waited < 100 + 2 * 50
+    assert background < 99
+    assert app.exact().startswith("The exact picture is there")
+    app.page.wait_for_function("document.querySelectorAll('.tf-baseline img').length === 1")
+    assert tally(app)[0] == waited
+    assert tally(app)[1] >= 2 * 90
+    assert all("dB" in card for card in app.history().all_inner_texts()[:2])
+    app.generate("a lake in the fog")
+    app.page.wait_for_selector(".tf-working")
+    app.page.uncheck("#tf-complete input")
+    app.page.wait_for_selector("#tf-background .tf-background", state="detached")
+
+
+def test_refining_ends_at_the_exact_picture_and_stop_keeps_the_best(visit):
+    app = visit()
+    app.generate("a forest at noon")
+    app.page.fill("#tf-prompt textarea", "a forest at night")
+    app.ask("Refine")
+    app.see("A first picture after at most 3 evaluations")
+    app.page.click("#tf-generate")
+    app.page.wait_for_selector(".tf-badge:has-text('being refined')")
+    app.page.wait_for_selector("#tf-status .tf-done:has-text('Refined with')", timeout=RUN_MS)
+    assert "identical to from scratch" in app.status()
+    assert "pictures after 3," in app.numbers()
+    app.page.wait_for_selector("#tf-generate", state="visible")
+    app.settings()
+    app.page.fill("#tf-steps input[type=number]", "100")
+    app.page.press("#tf-steps input[type=number]", "Tab")
+    app.page.fill("#tf-prompt textarea", "a forest in winter")
+
+    def start_and_stop():
+        app.page.click("#tf-generate")
+        app.page.wait_for_selector(".tf-badge:has-text('being refined')")
+        app.page.click("#tf-stop")
+
+    assert app.result(start_and_stop).endswith("the best picture so far is kept.")
+    assert app.page.inner_text(".tf-card.tf-cached .tf-title").startswith("Refined so far")
+    assert app.history().count() == 3
+
+
+def test_what_is_asked_for_shows_its_own_slider_and_learning_can_be_saved(visit):
+    app = visit()
+    assert app.page.locator("#tf-fidelity:visible, #tf-budget:visible").count() == 0
+    app.ask("At least")
+    app.page.wait_for_selector("#tf-fidelity", state="visible")
+    app.ask("At most")
+    app.page.wait_for_selector("#tf-budget", state="visible")
+    app.page.wait_for_selector("#tf-fidelity", state="hidden")
+    app.generate("a city by the sea")
+    app.page.fill("#tf-budget input[type=number]", "3")
+    app.page.press("#tf-budget input[type=number]", "Tab")
+    assert spent(app.generate("a city by the sea at night"))[0] == 3
+    app.settings()
+    assert app.page.inner_text("#tf-learned").startswith(("Forecasts", "No forecasts"))
+
+
+def tally(app):
+    """Evaluations waited for, and in the background."""
+    text = app.page.inner_text("#tf-tally")
+    return tuple(int(number) for number in re.match(r"(\d+) evaluations waited for, (\d+) more", text).groups())
+
+
 def test_bad_requests_are_one_sentence_and_nothing_is_lost(visit):
     app = visit()
     app.settings()
-    app.page.uncheck("#tf-compare input")
+    app.page.uncheck("#tf-complete input")
     app.generate("a lake at dawn")
     picture = app.picture()
     assert app.generate("   ") == "The prompt is empty. Describe the picture in a few words."
@@ -227,7 +314,7 @@ def test_a_phone_shows_everything_in_its_width(visit, theme, tmp_path):
     app.page.screenshot(path=tmp_path / f"phone-{theme}-empty.png", full_page=True)
     assert app.is_contained()
     app.settings()
-    app.page.uncheck("#tf-compare input")
+    app.page.uncheck("#tf-complete input")
     app.chapter(1)
     assert app.is_contained()
     corner = Image.open(io.BytesIO(app.page.screenshot())).convert("RGB").getpixel((3, 3))
@@ -240,7 +327,7 @@ def test_two_visitors_do_not_see_each_other(visit):
     one, two = visit(), visit()
     for app in (one, two):
         app.settings()
-        app.page.uncheck("#tf-compare input")
+        app.page.uncheck("#tf-complete input")
     assert spent(one.generate("a secret mountain"))[0] == 28
     assert spent(two.generate("a secret mountain"))[0] == 28
     two.generate("a public sea")

@@ -1,9 +1,10 @@
-import pytest
 import torch
 from torch import Tensor
 
 from trajflow.base import Plan, Schedule, Trajectory
-from trajflow.transitions.basis import GLOBAL_RIDGE, Basis, fit_global, fit_local
+from trajflow.flow import euler_step
+from trajflow.transitions.basis import Basis
+from trajflow.transitions.weights import fit_global, fit_local
 
 SHAPE = (1, 4, 12, 12)
 
@@ -12,93 +13,11 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def residual(fresh: Tensor, cached: Tensor, weights: Tensor) -> float:
-    weights = weights.view(-1, 1, 1, 1, 1) if weights.ndim == 1 else weights
-    return (fresh - (weights * cached).sum(dim=0)).norm().item()
-
-
-@pytest.mark.parametrize("known", [[1.0], [0.5, 0.5], [0.7, 0.5, -0.2], [1.0, 1.0, -1.0], [0.4, 0.3, 0.2, 0.05, 0.05]])
-def test_known_weights_are_recovered(known: list[float]) -> None:
-    cached = noise(len(known), *SHAPE)
-    fresh = (torch.tensor(known).view(-1, 1, 1, 1, 1) * cached).sum(dim=0)
-    weights = fit_global(fresh, cached)
-    torch.testing.assert_close(weights, torch.tensor(known), atol=5 * GLOBAL_RIDGE, rtol=0)
-    torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
-
-
-def test_an_offset_that_no_source_explains_does_not_disturb_the_weights() -> None:
-    cached, offset = noise(3, *SHAPE), noise(*SHAPE, seed=1)
-    directions = (cached[1:] - cached[0]).flatten(1)
-    across = torch.linalg.lstsq(directions.T, offset.flatten()[:, None]).solution[:, 0] @ directions
-    offset = offset - across.view_as(offset)
-    fresh = 0.6 * cached[0] + 0.3 * cached[1] + 0.1 * cached[2] + offset
-    torch.testing.assert_close(fit_global(fresh, cached), torch.tensor([0.6, 0.3, 0.1]), atol=5e-3, rtol=0)
-
-
-@pytest.mark.parametrize("position", [0, 1, 2])
-def test_an_exact_source_has_all_the_weight(position: int) -> None:
-    cached = noise(3, *SHAPE)
-    weights = fit_global(cached[position], cached)
-    assert weights.tolist() == [float(i == position) for i in range(3)]
-    local = fit_local(cached[position], cached, weights)
-    assert torch.equal(local, weights.view(-1, 1, 1, 1, 1).expand_as(local))
-
-
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_the_weights_do_not_depend_on_the_units(scale: float) -> None:
-    cached, fresh = noise(3, *SHAPE), noise(*SHAPE, seed=1)
-    weights = fit_global(fresh, cached)
-    torch.testing.assert_close(fit_global(scale * fresh, scale * cached), weights, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(
-        fit_local(scale * fresh, scale * cached, weights), fit_local(fresh, cached, weights), rtol=1e-3, atol=1e-4
-    )
-
-
-def test_local_weights_sum_to_one_at_each_pixel_and_reduce_the_residual() -> None:
-    cached, fresh = noise(3, *SHAPE), noise(*SHAPE, seed=1)
-    weights = fit_global(fresh, cached)
-    local = fit_local(fresh, cached, weights)
-    assert local.shape == (3, 1, 1, 12, 12)
-    torch.testing.assert_close(local.sum(dim=0), torch.ones(1, 1, 12, 12))
-    assert residual(fresh, cached, local) < residual(fresh, cached, weights) < residual(fresh, cached, torch.eye(3)[0])
-
-
-def test_local_weights_recover_a_picture_split_in_two() -> None:
-    """The left half is the first source and the right half the second; one weight for all cannot say that."""
-    cached = noise(3, *SHAPE)
-    left = torch.arange(12) < 6
-    fresh = torch.where(left, cached[0], cached[1])
-    weights = fit_global(fresh, cached)
-    local = fit_local(fresh, cached, weights)
-    assert residual(fresh, cached, local) < 0.5 * residual(fresh, cached, weights)
-    inner = torch.stack([local[:, 0, 0, :, :5].mean(dim=(1, 2)), local[:, 0, 0, :, 7:].mean(dim=(1, 2))])
-    torch.testing.assert_close(inner, torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), atol=0.12, rtol=0)
-
-
-def test_local_weights_of_a_global_combination_stay_global() -> None:
-    cached = noise(3, *SHAPE)
-    fresh = (torch.tensor([0.6, 0.3, 0.1]).view(-1, 1, 1, 1, 1) * cached).sum(dim=0)
-    weights = fit_global(fresh, cached)
-    local = fit_local(fresh, cached, weights)
-    torch.testing.assert_close(local, weights.view(-1, 1, 1, 1, 1).expand_as(local), atol=0.02, rtol=0)
-
-
-@pytest.mark.parametrize("count", [2, 4])
-def test_equal_sources_do_no_harm(count: int) -> None:
-    """Two prompts that the tokenizer reads alike leave equal trajectories."""
-    cached = noise(*SHAPE).expand(count, *SHAPE).clone()
-    fresh = noise(*SHAPE, seed=1)
-    weights = fit_global(fresh, cached)
-    local = fit_local(fresh, cached, weights)
-    for fitted in (weights, local):
-        assert torch.isfinite(fitted).all()
-        torch.testing.assert_close(fitted.sum(dim=0), torch.ones_like(fitted.sum(dim=0)))
-    assert residual(fresh, cached, local) == pytest.approx((fresh - cached[0]).norm().item(), rel=1e-4)
-
-
-def make_plan(nodes: tuple[int, ...], steps: int, **options) -> Plan:
+def make_plan(nodes: tuple[int, ...], steps: int, slope: float = 0.0, correction: float = 0.0) -> Plan:
     sigmas = torch.linspace(1, 0, steps + 1)
-    return Plan("basis", "basis", Schedule(sigmas, sigmas[:-1]), 0, nodes, len(nodes), "for a test", options=options)
+    grid, count = Schedule(sigmas, sigmas[:-1]), len(nodes)
+    shares = {"slopes": (slope,) * count, "corrections": (correction,) * count}
+    return Plan("basis", "basis", grid, 0, nodes, count, "for a test", **shares)
 
 
 class Prescribed:
@@ -126,6 +45,7 @@ def drive(plan: Plan, cached: Tensor, fresh: Tensor) -> list[Tensor]:
     for k in range(start, steps):
         velocity, _, state = basis.velocity(k, x, state, field)
         velocities.append(velocity)
+        x = euler_step(x, velocity, plan.schedule.sigmas[k], plan.schedule.sigmas[k + 1])
     return velocities
 
 
@@ -141,7 +61,7 @@ def test_a_constant_combination_is_followed_between_nodes() -> None:
 def test_after_a_refit_earlier_differences_are_taken_against_the_new_mixture() -> None:
     """By hand: weights w refitted at node 2, D_0 and D_2 both against that w, then half the line's slope."""
     cached, fresh = noise(2, 5, *SHAPE), noise(5, *SHAPE, seed=1)
-    velocities = drive(make_plan((0, 2), 5, damping=0.5), cached, fresh)
+    velocities = drive(make_plan((0, 2), 5, slope=0.5), cached, fresh)
     weights = fit_local(fresh[2], cached[:, 2], fit_global(fresh[2], cached[:, 2]))
     mixture = (weights[:, None] * cached).sum(dim=0)
     at_0, at_2 = fresh[0] - mixture[0], fresh[2] - mixture[2]
@@ -158,3 +78,40 @@ def test_an_exact_source_is_left_when_a_later_node_contradicts_it() -> None:
     velocities = drive(make_plan((0, 2), 4), cached, fresh)
     assert torch.equal(velocities[1], cached[0, 1])
     assert not torch.equal(velocities[3], cached[0, 3])
+
+
+def displacement(velocities: list[Tensor], until: int) -> Tensor:
+    """x_until - x_0 on the even grid of as many steps."""
+    return -sum(velocities[:until]) / len(velocities)
+
+
+def test_a_gap_is_corrected_by_what_its_end_shows_before_the_next_node_is_reached() -> None:
+    """By hand, one source: a difference that grows linearly is held too long, and made up for in full."""
+    steps, nodes = 12, (0, 4, 8)
+    cached = noise(1, steps, *SHAPE)
+    growing = torch.arange(steps).view(-1, 1, 1, 1, 1) * noise(*SHAPE, seed=1)
+    velocities = drive(make_plan(nodes, steps, correction=1.0), cached, cached[0] + growing)
+    true = list(cached[0] + growing)
+    torch.testing.assert_close(displacement(velocities, 8)[0], displacement(true, 8)[0] + missing(growing, 4, 8)[0])
+    assert all(torch.equal(velocities[k], true[k]) for k in nodes), "a node's own velocity is never touched"
+    held = drive(make_plan(nodes, steps), cached, cached[0] + growing)
+    assert not torch.allclose(displacement(held, 8), displacement(velocities, 8))
+
+
+def missing(growing: Tensor, first: int, last: int) -> Tensor:
+    """What holding the difference leaves out between two nodes, as a displacement."""
+    return sum(growing[k] - growing[first] for k in range(first, last)) / len(growing)
+
+
+def test_a_correction_waits_while_nodes_follow_each_other() -> None:
+    steps = 12
+    cached, growing = noise(1, steps, *SHAPE), torch.arange(steps).view(-1, 1, 1, 1, 1) * noise(*SHAPE, seed=1)
+    velocities = drive(make_plan((0, 4, 5, 9), steps, correction=1.0), cached, cached[0] + growing)
+    true = list(cached[0] + growing)
+    torch.testing.assert_close(displacement(velocities, 9)[0], displacement(true, 9)[0] + missing(growing, 5, 9)[0])
+
+
+def test_without_a_gap_there_is_nothing_to_correct() -> None:
+    cached, fresh = noise(2, 5, *SHAPE), noise(5, *SHAPE, seed=1)
+    velocities = drive(make_plan((0, 1, 2, 3, 4), 5, correction=1.0), cached, fresh)
+    assert all(torch.equal(velocity, fresh[k]) for k, velocity in enumerate(velocities))

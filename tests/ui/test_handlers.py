@@ -1,6 +1,8 @@
 """The events of the page over a real session, on a model whose velocity is exact; the browser is in tests/browser."""
 
 import asyncio
+import base64
+import json
 import re
 
 import gradio as gr
@@ -8,6 +10,7 @@ import pytest
 
 from trajflow import Session
 from trajflow.errors import NumericalError
+from trajflow.ui import background
 from trajflow.ui.handlers import Handlers
 from trajflow.ui.page import lay_out
 from trajflow.ui.registry import Registry
@@ -46,13 +49,28 @@ class Tab:
                 on_change()
         return self.status
 
+    def complete(self, is_wanted=True):
+        """Every line that is shown while the tab's pictures are completed."""
+        lines = []
+        for drawn in self.on.complete(self.key, is_wanted):
+            self.take(drawn)
+            lines.append(self.text("background"))
+        return lines
+
+    def foresee(self, prompt="mountain dusk", keep_seed=True, **changes):
+        self.take(self.on.foresee(self.key, keep_seed, *form(prompt, **changes)))
+        return self.text("outlook")
+
+    def text(self, name):
+        return re.sub(r"<[^>]+>", "", self.shown[name]).strip()
+
     @property
     def status(self):
-        return re.sub(r"<[^>]+>", "", self.shown["status"]).strip()
+        return self.text("status")
 
     @property
     def outlook(self):
-        return re.sub(r"<[^>]+>", "", self.shown["outlook"]).strip()
+        return self.text("outlook")
 
     @property
     def seat(self):
@@ -68,13 +86,22 @@ async def lay_out_in_a_loop(flow):
         return lay_out(flow, {"seed": 7, "story": STORY})
 
 
-def form(prompt, *, seed=7, steps=8, width=8, height=8, strategy="auto", budget=0, compare=True):
-    return (prompt, seed, steps, 1.0, width, height, None, strategy, budget, compare)
+def form(
+    prompt, *, seed=7, steps=8, width=8, height=8, strategy="auto", ask="planner", fidelity=40, budget=7, compare=True
+):
+    return (prompt, seed, steps, 1.0, width, height, None, strategy, ask, fidelity, budget, compare)
 
 
 @pytest.fixture
 def tab(mixture):
     return Tab(mixture)
+
+
+@pytest.fixture
+def foreseeing(mixture, make_profile):
+    """A tab whose model has a profile, and so forecasts."""
+    profile = make_profile(8, {2: 20.0, 4: 25.0})
+    return Tab(mixture, lambda: Session(mixture, profile=profile))
 
 
 def test_a_run_draws_as_it_goes_and_ends_with_pictures_charts_and_history(tab):
@@ -107,7 +134,7 @@ def test_a_repeat_is_answered_from_the_store(tab):
         ({"seed": None}, "seed must be a whole number"),
         ({"width": 9}, "multiple of 4"),
         ({"strategy": ["auto"]}, "There is no strategy"),
-        ({"budget": 99}, "The budget is 99"),
+        ({"ask": "budget", "budget": 99}, "The budget is 99"),
         ({"compare": None}, "compare must be True or False"),
     ],
 )
@@ -175,7 +202,7 @@ def test_the_outlook_warns_of_what_leaves_the_cache_behind(tab):
 
     assert foresee().startswith("Up to 8 evaluations. Nothing cached fits")
     tab.generate()
-    assert foresee().startswith("Up to 8 evaluations, about ")
+    assert foresee().startswith("Up to 2 evaluations, about ")
     assert "seed" in foresee(seed=8)
     assert "tf-warn" in tab.shown["outlook"]
     assert "seed is not kept" in foresee(keep_seed=False)
@@ -192,15 +219,15 @@ def test_a_seed_that_is_not_kept_is_drawn_anew(tab):
 
 
 def test_an_entry_can_be_restored_saved_and_forgotten(tab):
-    tab.generate("mountain", budget=0)
+    tab.generate("mountain")
     first = tab.shown["pictures"]
-    tab.generate("mountain dusk", budget=3)
+    tab.generate("mountain dusk", ask="budget", budget=3)
     newest, oldest = tab.seat.session.entries()
     tab.press("restore", oldest.key)
     assert tab.shown["pictures"] == first
-    assert (tab.shown["prompt"], tab.shown["budget"]) == ("mountain", 0)
+    assert (tab.shown["prompt"], tab.shown["ask"]) == ("mountain", "planner")
     tab.press("restore", newest.key)
-    assert (tab.shown["prompt"], tab.shown["budget"]) == ("mountain dusk", 3)
+    assert (tab.shown["prompt"], tab.shown["ask"], tab.shown["budget"]) == ("mountain dusk", "budget", 3)
     tab.press("save", oldest.key)
     once = tab.shown["saver"]
     assert 'download="trajflow-mountain-seed7.png"' in once
@@ -246,3 +273,209 @@ def test_a_story_step_that_is_not_there_is_refused(tab, data):
 
 def test_the_story_gives_its_prompts(tab):
     assert tab.on.chapter(tab.key, gr.EventData(None, {"index": 1})) == "mountain dusk"
+
+
+@pytest.mark.parametrize(
+    ("choice", "visible"),
+    [("planner", ""), ("fidelity", "fidelity"), ("budget", "budget"), ("refine", ""), (["x"], "")],
+)
+def test_only_the_slider_of_the_chosen_way_is_shown(tab, choice, visible):
+    tab.take(tab.on.ask(choice))
+    assert [name for name in ("fidelity", "budget") if tab.shown[name]["visible"]] == [visible][: bool(visible)]
+
+
+def test_what_a_picture_was_asked_for_with_comes_back_with_it(tab):
+    tab.generate()
+    tab.generate("mountain dusk", ask="fidelity", fidelity=44)
+    tab.press("restore", tab.seat.session.entries()[0].key)
+    assert (tab.shown["ask"], tab.shown["fidelity"]) == ("fidelity", 44)
+
+
+def test_the_forecast_stands_in_the_outlook_and_beside_the_measurement(foreseeing):
+    tab = foreseeing
+    assert "expected" not in tab.foresee()
+    tab.generate("mountain")
+    assert "expected" not in tab.shown["pictures"]
+    foretold = re.search(r"About (\d+) dB, (\d+ to \d+) expected\.", tab.foresee())
+    assert foretold
+    assert tab.outlook.count("expected") == 1
+    tab.generate("mountain dusk", compare=False)
+    assert f"expected {foretold[2]} dB<" in tab.shown["pictures"]
+    assert f"about {foretold[1]} dB" in tab.shown["history"]
+    tab.complete()
+    assert re.search(rf"expected {foretold[2]} dB, measured \d+\.\d", tab.shown["pictures"])
+
+
+def test_a_model_without_a_profile_foretells_nothing(tab):
+    tab.generate()
+    assert "expected" not in tab.foresee()
+    tab.generate("mountain dusk")
+    assert not {"None", "expected"} & set(re.findall(r"\w+", tab.shown["pictures"] + tab.shown["history"]))
+    assert "no profile" in tab.text("learned")
+    assert not tab.shown["export"]["interactive"]
+
+
+def test_refining_shows_better_pictures_in_place_and_ends_exactly(tab):
+    statuses, cards = [], []
+
+    def look():
+        statuses.append(tab.status)
+        cards.append(tab.shown["pictures"])
+
+    tab.generate("mountain", compare=False)
+    tab.generate("mountain dusk", ask="refine", compare=False, on_change=look)
+    pictures = [int(n) for n in re.findall(r"Refining, picture (\d)", " ".join(statuses))]
+    assert pictures == sorted(pictures)
+    assert pictures[-1] > 1
+    assert any("being refined" in card for card in cards)
+    final = tab.seat.session.entries()[0].result
+    assert tab.status.startswith(f"Refined with {final.cost.nfe} evaluations in ")
+    assert "identical to from scratch" in tab.status
+    assert "identical to from-scratch" in tab.shown["pictures"]
+    costs = ", ".join(str(each.cost.nfe) for each in final.refinements)
+    assert f"pictures after {costs} evaluations" in tab.shown["pictures"]
+    assert len(tab.seat.runs) == 2
+    assert tab.complete() == [""]
+
+
+def test_a_refined_run_says_how_near_each_picture_was_when_compared(tab):
+    tab.generate()
+    tab.generate("mountain dusk", ask="refine")
+    assert re.search(r"pictures after [\d, ]+ evaluations: [\d., ]+ dB, exact", tab.shown["pictures"])
+
+
+def test_stopping_a_refinement_keeps_its_best_picture(tab):
+    tab.generate()
+
+    def stop():
+        if "being refined" in tab.shown["pictures"]:
+            tab.on.stop(tab.key)
+
+    tab.generate("mountain dusk", ask="refine", on_change=stop)
+    assert tab.status.endswith("the best picture so far is kept.")
+    assert "Refined so far" in tab.shown["pictures"]
+    assert "being refined" not in tab.shown["pictures"]
+    newest = tab.seat.session.entries()[0]
+    assert newest.result.request.prompt == "mountain dusk"
+    assert tab.seat.shown == newest.key
+    assert tab.complete() == [""]
+
+
+def test_completing_brings_the_exact_picture_and_counts_its_evaluations_apart(tab, monkeypatch):
+    monkeypatch.setattr(background, "REDRAW_SECONDS", 0)
+    tab.generate("mountain", compare=False)
+    assert "your picture is the from-scratch one" in tab.shown["pictures"]
+    assert tab.complete() == [""]
+    tab.generate("mountain dusk", compare=False)
+    assert "Not computed yet" in tab.shown["pictures"]
+    lines = tab.complete()
+    assert [f"{k} of 8" in line for k, line in enumerate(lines[:8], 1)] == [True] * 8
+    assert "Your next edit will start from it." in lines[0]
+    assert lines[-1].startswith("The exact picture is there after 7 evaluations in the background")
+    assert "dB to from-scratch" in tab.shown["pictures"]
+    assert "7 evaluations in the background" in tab.shown["pictures"]
+    assert tab.shown["slider"] is not None
+    assert tab.text("tally") == "10 evaluations waited for, 7 more in the background; 2 runs from scratch: 16."
+    assert tab.seat.runs[1].background_nfe == 7
+    assert tab.seat.runs[1].psnr_db == tab.seat.session.entries()[0].result.metrics.psnr_db
+    assert tab.seat.session.unfinished() == ()
+
+
+def test_nothing_is_completed_unwanted_after_a_comparison_or_a_stop(tab):
+    tab.generate("mountain")
+    tab.generate("mountain dusk")
+    assert tab.complete() == [""]
+    tab.generate("sea", compare=False)
+    assert tab.complete(is_wanted=False) == [""]
+    tab.generate("mountain sea", compare=False, on_change=lambda: tab.on.stop(tab.key))
+    assert tab.complete() == [""]
+    assert len(tab.seat.session.unfinished()) == 1
+    tab.take(tab.on.want(tab.key, True))
+    assert tab.complete()[-1].startswith("The exact picture")
+
+
+def test_a_completion_gives_way_at_the_next_click_and_goes_on_later(tab, monkeypatch):
+    monkeypatch.setattr(background, "REDRAW_SECONDS", 0)
+    tab.generate("mountain", compare=False)
+    tab.generate("mountain dusk", compare=False)
+    completing = tab.on.complete(tab.key, True)
+    for _ in range(3):
+        tab.take(next(completing))
+    spent = tab.seat.session.spent.background.nfe
+    tab.begin()
+    assert tab.text("background") == ""
+    for drawn in completing:
+        tab.take(drawn)
+    assert tab.seat.session.spent.background.nfe == spent
+    assert tab.text("background") == ""
+    assert tab.status == "Starting."
+    for drawn in tab.on.run(tab.key, *form("mountain sea", compare=False)):
+        tab.take(drawn)
+    tab.complete()
+    assert tab.seat.session.unfinished() == ()
+    assert tab.seat.session.spent.background.nfe == 7 + 7
+
+
+def test_a_closed_completion_leaves_the_session_free(tab, monkeypatch):
+    monkeypatch.setattr(background, "REDRAW_SECONDS", 0)
+    tab.generate("mountain", compare=False)
+    tab.generate("mountain dusk", compare=False)
+    completing = tab.on.complete(tab.key, True)
+    next(completing)
+    completing.close()
+    assert tab.generate("mountain sea", compare=False).startswith("2 of 8")
+
+
+def test_switching_completion_off_ends_it(tab, monkeypatch):
+    monkeypatch.setattr(background, "REDRAW_SECONDS", 0)
+    tab.generate("mountain", compare=False)
+    tab.generate("mountain dusk", compare=False)
+    completing = tab.on.complete(tab.key, True)
+    next(completing)
+    tab.take(tab.on.want(tab.key, False))
+    assert [tab.names[part] for drawn in completing for part in drawn] == ["background"]
+    assert len(tab.seat.session.unfinished()) == 1
+
+
+def test_a_completion_pauses_while_another_tab_is_waited_for(tab, monkeypatch):
+    pauses = []
+    _, other = tab.registry.open(None, "other")
+
+    def pause(seconds):
+        pauses.append(tab.seat.session.spent.background.nfe)
+        other.is_busy = False
+
+    monkeypatch.setattr(background.time, "sleep", pause)
+    tab.generate("mountain", compare=False)
+    tab.generate("mountain dusk", compare=False)
+    other.is_busy = True
+    tab.complete()
+    assert pauses == [0]
+
+
+def test_a_completed_picture_that_is_not_on_the_stage_leaves_it_alone(tab):
+    tab.generate("mountain", compare=False)
+    tab.generate("mountain dusk", compare=False)
+    tab.press("restore", tab.seat.session.entries()[1].key)
+    shown = tab.shown["pictures"]
+    tab.complete()
+    assert tab.shown["pictures"] == shown
+    assert "dB" in tab.shown["history"]
+
+
+def test_what_was_learned_is_told_saved_and_dropped(foreseeing):
+    tab = foreseeing
+    tab.generate("mountain")
+    assert "as calibrated" in tab.text("learned")
+    tab.generate("mountain dusk", compare=False)
+    tab.complete()
+    learned = tab.seat.session.learned
+    assert f"learned from 1 comparison (shift {learned.shift_db:+.1f} dB" in tab.text("learned")
+    tab.take(tab.on.export(tab.key))
+    assert 'download="trajflow-learned.json"' in tab.shown["saver"]
+    sent = re.search(r"base64,([^\"]+)", tab.shown["saver"])[1]
+    assert len(json.loads(base64.b64decode(sent))["outcomes"]) == 1
+    assert tab.shown["unlearn"]["interactive"]
+    tab.take(tab.on.unlearn(tab.key))
+    assert "as calibrated" in tab.text("learned")
+    assert not tab.shown["unlearn"]["interactive"]

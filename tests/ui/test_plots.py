@@ -2,11 +2,12 @@ import plotly.io
 import pytest
 
 from trajflow import plots
+from trajflow.base import Forecast
 
 RUNS = [
-    plots.Run("a mountain", 1.5, 28, 28, 100.0, 1.5, 28),
-    plots.Run("a mountain <b> & sea", 0.4, 7, 28, 38.2, 1.5, 28),
-    plots.Run("not compared", 0.4, 7, 28, None, None, None),
+    plots.Run("a mountain", 1.5, 28, 28, 100.0, 1.5),
+    plots.Run("a mountain <b> & sea", 0.4, 7, 28, 38.2, 1.5),
+    plots.Run("not compared", 0.4, 7, 28, None, None),
 ]
 
 
@@ -17,6 +18,24 @@ def test_bars_stand_cached_beside_from_scratch():
     cached, baseline = plots.evaluations(RUNS).data
     assert list(cached.y) == [28, 7, 7]
     assert list(baseline.y) == [28, 28, 28]
+
+
+def test_the_background_stands_apart_and_what_nobody_waited_for_is_no_bar():
+    runs = [plots.Run("a", 0.4, 7, 28, 38.2, None, 21)]
+    assert {bar.name: list(bar.y) for bar in plots.evaluations(runs).data} == {
+        "cached": [7],
+        "background": [21],
+        "from scratch": [28],
+    }
+    assert [bar.name for bar in plots.latency(runs).data] == ["cached"]
+
+
+def test_the_interval_expected_stands_behind_the_measurement():
+    runs = [*RUNS, plots.Run("foreseen", 0.4, 7, 28, 45.2, None, 21, Forecast(38.0, 40.0, 44.0, 50.0))]
+    measured, expected = plots.fidelity(runs).data
+    assert list(measured.y) == [100.0, 38.2, None, 45.2]
+    assert (list(expected.x), list(expected.y)) == ([4], [44.0])
+    assert (expected.error_y.array[0], expected.error_y.arrayminus[0]) == (6.0, 6.0)
 
 
 def test_fidelity_leaves_a_gap_where_nothing_was_compared():

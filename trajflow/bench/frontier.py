@@ -72,7 +72,7 @@ def _measure(
     flow: Model, pairs: Sequence[Pair], asked: tuple[tuple[str, int | None], ...], steps: int | None
 ) -> Iterator[Measurement]:
     _warm(flow, pairs[0], asked, steps)
-    from_scratch = _FromScratch(flow, steps)
+    from_scratch = FromScratch(flow, steps)
     for pair in pairs:
         sources = [from_scratch(prompt, pair.seed) for prompt in pair.cached]
         baseline = from_scratch(pair.target, pair.seed).result
@@ -91,7 +91,7 @@ def _measure(
             )
 
 
-class _FromScratch:
+class FromScratch:
     """From-scratch runs by prompt and seed, each made in a session of its own; the last `REMEMBERED_RUNS` are kept."""
 
     def __init__(self, flow: Model, steps: int | None) -> None:
@@ -100,6 +100,7 @@ class _FromScratch:
         self._entries: OrderedDict[tuple[str, int], Entry] = OrderedDict()
 
     def __call__(self, prompt: str, seed: int) -> Entry:
+        """The entry of that run."""
         asked = (prompt, seed)
         if asked not in self._entries:
             session = Session(self._flow, cache_bytes=ROOM_BYTES)
@@ -123,7 +124,7 @@ def _make_target(
 
 def _warm(flow: Model, pair: Pair, asked: tuple[tuple[str, int | None], ...], steps: int | None) -> None:
     """Run every strategy once and throw the pictures away, so that no measured run pays for loading anything."""
-    source = _FromScratch(flow, steps)(pair.source, pair.seed)
+    source = FromScratch(flow, steps)(pair.source, pair.seed)
     for strategy, budget in dict(asked).items():
         _make_target(flow, pair, [source], strategy, budget, steps)
 

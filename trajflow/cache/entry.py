@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL.Image import Image
+from torch import Tensor
 
 from trajflow.base import Result, Trajectory
 from trajflow.cache.fingerprint import Ingredients
@@ -23,7 +24,8 @@ class Entry:
     """A result with what is needed to reuse it. Two entries are equal only if they are the same object.
 
     `trajectory` is None where only the picture is kept, as for a run on another grid of sigmas. `vector` [384] float32
-    of unit norm is the prompt's sentence vector; `created` is in unix seconds. Raises `CacheError` for another vector.
+    of unit norm is the prompt's sentence vector; `created` is in unix seconds. `prefix` [m, *x.shape] are the first
+    velocities of the from-scratch run where its completion was interrupted. Raises `CacheError` for another vector.
     """
 
     key: str
@@ -32,6 +34,7 @@ class Entry:
     trajectory: Trajectory | None
     vector: np.ndarray
     created: float
+    prefix: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.vector.shape != (VECTOR_SIZE,) or self.vector.dtype != np.float32:
@@ -52,8 +55,9 @@ class Entry:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held: the trajectory, the pixels of the picture and of a baseline beside it, the vector."""
+        """Bytes held: the trajectory, the prefix, the pixels of the picture and of a baseline beside it, the vector."""
         trajectory = self.trajectory.nbytes if self.trajectory is not None else 0
+        trajectory += self.prefix.numel() * self.prefix.element_size() if self.prefix is not None else 0
         pictures = (self.result.image, self.result.baseline)
         return (
             trajectory + sum(_pixel_bytes(picture) for picture in pictures if picture is not None) + self.vector.nbytes

@@ -2,55 +2,29 @@
 
 `python -m trajflow.tiny.judge --work runs/tiny --model assets/tiny` trains it (once), measures it on held-out renders
 and on their reconstructions by the autoencoder, then reads pictures generated from captions of held-out scenes in
-held-out wordings, at the model's default settings.
+held-out wordings, at the model's default settings. `--release FILE` only writes the weights that the bench reads.
 """
 
 import argparse
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import StableDiffusion3Pipeline
 from PIL import Image
-from safetensors.torch import load_model, save_model
-from torch import Tensor, nn
+from safetensors.torch import load_model, save_file, save_model
+from torch import Tensor
 from torch.nn.functional import avg_pool2d, cross_entropy, interpolate
 from tqdm import trange
 
+from trajflow.bench.judge import AttributeClassifier, as_batch
 from trajflow.tiny.architecture import IMAGE_SIZE
 from trajflow.tiny.captions import HELDOUT_SCENES, TRAIN_SCENES, caption
+from trajflow.tiny.pairs import targets_of
 from trajflow.tiny.scenes import Scene, render
 from trajflow.tiny.text import ATTRIBUTES, attribute_labels
 from trajflow.tiny.train import load_released
-
-
-class AttributeClassifier(nn.Module):
-    """Pictures [B, 3, 128, 128] in [-1, 1] to logits per attribute; 0.4 M parameters."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        widths = (3, 24, 48, 96, 128, 160)
-        self.trunk = nn.Sequential(
-            *(
-                layer
-                for inputs, outputs in pairwise(widths)
-                for layer in (nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.GroupNorm(8, outputs), nn.SiLU())
-            ),
-            nn.Flatten(),
-        )
-        self.heads = nn.ModuleDict({name: nn.Linear(160 * 16, len(values)) for name, values in ATTRIBUTES.items()})
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits [B, classes] of every attribute."""
-        features = self.trunk(images)
-        return {name: head(features) for name, head in self.heads.items()}
-
-
-def as_batch(pictures: list[np.ndarray]) -> Tensor:
-    """uint8 pictures [H, W, 3] as [B, 3, H, W] in [-1, 1]."""
-    return torch.from_numpy(np.stack(pictures).astype(np.float32) / 127.5 - 1.0).permute(0, 3, 1, 2)
 
 
 def draw(scenes: list[Scene], rng: np.random.Generator) -> Tensor:
@@ -62,7 +36,7 @@ def train_judge(steps: int, seed: int = 5, batch: int = 32) -> AttributeClassifi
     """Train on renders of the training scenes, some of them blurred and all a little noisy."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    judge = AttributeClassifier()
+    judge = AttributeClassifier(ATTRIBUTES)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps)
     for _ in trange(steps, desc="judge", mininterval=5):
@@ -126,6 +100,13 @@ def contact_sheet(pictures: list[Image.Image], columns: int) -> Image.Image:
     return sheet
 
 
+def release(judge: AttributeClassifier, path: Path) -> None:
+    """Write the weights in half precision, with the attributes and what each target of the held-out pairs asks for."""
+    asked = {text: {name: getattr(scene, name) for name in ATTRIBUTES} for text, scene in targets_of("heldout")}
+    weights = {name: tensor.half().contiguous() for name, tensor in judge.state_dict().items()}
+    save_file(weights, path, {"attributes": json.dumps(ATTRIBUTES), "asked": json.dumps(asked)})
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train or read the judge, then print what it says as JSON and save a contact sheet beside it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -133,15 +114,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, default=Path("assets/tiny"))
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--captions", type=int, default=200)
+    parser.add_argument("--release", type=Path, help="write the bench's weights here, measure nothing")
     options = parser.parse_args(arguments)
 
     weights = options.work / "judge.safetensors"
-    judge = AttributeClassifier().eval()
+    judge = AttributeClassifier(ATTRIBUTES).eval()
     if weights.exists():
         load_model(judge, weights)
     else:
         judge = train_judge(options.steps)
         save_model(judge, str(weights))
+    if options.release:
+        release(judge, options.release)
+        return
     pipeline = load_released(options.model)
     pipeline.set_progress_bar_config(disable=True)
     settings = json.loads((options.model / "trajflow.json").read_text())

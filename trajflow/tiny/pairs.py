@@ -60,12 +60,18 @@ def draw_pairs(split: str, seed: int, history: str = "none") -> tuple[Pair, ...]
     pairs = []
     for number, (kind, scene) in enumerate(zip(kinds, targets, strict=True)):
         edits, others = (np.random.default_rng([seed, number, purpose]) for purpose in (0, 1))
-        source_scene = _edited(scene, kind, material.scenes, edits) if kind in VALUES else scene
-        source, target = _texts(kind, source_scene, scene, material.wordings, edits)
+        source_scene = edited(scene, kind, material.scenes, edits) if kind in VALUES else scene
+        source, target = texts(kind, source_scene, scene, material.wordings, edits)
         scenes = _neighbours(scene, source_scene, HISTORIES[history], material.scenes, others)
-        prompts = tuple(_plain_caption(other, others, material.wordings) for other in scenes)
+        prompts = tuple(plain_caption(other, others, material.wordings) for other in scenes)
         pairs.append(Pair(kind, source, target, material.first_seed + number, prompts))
     return tuple(pairs)
+
+
+def targets_of(split: str, seed: int = 11) -> tuple[tuple[str, Scene], ...]:
+    """Target prompts of a split's pairs with the scenes they ask for, as drawn with the default seed."""
+    scenes = _spread(SPLITS[split].targets, len(KINDS) * PER_KIND, np.random.default_rng(seed))
+    return tuple((pair.target, scene) for pair, scene in zip(draw_pairs(split, seed), scenes, strict=True))
 
 
 def distance(a: Scene, b: Scene) -> int:
@@ -79,7 +85,7 @@ def _spread(scenes: Sequence[Scene], count: int, rng: np.random.Generator) -> li
     return [scenes[i] for _ in range(rounds) for i in rng.permutation(len(scenes))][:count]
 
 
-def _edited(scene: Scene, attribute: str, allowed: Sequence[Scene], rng: np.random.Generator) -> Scene:
+def edited(scene: Scene, attribute: str, allowed: Sequence[Scene], rng: np.random.Generator) -> Scene:
     """An allowed scene that differs in this attribute only."""
     edited = [replace(scene, **{attribute: value}) for value in VALUES[attribute]]
     choices = [other for other in edited if other != scene and other in allowed]
@@ -97,23 +103,23 @@ def _neighbours(
     return chosen
 
 
-def _texts(kind: str, source: Scene, target: Scene, wordings: str, rng: np.random.Generator) -> tuple[str, str]:
+def texts(kind: str, source: Scene, target: Scene, wordings: str, rng: np.random.Generator) -> tuple[str, str]:
     """Source and target prompts."""
-    text = _plain_caption(target, rng, wordings)
+    text = plain_caption(target, rng, wordings)
     if kind == "paraphrase":
         other = text
         while _words(other) == _words(text):
-            other = _plain_caption(source, rng, wordings)
+            other = plain_caption(source, rng, wordings)
         return other, text
     if kind == "praise":
         while wordings == "train" and not text.startswith(("a ", "an ")):
-            text = _plain_caption(target, rng, wordings)
+            text = plain_caption(target, rng, wordings)
         praised = _praised(text, PRAISE[rng.integers(len(PRAISE))])
         return (text, praised) if rng.random() < 0.5 else (praised, text)
-    return _nearest_wording(source, text, wordings, rng), text
+    return nearest_wording(source, text, wordings, rng), text
 
 
-def _plain_caption(scene: Scene, rng: np.random.Generator, wordings: str) -> str:
+def plain_caption(scene: Scene, rng: np.random.Generator, wordings: str) -> str:
     """A caption without capital, full stop, filler or praise, which would be a second change besides the edit."""
     while True:
         text = caption(scene, rng, wordings)
@@ -129,9 +135,9 @@ def _praised(text: str, word: str) -> str:
     return f"{word}, {text}"
 
 
-def _nearest_wording(scene: Scene, text: str, wordings: str, rng: np.random.Generator) -> str:
+def nearest_wording(scene: Scene, text: str, wordings: str, rng: np.random.Generator) -> str:
     """Of many captions of `scene` the one that someone editing `text` would most likely type: the most words kept."""
-    tried = {_plain_caption(scene, rng, wordings): None for _ in range(WORDINGS_TRIED)}
+    tried = {plain_caption(scene, rng, wordings): None for _ in range(WORDINGS_TRIED)}
     words = _words(text)
 
     def overlap(other: str) -> float:

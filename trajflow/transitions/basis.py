@@ -1,12 +1,16 @@
-"""Reduced-basis transport: several cached trajectories of the same noise, mixed, come nearer than any one of them.
+"""Transport of the difference against a mixture of cached paths: only what the mixture cannot explain is learned.
 
-At a node, with fresh velocity v and cached velocities V_1..V_S, find weights w, sum w = 1, that minimise
+All sources share the run's noise. At a node j (a step that is evaluated) the sources are mixed to come nearest to the
+fresh velocity (`weights.py`), M_k = sum_i w_i V_i,k, and the rest is D_j = v(x_j, sigma_j, c) - M_j. Between nodes the
+run coasts on v_k = M_k + D^_k with D^ held, or led on along the line through the last two differences,
 
-    |v - sum_i w_i V_i|^2 + ridge |w - w_ref|^2
+    D^(sigma) = D_j + slope (sigma - sigma_j) (D_j - D_i) / (sigma_j - sigma_i),    nodes i < j <= k,
 
-globally (w_ref: all weight on the nearest source), then in a sliding 3 x 3 window of latent pixels (w_ref: the global
-weights). The run coasts against the mixture path, which is linear in the sources: v_k = sum_i w_i V_i,k + D^_k. After a
-refit, earlier differences are taken anew against the new mixture before extrapolating. A source that equals the fresh
+summed over the fine grid, so that evaluating every step is the from-scratch run itself. After a refit, D_i is taken
+anew against the new mixture. When the next node has been evaluated, D is known at both ends of the gap just crossed:
+the displacement that interpolating it would have given, minus the one taken, is the gap's error to second order
+(predict, evaluate, correct: Hairer, Norsett, Wanner, Solving ODEs I, III.8). `correction` times that is added to the
+velocities of the next gap. With one source M is its velocity: difference transport. A source that equals the fresh
 velocity bit for bit at step 0 gets weight exactly 1. Source: ours.
 """
 
@@ -14,74 +18,55 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
-from trajflow.transitions.nodes import correct_nodes, damping_for, extrapolate
-
-GLOBAL_RIDGE = 1e-3
-LOCAL_RIDGE = 0.1
-WINDOW = 3
-SMALLEST = 1e-12  # keeps the ridge a normal number when all sources are equal
-
-
-def fit_global(fresh: Tensor, cached: Tensor) -> Tensor:
-    """Weights [S] for `fresh` of any shape from `cached` [S, *fresh.shape]; the nearest source is the reference."""
-    distances = (cached - fresh).flatten(1).norm(dim=1)
-    nearest = int(distances.argmin())
-    others = [i for i in range(len(cached)) if i != nearest]
-    weights = torch.zeros(len(cached), dtype=fresh.dtype, device=fresh.device)
-    weights[nearest] = 1.0
-    if not others or distances[nearest] == 0:
-        return weights
-    directions = (cached[others] - cached[nearest]).flatten(1)
-    gram = directions @ directions.T
-    ridge = GLOBAL_RIDGE * gram.diagonal().mean().clamp_min(SMALLEST)
-    moment = directions @ (fresh - cached[nearest]).flatten()
-    share = torch.linalg.solve(gram + ridge * torch.eye(len(others), dtype=gram.dtype, device=gram.device), moment)
-    weights[others] = share
-    weights[nearest] = 1.0 - share.sum()
-    return weights
-
-
-def fit_local(fresh: Tensor, cached: Tensor, reference: Tensor) -> Tensor:
-    """Weights [S, 1, 1, H, W] per latent pixel, ridged toward the global `reference` [S]; fresh [1, C, H, W]."""
-    anchor = int(reference.argmax())
-    others = [i for i in range(len(cached)) if i != anchor]
-    directions = (cached[others] - cached[anchor])[:, 0]
-    residual = (fresh - torch.einsum("s,sbchw->bchw", reference, cached))[0]
-    count, height, width = len(others), *fresh.shape[-2:]
-    products = torch.einsum("schw,tchw->sthw", directions, directions).reshape(1, count * count, height, width)
-    moments = torch.einsum("schw,chw->shw", directions, residual)[None]
-    gram = _windowed(products).reshape(count, count, height, width).permute(2, 3, 0, 1)
-    moment = _windowed(moments)[0].permute(1, 2, 0)
-    scale = gram.diagonal(dim1=-2, dim2=-1).mean().clamp_min(SMALLEST)
-    identity = torch.eye(count, dtype=gram.dtype, device=gram.device)
-    shift = torch.linalg.solve(gram + LOCAL_RIDGE * scale * identity, moment).permute(2, 0, 1)
-    weights = reference.view(-1, 1, 1, 1, 1).repeat(1, 1, 1, height, width)
-    weights[others] += shift[:, None, None]
-    weights[anchor] -= shift.sum(dim=0)
-    return weights
-
-
-def _windowed(maps: Tensor) -> Tensor:
-    return avg_pool2d(maps, WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False)
+from trajflow.base import Forecast, Plan, Rung, Sight, StepKind, Trajectory, VelocityField
+from trajflow.forecast import forecast_run
+from trajflow.transitions.ladder import choose_rung
+from trajflow.transitions.nodes import extrapolate
+from trajflow.transitions.sources import choose_sources
+from trajflow.transitions.weights import fit_weights
 
 
 @dataclass(frozen=True)
 class BasisState:
-    """Weights of the newest node, broadcastable over [S, *x.shape], and the fresh velocities of the last two nodes."""
+    """What is known on the way.
 
+    `cached` [S, N, *x.shape] are the velocities of the sources that are mixed, chosen at the first node; until then
+    [S, 1, *x.shape], the first ones of all. `weights` of the newest node broadcast over [S, *x.shape]; `fresh` are the
+    evaluated velocities of the last two nodes; `origin` is the corrected x at the newest node, `pending` the part of it
+    that x still lacks, both float32.
+    """
+
+    sources: tuple[Trajectory, ...]
     cached: Tensor
+    sigmas: tuple[float, ...]
     weights: Tensor
-    nodes: tuple[int, ...]
+    rung: Rung
     plan: Plan
+    origin: Tensor
+    pending: Tensor
     fresh: tuple[tuple[int, Tensor], ...] = ()
+    sights: tuple[Sight, ...] = ()
     exact: int | None = None
 
+    @property
+    def forecast(self) -> Forecast | None:
+        """What the nodes so far let expect."""
+        return forecast_run(self.plan, self.rung, self.sights)
+
     def mixture(self, k: int) -> Tensor:
-        """sum_i w_i V_i,k, [*x.shape] float32."""
+        """M_k = sum_i w_i V_i,k, [*x.shape] float32."""
         return (self.weights * self.cached[:, k].float()).sum(dim=0)
+
+    def difference(self, node: tuple[int, Tensor]) -> Tensor:
+        """D at a node, against the mixture of now."""
+        k, velocity = node
+        return velocity.float() - self.mixture(k)
+
+    def coast(self, k: int) -> Tensor:
+        """M_k + D^_k, [*x.shape] float32, without the correction."""
+        measured = tuple((self.sigmas[j], self.difference((j, velocity))) for j, velocity in self.fresh)
+        return self.mixture(k) + extrapolate(measured, self.sigmas[k], self.rung.slope_after(self.fresh[-1][0]))
 
 
 class Basis:
@@ -90,37 +75,67 @@ class Basis:
     def begin(
         self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
     ) -> tuple[BasisState, int, Tensor]:
-        """Start at step 0, from the noise shared with the sources."""
-        cached = torch.stack([source.velocities for source in sources])
+        """Start at step 0, from the noise shared with the sources; step 0 is the first node."""
+        cached = torch.stack([source.velocities[:1] for source in sources])
         weights = torch.full((len(sources), *[1] * field.noise.ndim), 1 / len(sources), device=cached.device)
-        return BasisState(cached, weights, plan.nodes, plan), 0, field.noise
+        start = field.noise.float()
+        sigmas = tuple(field.schedule.sigmas.tolist())
+        return (
+            BasisState(sources, cached, sigmas, weights, plan.rung, plan, start, torch.zeros_like(start)),
+            0,
+            field.noise,
+        )
 
     def velocity(
         self, k: int, x: Tensor, state: BasisState, field: VelocityField
     ) -> tuple[Tensor, StepKind, BasisState]:
         """The fresh velocity at a node, the transported one between nodes."""
-        if k in state.nodes:
+        if k in state.rung.nodes:
             fresh = field.evaluate(x, k)
-            return fresh, "computed", self._refit(k, fresh, state)
+            return fresh, "computed", arrive(k, x, fresh, state)
         if state.exact is not None:
             return state.cached[state.exact, k], "coasted", state
-        sigmas = field.schedule.sigmas
-        measured = tuple((float(sigmas[j]), velocity.float() - state.mixture(j)) for j, velocity in state.fresh)
-        predicted = extrapolate(measured, float(sigmas[k]), damping_for(state.plan, state.nodes))
-        return (state.mixture(k) + predicted).to(x.dtype), "coasted", state
+        first = state.fresh[-1][0] + 1
+        last = next((node for node in state.rung.nodes if node > k), len(state.sigmas) - 1)
+        correction = state.pending / (state.sigmas[last] - state.sigmas[first])
+        return (state.coast(k) + correction).to(x.dtype), "coasted", state
 
-    def _refit(self, k: int, fresh: Tensor, state: BasisState) -> BasisState:
-        cached = state.cached[:, k]
-        equal = [i for i in range(len(cached)) if torch.equal(cached[i], fresh)]
-        exact = equal[0] if equal and (k == 0 or state.exact in equal) else None
-        target, basis = fresh.float(), cached.float()
-        weights = fit_global(target, basis)
-        nodes = state.nodes
-        if k == 0:
-            nearest = (basis - target).flatten(1).norm(dim=1).min()
-            nodes = correct_nodes(state.plan, float(nearest / target.norm()))
-        if target.ndim == 4 and len(cached) > 1:
-            weights = fit_local(target, basis, weights)
-        else:
-            weights = weights.view(-1, *[1] * target.ndim)
-        return replace(state, nodes=nodes, weights=weights, fresh=(*state.fresh, (k, fresh))[-2:], exact=exact)
+
+def arrive(k: int, x: Tensor, fresh: Tensor, state: BasisState) -> BasisState:
+    """The state after the evaluation at node k: weights refitted, the gap corrected, the rest of the way chosen."""
+    if not state.fresh:
+        chosen = choose_sources(fresh, state.cached[:, k])
+        state = replace(state, cached=torch.stack([state.sources[i].velocities for i in chosen]))
+    cached = state.cached[:, k]
+    equal = [i for i in range(len(cached)) if torch.equal(cached[i], fresh)]
+    exact = equal[0] if equal and (k == 0 or state.exact in equal) else None
+    known, size = fresh.float(), fresh.float().norm()
+    innovation = float((known - state.coast(k)).norm() / size) if state.fresh else 0.0
+    weights = fit_weights(fresh, cached)
+    refitted = replace(state, weights=weights, fresh=(*state.fresh, (k, fresh))[-2:], exact=exact)
+    unexplained = float(refitted.difference((k, fresh)).norm() / size)
+    nearest = float((cached.float() - known).flatten(1).norm(dim=1).min() / size)
+    sights = (*state.sights, Sight(k, unexplained, nearest, innovation))
+    pending = _correction(x, state.origin, refitted)
+    rung = choose_rung(state.plan, state.rung, sights)
+    return replace(refitted, sights=sights, rung=rung, pending=pending, origin=x.float() + pending)
+
+
+def _correction(x: Tensor, origin: Tensor, state: BasisState) -> Tensor:
+    """What x lacks at the newest node, float32: after a gap its own correction, else what was still pending.
+
+    `origin` is the corrected x at the node before; `state` holds both nodes and the weights of the newest.
+    """
+    share = state.rung.correction_at(state.fresh[-1][0])
+    if len(state.fresh) < 2 or state.fresh[1][0] == state.fresh[0][0] + 1:
+        return state.pending
+    if share == 0.0 or state.exact is not None:
+        return torch.zeros_like(origin)
+    (i, before), (j, _) = state.fresh
+    sigmas = state.sigmas
+    first, last = (state.difference(node) for node in state.fresh)
+    crossed = origin + (sigmas[i + 1] - sigmas[i]) * before.float()
+    for k in range(i + 1, j):
+        part = (sigmas[k] - sigmas[i]) / (sigmas[j] - sigmas[i])
+        crossed = crossed + (sigmas[k + 1] - sigmas[k]) * (state.mixture(k) + first + part * (last - first))
+    return share * (crossed - x.float())

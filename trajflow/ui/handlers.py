@@ -3,6 +3,7 @@
 Nothing but the model's own work is queued: asking for a warning, stopping, restoring and forgetting answer at once.
 """
 
+import base64
 import logging
 import secrets
 from collections.abc import Iterator
@@ -14,13 +15,13 @@ import gradio as gr
 from trajflow.base import Model, Result
 from trajflow.errors import Cancelled, TrajflowError
 from trajflow.plots import Run
-from trajflow.ui import pictures, png, words
+from trajflow.ui import background, pictures, png, words
+from trajflow.ui.form import BUDGET, FIDELITY, options
 from trajflow.ui.live import Live
 from trajflow.ui.registry import Registry, Seat
 from trajflow.ui.views import Changes, Views
 
 logger = logging.getLogger(__name__)
-FORM = ("prompt", "seed", "steps", "guidance", "width", "height", "negative_prompt", "strategy", "budget", "compare")
 BUSY = "A run is under way: stop it or let it finish first."
 
 
@@ -36,7 +37,7 @@ class Handlers:
     def arrive(self, key: str | None, request: gr.Request) -> Changes:
         """The page was opened: give the tab a session of its own."""
         key, seat = self.registry.open(key, request.session_hash)
-        return {self.views.parts.key: key, **self.views.history(seat)}
+        return {self.views.parts.key: key, **self.views.history(seat), **self.views.learned(seat)}
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
@@ -45,6 +46,14 @@ class Handlers:
     def dice(self) -> int:
         """Another seed."""
         return secrets.randbelow(2**31)
+
+    def ask(self, choice: Any) -> Changes:
+        """Another way of asking was chosen: show the slider that belongs to it."""
+        parts = self.views.parts
+        return {
+            parts.fidelity: gr.update(visible=choice == FIDELITY),
+            parts.budget: gr.update(visible=choice == BUDGET),
+        }
 
     def chapter(self, key: str | None, event: gr.EventData) -> str:
         """The prompt of the story's step that was clicked."""
@@ -55,15 +64,17 @@ class Handlers:
         return self.story[index]["prompt"]
 
     def begin(self, key: str | None, seed: Any, keep_seed: bool, request: gr.Request) -> Changes:
-        """Answer the click at once, before the run's turn comes."""
+        """Answer the click at once, before the run's turn comes; a completion under way gives way now."""
         self._refuse_if_busy(key)
         was_released = key is not None and self.registry.find(key) is None
         key, seat = self.registry.open(key, request.session_hash)
-        seat.is_stopping = False
+        seat.is_stopping = seat.may_complete = False
+        seat.session.stop()
         text = "Your earlier pictures were released to make room; starting anew." if was_released else "Starting."
         return {
             self.views.parts.key: key,
             self.views.parts.seed: seed if keep_seed else self.dice(),
+            self.views.parts.background: "",
             **self.views.status("busy", text),
             **self.views.buttons(is_running=True),
         }
@@ -74,8 +85,8 @@ class Handlers:
         if seat is None:
             yield self.views.status("error", "This tab's session has ended; press Generate again.")
             return
-        settings = _settings(form)
-        live = Live(str(settings["prompt"]), self._size(settings), settings["compare"] is True)
+        settings = options(form)
+        live = Live(str(settings["prompt"]), self._size(settings), settings["compare"] is True, "refine" in settings)
         seat.is_busy = True
         try:
             yield from self._stream(seat, settings, live)
@@ -94,6 +105,40 @@ class Handlers:
         """The run is over, however it ended."""
         return self.views.buttons(is_running=False)
 
+    def complete(self, key: str | None, is_wanted: bool) -> Iterator[Changes]:
+        """After a run that was not stopped: complete what coasted, in the background."""
+        seat = self.registry.find(key)
+        if seat is None or not is_wanted or not seat.may_complete or seat.is_busy:
+            yield {self.views.parts.background: ""}
+            return
+        yield from background.complete(seat, self.registry, self.views)
+
+    def want(self, key: str | None, is_wanted: bool) -> Changes:
+        """Completing was switched on or off: off ends what is under way."""
+        seat = self.registry.find(key)
+        if seat is None or seat.is_busy:
+            return gr.skip()
+        seat.may_complete = is_wanted
+        if not is_wanted:
+            seat.session.stop()
+        return {self.views.parts.background: ""}
+
+    def export(self, key: str | None) -> Changes:
+        """Save what the session has learned about its forecasts."""
+        seat = self.registry.find(key)
+        if seat is None:
+            return gr.skip()
+        learned = base64.b64encode(seat.session.export_learned().encode()).decode("ascii")
+        return {self.views.parts.saver: _link("trajflow-learned.json", f"data:application/json;base64,{learned}")}
+
+    def unlearn(self, key: str | None) -> Changes:
+        """Forecast as the profile does."""
+        seat = self.registry.find(key)
+        if seat is None:
+            return gr.skip()
+        seat.session.forget_learned()
+        return self.views.learned(seat)
+
     def stop(self, key: str | None) -> Changes:
         """Stop the run at its next step, or before it starts."""
         seat = self.registry.find(key)
@@ -107,7 +152,7 @@ class Handlers:
     def foresee(self, key: str | None, keep_seed: bool, *form: Any) -> Changes:
         """Say, before running, what the settings as they stand would cost, and what they leave behind."""
         seat = self.registry.find(key)
-        settings = _settings(form)
+        settings = options(form)
         del settings["compare"]
         if seat is None or seat.is_busy:
             return gr.skip()
@@ -123,9 +168,11 @@ class Handlers:
             )
         cost = f"Up to {words.plural(outlook.nfe, 'evaluation')}" if outlook.nfe else "No evaluation"
         cost += f", about {words.duration(outlook.seconds)}." if outlook.seconds else "."
+        if outlook.forecast is not None and "refine" not in settings:
+            cost += f" {words.forecast(outlook.forecast)}."
         if outlook.warning:
             return self.views.outlook("warn", outlook.warning, detail=cost)
-        return self.views.outlook("idle", cost, detail=outlook.reason)
+        return self.views.outlook("idle", cost, detail=words.reason(outlook.reason, outlook.forecast))
 
     def card(self, key: str | None, event: gr.EventData) -> Changes:
         """A button of the history was pressed: restore, save or forget one entry."""
@@ -145,7 +192,7 @@ class Handlers:
         seat.shown = entry.key
         text = f"Restored: “{result.request.prompt}”, with its settings."
         return {
-            **self.views.status("done", text, detail=result.plan.reason),
+            **self.views.status("done", text, detail=words.reason(result.plan.reason, result.plan.forecast)),
             **self.views.shown(result),
             **self.views.form(result),
             **self.views.history(seat),
@@ -158,11 +205,13 @@ class Handlers:
             return self.views.status("idle", "There is nothing to forget.")
         if seat.is_busy:
             return self.views.status("warn", BUSY)
+        seat.session.stop()
         seat.session.clear()
         seat.runs.clear()
         seat.shown = None
         text = "Everything is forgotten; the next picture is computed in full."
         return {
+            self.views.parts.background: "",
             **self.views.status("done", text),
             **self.views.blank(),
             **self.views.history(seat),
@@ -176,18 +225,30 @@ class Handlers:
         live.expected = seat.session.outlook(**ahead).nfe
         for event in seat.session.stream(**settings):
             if isinstance(event, Result):
-                seat.runs.append(Run.of(event, self.views.steps(event)))
-                seat.shown = event.key
-                yield self.views.finished(seat, event)
-                return
-            live.add(event)
+                live.best, seat.shown = event, event.key
+                if event.is_final:
+                    self._record(seat, event)
+                    seat.may_complete = True
+                    yield self.views.finished(seat, event)
+                    return
+                yield self.views.improved(seat, event)
+            else:
+                live.add(event)
             if seat.is_stopping:
                 seat.session.stop()
-            if live.is_due():
+            if live.last is not None and live.is_due():
                 live.decode(seat.session)
                 yield {self.views.parts.status: live.status(), **self.views.drawn(live)}
 
+    def _record(self, seat: Seat, result: Result) -> None:
+        seat.runs.append(Run.of(result, self.views.steps(result)))
+
     def _stopped(self, seat: Seat, live: Live) -> Changes:
+        if live.best is not None:
+            self._record(seat, live.best)
+            text = f"Stopped after {words.plural(live.nfe, 'evaluation')}; the best picture so far is kept."
+            changes = {**self.views.shown(live.best), **self.views.history(seat), **self.views.charts(seat)}
+            return {**self.views.status("warn", text), **changes}
         if live.last is None:
             return self.views.status("warn", "Stopped before the first step; nothing was changed.")
         if live.last.phase == "baseline":
@@ -217,20 +278,15 @@ class Handlers:
         return settings["width"] or defaults.width, settings["height"] or defaults.height
 
 
-def _settings(form: tuple[Any, ...]) -> dict[str, Any]:
-    """The form as the library takes it: a budget of 0 leaves the choice to the planner."""
-    settings = dict(zip(FORM, form, strict=True))
-    settings["budget"] = settings["budget"] or None
-    settings["negative_prompt"] = settings["negative_prompt"] or ""
-    return settings
-
-
 def _sent(event: gr.EventData) -> dict[str, Any]:
     """What the page's script sent along, which need not be what it should be."""
     return event._data if isinstance(event._data, dict) else {}
 
 
 def _saving(result: Result, model: str) -> str:
-    """A link that the page's script follows; the nonce makes saving the same picture twice two changes."""
-    uri = png.data_uri(result.image, png.settings_of(result, model))
-    return f'<a download="{pictures.file_name(result)}" href="{uri}" data-nonce="{secrets.token_hex(4)}"></a>'
+    return _link(pictures.file_name(result), png.data_uri(result.image, png.settings_of(result, model)))
+
+
+def _link(name: str, uri: str) -> str:
+    """A link that the page's script follows; the nonce makes saving the same thing twice two changes."""
+    return f'<a download="{name}" href="{uri}" data-nonce="{secrets.token_hex(4)}"></a>'

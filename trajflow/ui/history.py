@@ -5,6 +5,7 @@ from html import escape
 
 from trajflow.base import Result
 from trajflow.cache import Entry
+from trajflow.plots import foreseen
 from trajflow.ui import png, words
 
 SHOWN = 60
@@ -46,6 +47,8 @@ def _card(entry: Entry, is_shown: bool, steps: int) -> str:
         numbers += " · identical" if result.metrics.identical else f" · {result.metrics.psnr_db:.1f} dB"
     elif entry.is_true:
         numbers += " · full run"
+    elif (expected := foreseen(result)) is not None:
+        numbers += f" · about {expected.median_db:.0f} dB"
     return (
         f'<li class="{"tf-shown" if is_shown else ""}">'
         f'<button class="tf-restore" data-action="restore" data-key="{key}" title="Show this run and its settings">'

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from PIL.Image import Image
 
-from trajflow.base import Step, StepKind
+from trajflow.base import Result, Step, StepKind
 from trajflow.session import Session
 from trajflow.ui import pictures, words
 
@@ -15,15 +15,17 @@ PREVIEW_SHARE = 0.25
 
 @dataclass
 class Live:
-    """The picture, strip and angles of a run so far."""
+    """The picture, strip and angles of a run so far; of a refined run, its present pass's and its best."""
 
     prompt: str
     size: tuple[int, int]
     compare: bool
+    is_refined: bool = False
     expected: int | None = None
     kinds: list[StepKind | None] = field(default_factory=list)
     angles: dict[int, float] = field(default_factory=dict)
     last: Step | None = None
+    best: Result | None = None
     cached: Image | None = None
     baseline: Image | None = None
     next_drawing: float = 0.0
@@ -31,7 +33,9 @@ class Live:
     _latest: dict[str, Step] = field(default_factory=dict)
 
     def add(self, step: Step) -> None:
-        """Take in one step event."""
+        """Take in one step event; another pass begins with an empty strip."""
+        if self.last is not None and step.refinement != self.last.refinement:
+            self.kinds, self.angles = [], {}
         self.last = step
         self._latest[step.phase] = step
         if step.phase == "baseline":
@@ -51,7 +55,7 @@ class Live:
     def decode(self, session: Session) -> None:
         """Turn the newest previews into pictures."""
         began = time.monotonic()
-        for phase, step in self._latest.items():
+        for phase, step in self._latest.items() if self.best is None else ():
             image = session.decode(step.preview)
             if phase == "baseline":
                 self.baseline = image
@@ -86,4 +90,4 @@ class Live:
     def status(self) -> str:
         """HTML of the status line."""
         assert self.last is not None
-        return words.progress(self.last, self.expected)
+        return words.progress(self.last, self.expected, is_refined=self.is_refined)

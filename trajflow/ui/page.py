@@ -8,8 +8,8 @@ import gradio as gr
 from trajflow import STRATEGIES
 from trajflow.assets import asset
 from trajflow.base import Model
-from trajflow.ui import history, pictures, words
-from trajflow.ui.handlers import FORM, Handlers
+from trajflow.ui import form, history, pictures, words
+from trajflow.ui.handlers import Handlers
 from trajflow.ui.parts import Parts
 from trajflow.ui.registry import Registry
 from trajflow.ui.strip import strip
@@ -67,11 +67,13 @@ def lay_out(flow: Model, examples: dict) -> Parts:
         )  # fmt: skip
         made["generate"] = gr.Button("Generate", variant="primary", scale=1, min_width=120, elem_id="tf-generate")
         made["stop"] = gr.Button("Stop", variant="stop", scale=1, min_width=120, visible=False, elem_id="tf-stop")
+    made |= _ask()
     made["outlook"] = _html("", "tf-outlook")
     made["story"] = _html(_story(examples["story"]), "tf-story", TELL_STORY)
     with gr.Accordion("Settings", open=False, elem_id="tf-settings"):
         made |= _settings(flow, examples["seed"])
     made["status"] = _html(words.line("idle", "Ready."), "tf-status")
+    made["background"] = _html("", "tf-background")
     with gr.Row(elem_id="tf-stage"):
         with gr.Column(scale=3, min_width=320, elem_id="tf-main"):
             made["pictures"] = _html(pictures.invitation((defaults.width, defaults.height)), "tf-pictures", SAVE_SHOWN)
@@ -89,9 +91,10 @@ def lay_out(flow: Model, examples: dict) -> Parts:
             )  # fmt: skip
     with gr.Column(visible=False, elem_id="tf-charts") as charts:
         _html("<h2>This session</h2>")
+        made["tally"] = _html("", "tf-tally")
         with gr.Row():
             made["latency"] = gr.Plot(label="Latency in seconds", min_width=280)
-            made["fidelity"] = gr.Plot(label="PSNR to from-scratch in dB", min_width=280)
+            made["nearness"] = gr.Plot(label="PSNR to from-scratch in dB", min_width=280)
             made["evaluations"] = gr.Plot(label="Network evaluations", min_width=280)
     made["charts"] = charts
     with gr.Row(elem_id="tf-history-head"):
@@ -108,6 +111,25 @@ def _html(value: str, name: str | None = None, script: str | None = None) -> gr.
     return gr.HTML(value, elem_id=name, js_on_load=script, apply_default_css=False)
 
 
+def _ask() -> dict[str, gr.blocks.Block]:
+    """What to ask for: one of several ways, each with the slider that belongs to it."""
+    made: dict[str, gr.blocks.Block] = {}
+    with gr.Row(elem_id="tf-aim"):
+        made["ask"] = gr.Radio(
+            list(form.ASKS), value=form.PLANNER, label="Ask for", show_label=False, container=False, scale=2,
+            min_width=280, elem_id="tf-ask-for",
+        )  # fmt: skip
+        made["fidelity"] = gr.Slider(
+            form.LEAST_DB, form.MOST_DB, form.USUAL_DB, step=1, label="At least, in dB", visible=False, scale=1,
+            min_width=220, elem_id="tf-fidelity",
+        )  # fmt: skip
+        made["budget"] = gr.Slider(
+            1, 100, form.USUAL_BUDGET, step=1, label="At most, in evaluations", visible=False, scale=1, min_width=220,
+            elem_id="tf-budget",
+        )  # fmt: skip
+    return made
+
+
 def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
     defaults = flow.defaults
     made: dict[str, gr.blocks.Block] = {}
@@ -118,24 +140,18 @@ def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
             True, label="Keep the seed", info="Only runs with the same seed share their paths.", min_width=180,
             elem_id="tf-keep-seed",
         )  # fmt: skip
-        made["compare"] = gr.Checkbox(
-            True, label="Compare with from-scratch", info="Also runs every step, to measure.", min_width=180,
-            elem_id="tf-compare",
-        )  # fmt: skip
-    with gr.Row():
         made["strategy"] = gr.Dropdown(
             list(STRATEGIES), value="auto", label="Strategy", min_width=160, elem_id="tf-strategy", filterable=False
         )
-        made["budget"] = gr.Slider(
-            0,
-            100,
-            0,
-            step=1,
-            label="Budget of evaluations",
-            info="0: the planner chooses",
-            min_width=200,
-            elem_id="tf-budget",
-        )
+    with gr.Row(equal_height=True):
+        made["complete"] = gr.Checkbox(
+            True, label="Complete pictures while I look", elem_id="tf-complete", min_width=240,
+            info="In the background: measures the picture and makes the next edit better.",
+        )  # fmt: skip
+        made["compare"] = gr.Checkbox(
+            False, label="Compare at once", info="Also runs every step, and waits for it.", min_width=240,
+            elem_id="tf-compare",
+        )  # fmt: skip
     with gr.Row():
         made["steps"] = gr.Slider(1, 100, defaults.steps, step=1, label="Steps", min_width=200, elem_id="tf-steps")
         made["guidance"] = gr.Slider(
@@ -156,6 +172,10 @@ def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
         made["negative_prompt"] = gr.Textbox(
             "", label="Negative prompt", lines=1, max_lines=3, scale=3, min_width=200, elem_id="tf-negative"
         )
+    with gr.Row(elem_id="tf-learning"):
+        made["learned"] = _html("", "tf-learned")
+        made["export"] = gr.Button("Download as JSON", size="sm", scale=0, min_width=140, elem_id="tf-export")
+        made["unlearn"] = gr.Button("Start afresh", size="sm", scale=0, min_width=110, elem_id="tf-unlearn")
     return made
 
 
@@ -169,29 +189,52 @@ def _story(steps: list[dict[str, str]]) -> str:
 
 
 def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> None:
-    form = [getattr(parts, name) for name in FORM]
+    fields = [getattr(parts, name) for name in form.FIELDS]
     everything = [part for part in vars(parts).values() if part is not parts.dice]
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    page.load(on.arrive, parts.key, [parts.key, parts.history], queue=False, **quiet)
+    page.load(
+        on.arrive,
+        parts.key,
+        [parts.key, parts.history, parts.learned, parts.export, parts.unlearn],
+        queue=False,
+        **quiet,
+    )
     page.unload(on.leave)
     parts.key.delete_callback = registry.drop
 
-    look = {"inputs": [parts.key, parts.keep_seed, *form], "outputs": parts.outlook, "concurrency_limit": 2, **quiet}
+    look = {"inputs": [parts.key, parts.keep_seed, *fields], "outputs": parts.outlook, "concurrency_limit": 2, **quiet}
     told = parts.story.click(on.chapter, parts.key, parts.prompt, queue=False, **quiet)
+    completing = {
+        "fn": on.complete, "inputs": [parts.key, parts.complete], "outputs": everything,
+        "concurrency_limit": 1, "concurrency_id": "completion", **quiet,
+    }  # fmt: skip
+    switched = parts.complete.change(
+        on.want, [parts.key, parts.complete], parts.background, queue=False, trigger_mode="always_last", **quiet
+    )
+    completions = [switched.then(**completing)]
     for start in (parts.prompt.submit, parts.generate.click, told.success):
         started = start(
             on.begin,
             [parts.key, parts.seed, parts.keep_seed],
-            [parts.key, parts.seed, parts.status, parts.generate, parts.stop],
+            [parts.key, parts.seed, parts.status, parts.background, parts.generate, parts.stop],
             queue=False,
             **quiet,
         )
         ran = started.success(
-            on.run, [parts.key, *form], everything, concurrency_limit=1, concurrency_id="model", **quiet
+            on.run, [parts.key, *fields], everything, concurrency_limit=1, concurrency_id="model", **quiet
         )
-        ran.then(on.rest, None, [parts.generate, parts.stop], queue=False, **quiet).then(on.foresee, **look)
+        rested = ran.then(on.rest, None, [parts.generate, parts.stop], queue=False, **quiet).then(on.foresee, **look)
+        completions.append(rested.then(**completing))
+    for completed in completions:
+        completed.then(on.foresee, **look)
+    gr.on([parts.prompt.submit, parts.generate.click, parts.story.click], fn=None, cancels=completions)
+    parts.ask.change(on.ask, parts.ask, [parts.fidelity, parts.budget], queue=False, **quiet)
+    parts.export.click(on.export, parts.key, parts.saver, queue=False, **quiet)
+    parts.unlearn.click(on.unlearn, parts.key, [parts.learned, parts.export, parts.unlearn], queue=False, **quiet).then(
+        on.foresee, **look
+    )
     parts.stop.click(on.stop, parts.key, [parts.status, parts.generate, parts.stop], queue=False, **quiet)
     parts.dice.click(on.dice, None, parts.seed, queue=False, **quiet)
     parts.history.click(on.card, parts.key, everything, queue=False, **quiet)
     parts.forget_all.click(on.forget_all, parts.key, everything, queue=False, **quiet).then(on.foresee, **look)
-    gr.on([part.change for part in (*form, parts.keep_seed)], on.foresee, trigger_mode="always_last", **look)
+    gr.on([part.change for part in (*fields, parts.keep_seed)], on.foresee, trigger_mode="always_last", **look)

@@ -14,6 +14,9 @@ class Parts:
     prompt: gr.Textbox
     generate: gr.Button
     stop: gr.Button
+    ask: gr.Radio
+    fidelity: gr.Slider
+    budget: gr.Slider
     outlook: gr.HTML
     seed: gr.Number
     keep_seed: gr.Checkbox
@@ -24,16 +27,21 @@ class Parts:
     height: gr.Number
     negative_prompt: gr.Textbox
     strategy: gr.Dropdown
-    budget: gr.Slider
     compare: gr.Checkbox
+    complete: gr.Checkbox
+    learned: gr.HTML
+    export: gr.Button
+    unlearn: gr.Button
     status: gr.HTML
+    background: gr.HTML
     pictures: gr.HTML
     strip: gr.HTML
     slider: gr.ImageSlider
     angle: gr.LinePlot
     charts: gr.Column
+    tally: gr.HTML
     latency: gr.Plot
-    fidelity: gr.Plot
+    nearness: gr.Plot
     evaluations: gr.Plot
     history: gr.HTML
     forget_all: gr.Button

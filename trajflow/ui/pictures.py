@@ -79,26 +79,27 @@ def unfinished(
     )
 
 
-def finished(result: Result, steps: int, model: str) -> str:
-    """The cards of a finished run."""
+def finished(result: Result, steps: int, model: str, *, badge: str = "") -> str:
+    """The cards of a finished run, or with a badge of one that is not over."""
     prompt, size = result.request.prompt, result.image.size
     settings = png.settings_of(result, model)
-    full = result.baseline_cost.nfe if result.baseline_cost else steps
-    verdict = " · ".join(filter(None, (words.fidelity(result), words.saving(result.cost.nfe, full))))
+    cost = f"{words.plural(result.cost.nfe, 'evaluation')} · {words.duration(words.seconds(result))}"
+    verdict = " · ".join(filter(None, (words.fidelity(result), words.saving(result.cost.nfe, steps))))
+    told = words.expectation(result) or words.refined(result)
     left = card(
         _title(result),
         side="cached",
         size=size,
         source=png.data_uri(result.image, settings),
         alt=prompt,
-        lines=(f"{words.plural(result.cost.nfe, 'evaluation')} · {words.duration(words.seconds(result))}", verdict),
+        badge=badge,
+        lines=(cost, verdict, told) if told else (cost, verdict),
         save_as=file_name(result),
     )
     if result.baseline is None:
-        empty = "Comparison is off; switch it on in the settings."
-        return pair(left, card("From scratch", side="baseline", size=size, empty=empty))
-    spent = [words.plural(result.baseline_cost.nfe, "evaluation")] if result.baseline_cost else []
-    spent += [words.duration(sum(result.baseline_seconds.values()))] if result.baseline_seconds else []
+        return pair(
+            left, card("From scratch", side="baseline", size=size, empty=_missing(result, is_running=bool(badge)))
+        )
     likeness = () if result.metrics is None else (f"SSIM {result.metrics.ssim:.3f}",)
     right = card(
         "From scratch",
@@ -108,7 +109,7 @@ def finished(result: Result, steps: int, model: str) -> str:
             result.baseline, {**settings, "strategy": "baseline", "planned": "baseline", "budget": None}
         ),
         alt=f"{prompt}, from scratch",
-        lines=(" · ".join(spent), *likeness),
+        lines=(_baseline_cost(result), *likeness),
         save_as=file_name(result, "-from-scratch"),
     )
     return pair(left, right)
@@ -120,7 +121,27 @@ def file_name(result: Result, mark: str = "") -> str:
     return f"trajflow-{slug or 'picture'}-seed{result.request.seed}{mark}.png"
 
 
+def _missing(result: Result, *, is_running: bool) -> str:
+    """Why there is no from-scratch picture beside a result."""
+    if is_running:
+        return "The last picture of the refinement will be this one."
+    if words.is_full(result):
+        return "Every step was computed: your picture is the from-scratch one."
+    return "Not computed yet: completing in the background or comparing brings it."
+
+
+def _baseline_cost(result: Result) -> str:
+    spent = result.baseline_cost.nfe if result.baseline_cost else 0
+    if not spent:
+        return "known from another run"
+    where = "" if result.request.compare else " in the background"
+    taken = f" · {words.duration(sum(result.baseline_seconds.values()))}" if result.baseline_seconds else ""
+    return f"{words.plural(spent, 'evaluation')}{where}{taken}"
+
+
 def _title(result: Result) -> str:
     if result.from_store:
         return "Stored"
+    if result.request.refine:
+        return "Refined until exact" if result.is_final else "Refined so far"
     return "Computed in full" if all(kind == "computed" for kind in result.kinds) else "From the cache"

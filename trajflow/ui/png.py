@@ -30,6 +30,7 @@ def settings_of(result: Result, model: str) -> dict[str, Any]:
         "width": request.width or result.image.width,
         "strategy": request.strategy,
         "budget": request.budget,
+        "fidelity": request.fidelity,
         "planned": plan.strategy,
         "reason": plan.reason,
         "source_prompt": plan.match.prompt if plan.match else None,

@@ -9,8 +9,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from trajflow.base import Result
 from trajflow.plots import Run
 from trajflow.session import Session
 
@@ -30,6 +31,18 @@ class Seat:
     shown: str | None = None
     is_busy: bool = False
     is_stopping: bool = False
+    may_complete: bool = False
+
+    def measured(self, result: Result) -> None:
+        """A run of the charts has been completed: how near it came is known now."""
+        assert result.metrics is not None
+        psnr_db, spent = result.metrics.psnr_db, result.baseline_cost.nfe if result.baseline_cost else 0
+        self.runs = [
+            replace(run, psnr_db=psnr_db, background_nfe=spent)
+            if run.key == result.key and run.psnr_db is None
+            else run
+            for run in self.runs
+        ]
 
 
 class Registry:
@@ -78,6 +91,11 @@ class Registry:
         """The seat of `key`, or None; does not count as use."""
         with self._lock:
             return self._seats.get(key) if key else None
+
+    def is_waited_for(self, seat: Seat) -> bool:
+        """Whether somebody else waits for a run."""
+        with self._lock:
+            return any(other.is_busy for other in self._seats.values() if other is not seat)
 
     def sweep(self) -> None:
         """Give up the seats whose time has run out, then the least recently used ones beyond the byte budget."""

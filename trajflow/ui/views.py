@@ -8,7 +8,8 @@ import gradio as gr
 
 from trajflow import plots
 from trajflow.base import Model, Result
-from trajflow.ui import history, pictures, words
+from trajflow.calibration import Placement, Profile
+from trajflow.ui import form, history, pictures, words
 from trajflow.ui.live import Live
 from trajflow.ui.parts import Parts
 from trajflow.ui.registry import Seat
@@ -47,14 +48,36 @@ class Views:
         }
 
     def drawn(self, live: Live, *, is_stopped: bool = False) -> Changes:
-        """A run under way, or where it was stopped."""
-        changes: Changes = {
-            self.parts.pictures: live.cards(is_stopped=is_stopped),
-            self.parts.strip: strip(live.kinds, live.angles),
-        }
+        """A run under way, or where it was stopped; a picture that is being refined stays until a better one comes."""
+        changes: Changes = {self.parts.strip: strip(live.kinds, live.angles)}
+        if live.best is None:
+            changes[self.parts.pictures] = live.cards(is_stopped=is_stopped)
         if live.angles or live.done <= 1:
             changes[self.parts.angle] = self._angle(live.angles, len(live.kinds))
         return changes
+
+    def improved(self, seat: Seat, result: Result) -> Changes:
+        """A picture that is being refined further."""
+        return {
+            self.parts.pictures: pictures.finished(result, self.steps(result), self.flow.name, badge="being refined"),
+            self.parts.slider: None,
+            **self.history(seat),
+        }
+
+    def completed(self, seat: Seat, result: Result) -> Changes:
+        """A picture whose from-scratch picture has arrived; those on the stage change only if it is the one there."""
+        shown = self.shown(result) if seat.shown == result.key else {}
+        return {**shown, **self.history(seat), **self.charts(seat), **self.learned(seat)}
+
+    def learned(self, seat: Seat) -> Changes:
+        """What the session's measurements have taught, and whether there is anything to export or to drop."""
+        known, profile = seat.session.learned, seat.session.profile
+        has_forecasts = any(each.before or each.rung.forecasters for each in _placements(profile))
+        return {
+            self.parts.learned: words.learned(known, has_forecasts=has_forecasts),
+            self.parts.export: gr.update(interactive=bool(known.outcomes)),
+            self.parts.unlearn: gr.update(interactive=bool(known.outcomes)),
+        }
 
     def finished(self, seat: Seat, result: Result) -> Changes:
         """A result that has just come, with the history and the charts that now contain it."""
@@ -63,6 +86,7 @@ class Views:
             **self.shown(result),
             **self.history(seat),
             **self.charts(seat),
+            **self.learned(seat),
         }
 
     def shown(self, result: Result) -> Changes:
@@ -88,7 +112,9 @@ class Views:
             self.parts.height: request.height or defaults.height,
             self.parts.negative_prompt: request.negative_prompt,
             self.parts.strategy: request.strategy,
-            self.parts.budget: request.budget or 0,
+            self.parts.ask: form.asked(request),
+            self.parts.fidelity: request.fidelity or form.USUAL_DB,
+            self.parts.budget: request.budget or form.USUAL_BUDGET,
         }
 
     def history(self, seat: Seat) -> Changes:
@@ -102,8 +128,9 @@ class Views:
         runs = seat.runs
         return {
             self.parts.charts: gr.update(visible=bool(runs)),
+            self.parts.tally: words.tally(seat.session.spent, len(runs), sum(run.steps for run in runs)),
             self.parts.latency: plots.latency(runs) if runs else None,
-            self.parts.fidelity: plots.fidelity(runs) if runs else None,
+            self.parts.nearness: plots.fidelity(runs) if runs else None,
             self.parts.evaluations: plots.evaluations(runs) if runs else None,
         }
 
@@ -113,3 +140,7 @@ class Views:
 
     def _angle(self, angles: Mapping[int, float], steps: int) -> gr.LinePlot:
         return gr.LinePlot(value=plots.angles(angles), x_lim=[0, max(steps - 1, 1)])
+
+
+def _placements(profile: Profile) -> tuple[Placement, ...]:
+    return (*profile.single.values(), *profile.several.values())

@@ -2,7 +2,9 @@
 
 from html import escape
 
-from trajflow.base import Result, Step
+from trajflow.base import Cost, Forecast, Result, Spent, Step
+from trajflow.calibration import Learned
+from trajflow.plots import foreseen
 
 
 def duration(seconds: float) -> str:
@@ -27,10 +29,49 @@ def plural(count: int, noun: str) -> str:
 def fidelity(result: Result) -> str | None:
     """How near the picture is to the from-scratch one; None where that was not measured."""
     if result.metrics is None:
-        return None
+        return "identical to from-scratch" if result.request.refine and is_full(result) else None
     return (
         "identical to from-scratch" if result.metrics.identical else f"{result.metrics.psnr_db:.1f} dB to from-scratch"
     )
+
+
+def is_full(result: Result) -> bool:
+    """Whether every step was computed, so that the picture is the from-scratch one."""
+    own = result.request.steps or len(result.kinds)
+    return result.is_final and len(result.kinds) == own and all(kind == "computed" for kind in result.kinds)
+
+
+def forecast(expected: Forecast) -> str:
+    """What to expect of a run before it is made."""
+    return f"About {expected.median_db:.0f} dB, {_interval(expected)} expected"
+
+
+def expectation(result: Result) -> str | None:
+    """What was expected before the run, with the measurement where there is one; None where nothing was foreseen."""
+    expected = foreseen(result)
+    if expected is None:
+        return None
+    measured = "" if result.metrics is None else f", measured {result.metrics.psnr_db:.1f}"
+    return f"expected {_interval(expected)} dB{measured}"
+
+
+def reason(plan_reason: str, expected: Forecast | None) -> str:
+    """A plan's reason without the forecast at its end, which is shown in its own place."""
+    return plan_reason if expected is None else plan_reason.replace(f"; {_interval(expected)} dB expected", "")
+
+
+def _interval(expected: Forecast) -> str:
+    return f"{expected.low_db:.0f} to {expected.high_db:.0f}"
+
+
+def refined(result: Result) -> str | None:
+    """What each picture of a refined run had cost, and how near it proved to be where that is known."""
+    if not result.request.refine or len(result.refinements) < 2:
+        return None
+    costs = ", ".join(str(each.cost.nfe) for each in result.refinements)
+    known = [each.metrics for each in result.refinements if each.metrics is not None]
+    nearness = ", ".join("exact" if each.identical else f"{each.psnr_db:.1f}" for each in known)
+    return f"pictures after {costs} evaluations" + (f": {nearness.replace(', exact', ' dB, exact')}" if known else "")
 
 
 def saving(nfe: int, full: int) -> str:
@@ -53,23 +94,71 @@ def line(kind: str, text: str, *, detail: str = "", share: float | None = None) 
     return f'<div class="tf-status tf-{kind}" role="{role}"><p><span>{escape(text)}</span> {more}</p>{bar}</div>'
 
 
-def progress(step: Step, expected: int | None) -> str:
-    """The status line while a run is under way."""
+def progress(step: Step, expected: int | None, *, is_refined: bool = False) -> str:
+    """The status line while a run is under way; `expected` is its ceiling of evaluations."""
     share = (step.k + 1) / step.steps
     if step.phase == "baseline":
         return line("busy", f"From scratch, for comparison: {step.nfe} of {step.steps} evaluations.", share=share)
     ceiling = "" if expected is None else f" of {expected}" if expected == step.steps else f" of at most {expected}"
     spent = f"{step.nfe}{ceiling} evaluations"
-    return line("busy", f"Generating: {spent}, step {step.k + 1} of {step.steps}.", share=share)
+    if is_refined:
+        keeps = "" if step.refinement == 0 else " Stop keeps the best picture so far."
+        text = f"Refining, picture {step.refinement + 1}: {spent}, step {step.k + 1} of {step.steps}.{keeps}"
+        return line("busy", text, share=step.nfe / expected if expected else share)
+    hope = "" if step.forecast is None else f"; about {step.forecast.median_db:.0f} dB as far as seen"
+    return line("busy", f"Generating: {spent}, step {step.k + 1} of {step.steps}{hope}.", share=share)
 
 
 def finished(result: Result, steps: int) -> str:
     """The status line after a run: what was used and why, and what it cost."""
+    if result.request.refine and not result.from_store:
+        spent = f"{plural(result.cost.nfe, 'evaluation')} in {duration(seconds(result))}"
+        exact = "identical to from scratch" if is_full(result) else "the best picture so far"
+        return line("done", f"Refined with {spent}: {exact}.", detail=result.plan.reason)
     cost = f"{result.cost.nfe} of {plural(steps, 'evaluation')} in {duration(seconds(result))}"
     match = result.plan.match
     if match is not None and not result.from_store:
         cost += f", from “{_short(match.prompt)}” (similarity {match.similarity:.2f}, {match.tier})"
-    return line("done", f"{cost}.", detail=result.plan.reason)
+    return line("done", f"{cost}.", detail=reason(result.plan.reason, result.plan.forecast))
+
+
+def completing(step: Step, *, is_shown: bool) -> str:
+    """The discreet line while a picture is completed in the background."""
+    which = "the exact picture" if is_shown else "an earlier picture exactly"
+    text = f"Computing {which} in the background: {step.k + 1} of {step.steps}. Your next edit will start from it."
+    return f'<p class="tf-background tf-working" role="status">{text}</p>'
+
+
+def completed(spent: Cost) -> str:
+    """The line once nothing is left to complete; `spent` is what that took."""
+    cost = f" after {plural(spent.nfe, 'evaluation')} in the background" if spent.nfe else ""
+    return (
+        f'<p class="tf-background" role="status">The exact picture is there{cost}; your next edit starts from it.</p>'
+    )
+
+
+def tally(spent: Spent, runs: int, full: int) -> str:
+    """What the session's runs have cost so far, beside the `full` evaluations that they would take from scratch."""
+    background = f", {spent.background.nfe} more in the background" if spent.background.nfe else ""
+    text = (
+        f"{plural(spent.waited.nfe, 'evaluation')} waited for{background}; {plural(runs, 'run')} from scratch: {full}."
+    )
+    return f'<p class="tf-note">{text}</p>'
+
+
+def learned(known: Learned, *, has_forecasts: bool) -> str:
+    """What the session's own measurements have taught about its forecasts."""
+    count = len(known.outcomes)
+    if not has_forecasts:
+        text = "No forecasts: this model has no profile yet (trajflow calibrate makes one)."
+    elif not count:
+        text = "Forecasts as calibrated; every measured picture of this session will adjust them."
+    else:
+        text = (
+            f"Forecasts learned from {plural(count, 'comparison')} "
+            f"(shift {known.shift_db:+.1f} dB, interval {known.margin_db:+.1f} dB on each side)."
+        )
+    return f'<p class="tf-note">{text}</p>'
 
 
 def _short(prompt: str, limit: int = 80) -> str:

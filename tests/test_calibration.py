@@ -1,0 +1,264 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trajflow.base import Rung
+from trajflow.calibration import (
+    CORRECTION,
+    FORMAT,
+    REFERENCE_STEPS,
+    SCALED_NODES,
+    Learned,
+    Outcome,
+    Placement,
+    Profile,
+    find_profile,
+    fingerprint,
+    profile_folder,
+    read_profile,
+    write_profile,
+)
+from trajflow.errors import CacheError
+
+IDENTITY = {"weights": "abc", "dtype": "float32", "device": "cpu"}
+
+
+@pytest.fixture
+def profile(make_profile) -> Profile:
+    made = make_profile(28, {3: 30.0, 5: 35.0}, fingerprint(IDENTITY))
+    return replace(made, several={**made.several, 7: Placement(Rung((0, 4, 8, 12, 16, 20, 24)))})
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+# The file
+
+
+def test_a_profile_survives_its_file(tmp_path, profile) -> None:
+    path = tmp_path / "new" / "folder" / "profile.json"
+    write_profile(path, profile)
+    assert read_profile(path) == profile
+    assert read_profile(path, profile.model) == profile
+    assert [each.name for each in path.parent.iterdir()] == ["profile.json"]
+
+
+def refused(path: Path, model: str | None = None) -> str:
+    with pytest.raises(CacheError) as caught:
+        read_profile(path, model)
+    sentence = str(caught.value)
+    assert str(path) in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    return sentence
+
+
+def test_a_profile_of_another_model_is_refused(tmp_path, profile) -> None:
+    write_profile(tmp_path / "profile.json", profile)
+    other = fingerprint({**IDENTITY, "weights": "xyz"})
+    sentence = refused(tmp_path / "profile.json", other)
+    assert "another model" in sentence
+    assert profile.model[:12] in sentence
+    assert other[:12] in sentence
+
+
+GARBAGE = [b"", b"\xff\xfe\x00", b"null", b"[]", b"7", b'"profile"', b"{}", b"{", b"[" * 100_000, b'{"format": 1}']
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=lambda garbage: repr(garbage)[:16])
+def test_what_is_no_profile_is_refused(tmp_path, garbage: bytes) -> None:
+    (tmp_path / "profile.json").write_bytes(garbage)
+    refused(tmp_path / "profile.json", "some model")
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path) -> None:
+    refused(tmp_path)
+    refused(tmp_path / "none.json")
+
+
+def at(*keys: str | int, value: object):
+    """A change deep in a stored profile."""
+
+    def change(stored: dict) -> None:
+        for key in keys[:-1]:
+            stored = stored[key]
+        stored[keys[-1]] = value
+
+    return change
+
+
+RUNG = ("single", "3", "rung")
+BROKEN = {
+    "format": at("format", value=FORMAT + 1),
+    "model": at("model", value=7),
+    "steps": at("steps", value="many"),
+    "made": at("made", value=3),
+    "single": at("single", value=[]),
+    "count": at("single", "three", value={}),
+    "no-nodes": at(*RUNG, "nodes", value=[]),
+    "other-count": at(*RUNG, "nodes", value=[0, 4]),
+    "falling": at(*RUNG, "nodes", value=[0, 9, 4]),
+    "twice": at(*RUNG, "nodes", value=[0, 9, 9]),
+    "late-start": at(*RUNG, "nodes", value=[1, 9, 14]),
+    "off-the-grid": at(*RUNG, "nodes", value=[0, 9, 28]),
+    "words": at(*RUNG, "nodes", value=["a", "b", "c"]),
+    "fewer-slopes": at(*RUNG, "slopes", value=[0.0]),
+    "nan": at(*RUNG, "corrections", value=[0.0, float("nan"), 1.0]),
+    "no-number": at(*RUNG, "corrections", value=[0.0, None, 1.0]),
+    "fewer-forecasters": at(*RUNG, "forecasters", value=[]),
+    "forecaster": at(*RUNG, "forecasters", 1, value={}),
+    "features": at(*RUNG, "forecasters", 1, "low", value=[1.0, 2.0]),
+    "infinite": at(*RUNG, "forecasters", 0, "high", value=[1.0, float("inf")]),
+    "before": at("several", "5", "before", "low", value=[1.0]),
+}
+
+
+@pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN)
+def test_a_broken_profile_is_refused_when_read_not_when_used(tmp_path, profile, change) -> None:
+    path = tmp_path / "profile.json"
+    write_profile(path, profile)
+    stored = json.loads(path.read_text())
+    change(stored)
+    path.write_text(json.dumps(stored))
+    if stored["single"] and stored["single"]["3"]["rung"]["forecasters"] == []:
+        assert not read_profile(path).single[3].rung.forecasters, "nothing learned is allowed"
+    else:
+        refused(path, profile.model)
+
+
+def test_a_profile_that_cannot_be_written_is_one_sentence(tmp_path, profile) -> None:
+    (tmp_path / "taken").write_text("")
+    for path in (tmp_path / "taken" / "profile.json", tmp_path):
+        with pytest.raises(CacheError, match=r"cannot be written to .*\.$"):
+            write_profile(path, profile)
+
+
+# Whose it is
+
+
+def test_the_device_is_no_part_of_a_model_and_all_else_is() -> None:
+    assert fingerprint(IDENTITY) == fingerprint({**IDENTITY, "device": "cuda"})
+    assert fingerprint(IDENTITY) == fingerprint(dict(reversed(IDENTITY.items())))
+    for key in ("weights", "dtype"):
+        assert fingerprint(IDENTITY) != fingerprint({**IDENTITY, key: "other"})
+
+
+def test_profiles_are_kept_where_the_environment_says(home, tmp_path, monkeypatch) -> None:
+    assert profile_folder() == home / "profiles"
+    monkeypatch.delenv("TRAJFLOW_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert profile_folder() == tmp_path / "cache" / "trajflow" / "profiles"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert profile_folder() == Path.home() / ".cache" / "trajflow" / "profiles"
+
+
+def test_the_users_own_profile_is_found_and_one_of_another_model_passed_over(home, profile) -> None:
+    assert find_profile(IDENTITY) == Profile(profile.model)
+    path = home / "profiles" / f"{profile.model}.json"
+    write_profile(path, profile)
+    assert find_profile(IDENTITY) == profile
+    assert find_profile({**IDENTITY, "device": "cuda"}) == profile
+    write_profile(path, replace(profile, model="another"))
+    assert find_profile(IDENTITY) == Profile(profile.model)
+    path.write_text("garbage")
+    assert find_profile(IDENTITY) == Profile(profile.model)
+
+
+# Placements
+
+
+def test_on_its_own_grid_a_placement_is_used_as_it_is(profile) -> None:
+    assert profile.placement(28, 5, 1) is profile.single[5]
+    assert profile.placement(28, 7, 2) is profile.several[7]
+    assert 7 not in profile.placements(1)
+
+
+def test_on_another_grid_nodes_are_scaled_and_forecasts_left(profile) -> None:
+    scaled, own = profile.placement(56, 5, 1), profile.single[5]
+    assert scaled.rung.nodes == tuple(2 * node for node in own.rung.nodes)
+    assert (scaled.rung.slopes, scaled.rung.corrections) == (own.rung.slopes, own.rung.corrections)
+    assert scaled.before is None
+    assert scaled.rung.forecasters == ()
+
+
+@pytest.mark.parametrize("sources", [1, 3])
+def test_wherever_they_come_from_nodes_are_distinct_and_as_many_as_paid(profile, sources: int) -> None:
+    for known in (profile, Profile()):
+        for steps in range(1, 60):
+            for count in range(1, steps + 1):
+                placed = known.placement(steps, count, sources).rung
+                assert len(set(placed.nodes)) == len(placed.nodes) == count
+                assert list(placed.nodes) == sorted(placed.nodes)
+                assert placed.nodes[0] == 0
+                assert placed.nodes[-1] < steps
+                assert {len(placed.slopes), len(placed.corrections)} <= {0, count}
+
+
+def test_a_model_without_a_profile_gets_the_bundled_nodes_and_no_forecasts() -> None:
+    for count, nodes in SCALED_NODES.items():
+        placed = Profile().placement(REFERENCE_STEPS, count, 1)
+        assert placed == Placement(Rung(nodes, (), (CORRECTION,) * count))
+        assert Profile().placement(2 * REFERENCE_STEPS, count, 1).rung.nodes == tuple(2 * node for node in nodes)
+
+
+# What a session learns
+
+
+def test_nothing_is_learned_from_nothing() -> None:
+    assert (Learned().shift_db, Learned().margin_db) == (0.0, 0.0)
+
+
+def test_one_comparison_is_drawn_to_zero_and_a_miss_widens() -> None:
+    """By hand: an error of 9 dB among 8 forecasts that count as right; 0.8 of 2 dB for a miss, 0.2 for a hit."""
+    missed = Learned().add(Outcome(30.0, 35.0, 40.0, 44.0))
+    assert (missed.shift_db, missed.margin_db) == pytest.approx((1.0, 1.6))
+    hit = Learned().add(Outcome(30.0, 35.0, 40.0, 35.0))
+    assert (hit.shift_db, hit.margin_db) == pytest.approx((0.0, -0.4))
+    assert missed.add(Outcome(30.0, 35.0, 40.0, 42.5)).margin_db == pytest.approx(1.6 - 0.4), "40 + 1 + 1.6 covers it"
+    assert missed.add(Outcome(30.0, 35.0, 40.0, 42.7)).margin_db == pytest.approx(1.6 + 1.6)
+
+
+def stream(count: int, bias_db: float, told_spread_db: float, seed: int = 0) -> list[Outcome]:
+    """Measurements around a biased forecast, 3 dB of spread, with intervals for a spread of their own."""
+    rng = np.random.default_rng(seed)
+    medians = rng.uniform(30, 45, count)
+    measured = medians + bias_db + 3.0 * rng.standard_normal(count)
+    half = 1.2816 * told_spread_db
+    return [Outcome(m - half, m, m + half, x) for m, x in zip(medians.tolist(), measured.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("bias_db", [-7.0, 0.0, 4.0])
+def test_the_shift_approaches_the_bias(bias_db: float) -> None:
+    learned = Learned(tuple(stream(500, bias_db, 3.0)))
+    assert learned.shift_db == pytest.approx(bias_db, abs=3 * 3.0 / 500**0.5 + abs(bias_db) * 8 / 508)
+
+
+@pytest.mark.parametrize(("bias_db", "told_spread_db"), [(-7.0, 3.0), (6.0, 1.5), (0.0, 1.0), (0.0, 2.0)])
+def test_in_the_long_run_four_in_five_fall_inside(bias_db: float, told_spread_db: float) -> None:
+    """As forecast one after the other; each margin is RATE (misses - 0.2 T), so misses/T = 0.2 + margin / (RATE T)."""
+    learned, inside, outcomes = Learned(), 0, stream(500, bias_db, told_spread_db)
+    for outcome in outcomes:
+        shift, margin = learned.shift_db, learned.margin_db
+        inside += outcome.low_db + shift - margin <= outcome.measured_db <= outcome.high_db + shift + margin
+        learned = learned.add(outcome)
+    assert inside / 500 == pytest.approx(0.8, abs=0.02)
+    assert learned.margin_db >= Learned.NARROWEST
+
+
+def test_too_wide_intervals_are_narrowed_only_so_far() -> None:
+    assert Learned(tuple(stream(100, 0.0, 30.0))).margin_db == Learned.NARROWEST
+
+
+def test_what_is_learned_is_the_same_however_it_was_gathered() -> None:
+    outcomes = stream(40, -3.0, 2.0)
+    one_by_one = Learned()
+    for outcome in outcomes:
+        one_by_one = one_by_one.add(outcome)
+    assert one_by_one == Learned(tuple(outcomes))
+    assert Learned() == Learned(())

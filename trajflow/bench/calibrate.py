@@ -1,0 +1,211 @@
+"""Learn a model's profile: node placements, shares, and forecasts, each on prompts of its own.
+
+Forecasts are linear quantile regressions of the PSNR on what a run has seen (`forecast.py`). Their intercepts are moved
+so that, in cross-validation, the right share of left-out runs lies below each (conformalized quantile regression,
+arXiv:1905.03222).
+"""
+
+import importlib.metadata
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+from PIL.Image import Image
+
+from trajflow.base import Forecaster, Model, Plan, Rung, Sight, Step, Trajectory
+from trajflow.bench.pairs import Pair
+from trajflow.bench.placing import Case, Forced, fit_shares, place
+from trajflow.cache import SentenceEncoder
+from trajflow.calibration import MOST_DB, Placement, Profile, fingerprint
+from trajflow.errors import RequestError
+from trajflow.field import Field
+from trajflow.flow import latents_at
+from trajflow.forecast import features, features_before
+from trajflow.metrics import compare_images
+from trajflow.sampler import sample
+from trajflow.settings import MOST_STEPS
+from trajflow.transitions import TRANSITIONS
+from trajflow.transitions.basis import Basis
+
+QUANTILES = {"low": 0.1, "assured": 0.2, "median": 0.5, "high": 0.9}
+FOLDS = 6
+VERIFIED = 24
+FEWEST_RUNS = 12
+FEWEST_STEPS = 3
+
+Report = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
+
+
+def silent(_: str, __: int) -> AbstractContextManager[Callable[[], object]]:
+    """Report nothing."""
+    return nullcontext(lambda: None)
+
+
+class Library:
+    """From-scratch runs by prompt and seed on the model's default settings, each made once."""
+
+    def __init__(self, model: Model, steps: int | None = None) -> None:
+        self.model = model
+        self.shape = model.latent_shape(model.defaults.height, model.defaults.width)
+        self.grid = model.schedule(steps or model.defaults.steps, self.shape)
+        self._runs: dict[tuple[str, int], Trajectory] = {}
+
+    def conditioning(self, prompt: str):
+        """What the text encoders say."""
+        return self.model.encode(prompt, "", self.model.defaults.guidance)
+
+    def run(self, prompt: str, seed: int) -> Trajectory:
+        """The from-scratch run."""
+        if (prompt, seed) not in self._runs:
+            steps = self.grid.steps
+            field = Field(self.model, self.conditioning(prompt), self.grid, self.model.noise(seed, self.shape), steps)
+            plan = Plan("baseline", "direct", self.grid, 0, tuple(range(steps)), steps, "")
+            *_, trajectory = sample(TRANSITIONS["direct"], (), plan, field, prompt)
+            assert isinstance(trajectory, Trajectory)
+            self._runs[prompt, seed] = trajectory
+        return self._runs[prompt, seed]
+
+    def case(self, pair: Pair, sources: int | None = None) -> Case:
+        """The pair's target, with its first `sources` cached prompts (None: all) as sources."""
+        cached = tuple(self.run(prompt, pair.seed) for prompt in pair.cached[:sources])
+        return Case(cached, self.run(pair.target, pair.seed), self.conditioning(pair.target))
+
+
+def calibrate(
+    model: Model,
+    placing: Sequence[Pair],
+    forecasting: Sequence[Pair],
+    counts: Sequence[int],
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    report: Report = silent,
+) -> Profile:
+    """The profile of a model, from two sets of pairs that share no prompt with each other and one seed.
+
+    `counts` are the numbers of evaluations to prepare; `report(what, total)` is entered around each stage and gives
+    what to call after each part of it. Raises RequestError when the sets are too small or overlap, or for a count that
+    the grid has no room for.
+    """
+    if steps is not None and not FEWEST_STEPS <= steps <= MOST_STEPS:
+        raise RequestError(f"The steps are {steps}. Choose a whole number from {FEWEST_STEPS} to {MOST_STEPS}.")
+    library = Library(model, steps)
+    grid_steps = library.grid.steps
+    _check(placing, forecasting, counts, grid_steps)
+    wanted = dict.fromkeys(
+        (prompt, pair.seed) for pair in (*placing, *forecasting) for prompt in (*pair.cached, pair.target)
+    )
+    with report("from scratch", len(wanted)) as done:
+        for prompt, noise_seed in wanted:
+            library.run(prompt, noise_seed)
+            done()
+    ends = {pair: model.decode(latents_at(library.run(pair.target, pair.seed), grid_steps)) for pair in forecasting}
+    found: dict[str, dict[int, Placement]] = {"single": {}, "several": {}}
+    searched = 0
+    related = [pair for pair in placing if len(pair.cached) > 1] or placing
+    smallest = min(len(pair.cached) for pair in related)
+    with report("nodes", 2 * sum(counts)) as done:
+        for name, most, pairs in (("single", 1, placing), ("several", smallest, related)):
+            cases = [library.case(pair, most) for pair in pairs]
+            forced = Forced(cases)
+            for count in counts:
+                nodes, tried = place(model, cases, count, verify=VERIFIED, seed=seed, forced=forced)
+                searched += tried
+                found[name][count] = Placement(fit_shares(model, cases, nodes, done))
+    encoder = SentenceEncoder()
+    mixed = [pair for pair in forecasting if len(pair.cached) > 1]
+    with report("forecasts", len(counts) * (len(forecasting) + len(mixed))) as done:
+        for (name, sources), count in product((("single", 1), ("several", None)), counts):
+            placement = found[name][count]
+            usable = forecasting if sources == 1 else mixed
+            runs = list(_outcomes(library, usable, sources, placement.rung, ends, encoder, done))
+            found[name][count] = _with_forecasts(placement.rung, runs)
+    made = {
+        "trajflow": importlib.metadata.version("trajflow"),
+        "placing": len(placing),
+        "forecasting": len(forecasting),
+        "sets_tried": searched,
+        "seed": seed,
+    }
+    return Profile(fingerprint(model.identity()), grid_steps, found["single"], found["several"], made)
+
+
+def _check(placing: Sequence[Pair], forecasting: Sequence[Pair], counts: Sequence[int], steps: int) -> None:
+    if len(placing) < 1 or sum(len(pair.cached) > 1 for pair in forecasting) < FEWEST_RUNS:
+        raise RequestError(f"Calibration needs pairs to place on, and {FEWEST_RUNS} with a history to forecast on.")
+    if not counts or not all(2 <= count < steps for count in counts):
+        raise RequestError(f"Choose budgets from 2 to {steps - 1}, got {', '.join(map(str, counts))}.")
+    shared = {(p.target, p.seed) for p in placing} & {(p.target, p.seed) for p in forecasting}
+    if shared:
+        raise RequestError(f"Placing and forecasting share the target {next(iter(shared))[0]!r}. Keep them apart.")
+
+
+Outcome = tuple[tuple[float, ...], tuple[Sight, ...], float]
+
+
+def _outcomes(
+    library: Library,
+    pairs: Sequence[Pair],
+    sources: int | None,
+    rung: Rung,
+    ends: dict[Pair, Image],
+    encoder: SentenceEncoder,
+    done: Callable[[], object],
+) -> Iterator[Outcome]:
+    """What each run knew before, what it saw, and the PSNR it reached."""
+    for pair in pairs:
+        case = library.case(pair, sources)
+        plan = Plan(
+            "basis", "basis", case.grid, 0, rung.nodes, len(rung.nodes), "", (), None, rung.slopes, rung.corrections
+        )
+        events = list(sample(Basis(), case.sources, plan, case.field(library.model), pair.target))
+        steps = [event for event in events if isinstance(event, Step)]
+        target = encoder.encode(pair.target)
+        similarity = max(float(encoder.encode(prompt) @ target) for prompt in pair.cached[:sources])
+        psnr_db = compare_images(library.model.decode(steps[-1].latents), ends[pair]).psnr_db
+        before = features_before(similarity, len(case.sources))
+        yield before, tuple(step.sight for step in steps if step.sight is not None), min(MOST_DB, psnr_db)
+        done()
+
+
+def _with_forecasts(rung: Rung, runs: Sequence[Outcome]) -> Placement:
+    psnr_db = np.array([measured for _, _, measured in runs])
+    at_nodes = [
+        fit_forecaster(np.array([features(sights[: number + 1]) for _, sights, _ in runs]), psnr_db)
+        for number in range(len(rung.nodes))
+    ]
+    before = fit_forecaster(np.array([before for before, _, _ in runs]), psnr_db)
+    return Placement(replace(rung, forecasters=tuple(at_nodes)), before)
+
+
+def fit_forecaster(values: np.ndarray, psnr_db: np.ndarray) -> Forecaster:
+    """Quantile regressions of `psnr_db` [R] on `values` [R, F] whose first column is 1."""
+    fitted = {name: _fit(values, psnr_db, quantile) for name, quantile in QUANTILES.items()}
+    return Forecaster(**{name: tuple(round(float(c), 4) for c in each) for name, each in fitted.items()})
+
+
+def _fit(values: np.ndarray, psnr_db: np.ndarray, quantile: float) -> np.ndarray:
+    coefficients = _regress(values, psnr_db, quantile)
+    folds = np.arange(len(psnr_db)) % FOLDS
+    left_out = np.concatenate(
+        [
+            psnr_db[folds == fold]
+            - values[folds == fold] @ _regress(values[folds != fold], psnr_db[folds != fold], quantile)
+            for fold in range(FOLDS)
+        ]
+    )
+    coefficients[0] += np.quantile(left_out, quantile)
+    return coefficients
+
+
+def _regress(values: np.ndarray, psnr_db: np.ndarray, quantile: float) -> np.ndarray:
+    """Coefficients [F]; the first column of `values` is the intercept's."""
+    from sklearn.linear_model import QuantileRegressor
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = QuantileRegressor(quantile=quantile, alpha=1e-3, solver="highs").fit(values[:, 1:], psnr_db)
+    return np.array([model.intercept_, *model.coef_])

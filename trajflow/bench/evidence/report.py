@@ -1,0 +1,170 @@
+"""From measured rows to `evidence.md` and its figures, by the template `page.md`. Nothing is measured here."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+
+from trajflow.bench import figures
+from trajflow.bench.chains import markdown_chains
+from trajflow.bench.evidence import statistics
+from trajflow.bench.evidence.sections import (
+    CROSSINGS,
+    best_scratch_line,
+    control_table,
+    fades_table,
+    frontier_table,
+    gains_table,
+    lines_of,
+    obedience_shares,
+    obedience_table,
+    overheads_table,
+    state_table,
+    table,
+    tiers_table,
+)
+from trajflow.errors import RequestError
+
+FOLDER = "evidence"
+TEMPLATE = Path(__file__).with_name("page.md")
+TABLES = ("contest", "tiers", "fades", "inertia", "state", "overheads")
+SHOWN = (
+    "basis", "difference", "mpc", "shooting-mpc", "fewer-steps", "img2img", "rebuilt x_k",
+    "flowedit", "resume",
+)  # fmt: skip
+OTHERS = {
+    "chains": "Chains of edits",
+    "planner": "The planner's predictions",
+    "refinement": "Refinement",
+}
+
+
+def store(folder: Path, rows: dict[str, list[dict]], about: dict[str, Any]) -> None:
+    """Write the measured rows as CSV files with what they were measured by."""
+    for name, each in rows.items():
+        DataFrame(each).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> tuple[dict[str, DataFrame], dict[str, Any]]:
+    """What `store` wrote. Raises RequestError when some of it is missing."""
+    try:
+        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+        return tables, json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{folder} holds no complete measurement: {error}. Run without --redraw first.") from error
+
+
+def render(out: Path, results: Path | None) -> Path:
+    """Write the page and its figures from the rows in `out/evidence`; `results` may hold other commands' JSON files."""
+    folder = out / FOLDER
+    tables, about = read(folder)
+    contest, steps = tables["contest"], int(about["steps"])
+    budgets = sorted({int(budget) for budget in contest["budget"].dropna()})
+    edits = statistics.edits(contest)
+    rivals = {budget: statistics.best_rival(contest, budget) for budget in budgets}
+    gains = {budget: statistics.differences(contest, budget, "basis", rivals[budget]) for budget in budgets}
+    intervals = {
+        budget: statistics.paired_interval(values, int(about["resamples"])) for budget, values in gains.items()
+    }
+    shares, full = obedience_shares(edits, budgets)
+    inertia = tables["inertia"]
+    planned = edits[edits["method"] == "auto"]
+    drawn = {
+        "frontier": figures.frontier(
+            {**lines_of(edits, SHOWN), "best from scratch": best_scratch_line(edits, budgets)},
+            (float(planned["nfe"].mean()), float(planned["psnr_db"].median())),
+            steps,
+        ),
+        "gains": figures.gains({budget: list(values) for budget, values in gains.items()}, intervals),
+        "inertia": figures.inertia(
+            lines_of(inertia, ("resume", "basis"), "switch"),
+            lines_of(inertia, ("resume", "basis"), "switch", "psnr_old_db"),
+            steps,
+        ),
+        "obedience": figures.obedience(shares, full),
+        "crossings": figures.crossings(control_rows(edits, budgets[-1])),
+    }
+    spent = {"inertia": f"{steps} less the switch step", "crossings": f"{budgets[-1]} of {steps}"}
+    every = f"{', '.join(map(str, budgets))} of {steps}"
+    notes = {
+        folder / f"{name}.svg": f"{about['command']} · seeds {about['seeds']} · CPU · nfe {spent.get(name, every)}"
+        for name in drawn
+    }
+    figures.write({folder / f"{name}.svg": figure for name, figure in drawn.items()}, notes)
+    page = TEMPLATE.read_text(encoding="utf-8").format(
+        **{key: about[key] for key in ("command", "steps", "pairs", "hardware", "guidance", "seeds", "some_pairs")},
+        light_pairs=contest.loc[contest["kind"].isin(statistics.LIGHT), "pair"].nunique(),
+        edit_pairs=edits["pair"].nunique(),
+        most=budgets[-1],
+        state_steps=", ".join(str(step) for step in sorted(set(tables["state"]["step"]) - {0})),
+        state=state_table(tables["state"]),
+        tiers=tiers_table(tables["tiers"], steps),
+        control=control_table(edits, budgets),
+        fades=fades_table(tables["fades"]),
+        frontier=frontier_table(edits, budgets),
+        light=frontier_table(statistics.light(contest), budgets),
+        gains=gains_table(intervals, rivals, gains),
+        obedience=obedience_table(shares, full),
+        overheads=overheads_table(tables["overheads"]),
+        inertia_early=_inertia_words(inertia),
+        auto=_auto_words(planned, steps),
+        others=_others(results),
+    )
+    path = out / "evidence.md"
+    path.write_text(page.rstrip() + "\n", encoding="utf-8")
+    return path
+
+
+def control_rows(edits: DataFrame, budget: int) -> list[tuple[str, float | None, float | None]]:
+    """(method, published dB, our median dB at `budget`) for the ways of crossing that were measured."""
+    measured = statistics.medians(edits[edits["budget"] == budget], ["method"])
+    return [
+        (words, published, float(measured[method]))
+        for method, words, published in CROSSINGS
+        if method in measured.index
+    ]
+
+
+def _inertia_words(inertia: DataFrame) -> str:
+    """The middle and the last switch step in one sentence of figures."""
+    at = statistics.medians(inertia, ["method", "switch"])
+    switches: Sequence[int] = sorted(inertia["switch"].unique())
+    chosen = [switches[len(switches) // 2], switches[-1]]
+    parts = [
+        f"at step {k} a resume has {at['resume', k]:.1f} dB to the new picture, transport {at['basis', k]:.1f}"
+        for k in dict.fromkeys(chosen)
+    ]
+    return "; ".join(parts)
+
+
+def _auto_words(planned: DataFrame, steps: int) -> str:
+    nfe, median, low = planned["nfe"].mean(), planned["psnr_db"].median(), planned["psnr_db"].quantile(0.1)
+    return f"`auto` spends {nfe:.1f} of {steps} evaluations on average, for {median:.1f} / {low:.1f} dB"
+
+
+def _others(results: Path | None) -> str:
+    """Tables of other commands' results, where their JSON files are there."""
+    parts = []
+    for name, title in OTHERS.items():
+        path = results / f"{name}.json" if results else None
+        if path is None or not path.exists():
+            continue
+        found = json.loads(path.read_text(encoding="utf-8"))
+        command = f"\n`{found['command']}`\n" if "command" in found else ""
+        shown = markdown_chains(found["rows"]) if name == "chains" else _plain_table(found["rows"])
+        parts.append(f"## {title}\n{command}\n{shown}\n")
+    return "\n".join(parts)
+
+
+def _plain_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The plain values of the rows, under their own names."""
+    head = [key for key, value in rows[0].items() if isinstance(value, str | int | float | None)]
+    return table([key.replace("_", " ") for key in head], [[_cell(row.get(key, "")) for key in head] for row in rows])
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,111 @@
+"""Which K of the N steps a from-scratch solver should keep: searched on calibration prompts, stored, read by the bench.
+
+A rival that runs on K of the model's own N sigmas is given the best K that a search finds, so that it loses, where it
+loses, to the method and not to its grid. Objective: mean squared error of the final latents to the N-step run, over all
+prompts at once. Nothing of it has seen a held-out prompt.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trajflow.assets import asset
+from trajflow.base import Conditioning, Model
+from trajflow.bench.pairs import Pair
+from trajflow.bench.rivals import solve, subset
+from trajflow.errors import RequestError
+from trajflow.field import Field
+from trajflow.search import Found, search_nodes
+from trajflow.strategies import STRATEGIES
+
+SOLVERS = tuple(name for name, strategy in STRATEGIES.items() if strategy.family == "shorter")
+STORED = "rivals.json"
+Steps = dict[str, dict[int, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts run side by side: their conditionings as one, noise [B, C, H, W], and the N-step run's final latents."""
+
+    conditioning: Conditioning
+    noise: Tensor
+    reference: Tensor
+
+
+class _SharedField(Field):
+    """A field that shares what was evaluated with other runs: grids with the same first steps meet the same states."""
+
+    def __init__(self, *arguments: Any, shared: dict[tuple[float, bytes], Tensor]) -> None:
+        super().__init__(*arguments)
+        self._shared = shared
+
+    def evaluate(self, x: Tensor, k: int) -> Tensor:
+        """v(x, sigma_k, c), from the shared store if it is there."""
+        state = float(self.schedule.sigmas[k]), hashlib.sha256(x.numpy().tobytes()).digest()
+        if state not in self._shared:
+            self._shared[state] = super().evaluate(x, k)
+        return self._shared[state]
+
+
+def make_batch(flow: Model, pairs: Sequence[Pair], steps: int) -> Batch:
+    """The targets of `pairs` as one batch, each with its own seed, run from scratch with all `steps`."""
+    shape = flow.latent_shape(flow.defaults.height, flow.defaults.width)
+    each = [flow.encode(pair.target, "", flow.defaults.guidance) for pair in pairs]
+    conditioning = each[0] if len(each) == 1 else _side_by_side(each)
+    noise = torch.cat([flow.noise(pair.seed, shape) for pair in pairs])
+    field = Field(flow, conditioning, flow.schedule(steps, shape), noise, steps)
+    return Batch(conditioning, noise, solve("direct", field))
+
+
+def _side_by_side(each: Sequence[Conditioning]) -> Conditioning:
+    """Rows of one kind stand together, the negative ones first, as an adapter lays them out for a single picture."""
+    tensors = {name: torch.stack([c.tensors[name] for c in each], dim=1).flatten(0, 1) for name in each[0].tensors}
+    return Conditioning("", "", each[0].guidance, tensors)
+
+
+def search_steps(
+    flow: Model, pairs: Sequence[Pair], *, counts: Sequence[int], steps: int, iterations: int, rounds: int
+) -> Iterator[tuple[str, int, Found]]:
+    """Yield (solver, K, what was found) for every solver and K; K ascends, each search starts at even spacing."""
+    schedule = flow.schedule(steps, flow.latent_shape(flow.defaults.height, flow.defaults.width))
+    batch = make_batch(flow, pairs, steps)
+    for solver in SOLVERS:
+        for count in counts:
+            shared: dict[tuple[float, bytes], Tensor] = {}
+
+            def loss(nodes: tuple[int, ...], solver=solver, shared=shared) -> float:
+                grid = subset(schedule, nodes)
+                field = _SharedField(flow, batch.conditioning, grid, batch.noise, grid.steps, shared=shared)
+                return float((solve(STRATEGIES[solver].transition, field) - batch.reference).square().mean())
+
+            yield solver, count, search_nodes(steps, count, loss, iterations=iterations, rounds=rounds)
+
+
+def write_steps(path: Path, found: Sequence[tuple[str, int, Found]], about: dict[str, Any]) -> None:
+    """Store what was found with its provenance."""
+    rows = [
+        {"solver": solver, "count": count, "nodes": list(each.nodes), "latent_mse": each.loss, "sets": each.evaluated}
+        for solver, count, each in found
+    ]
+    lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
+    head = json.dumps(about, indent=2).removesuffix("\n}")
+    path.write_text(f'{head},\n  "found": [\n{lines}\n  ]\n}}\n', encoding="utf-8")
+
+
+def read_steps(path: Path | None = None) -> Steps:
+    """The stored steps by solver and K. Raises RequestError when the file is missing or damaged."""
+    path = path or asset(STORED)
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["found"]
+        steps: Steps = {}
+        for row in rows:
+            steps.setdefault(row["solver"], {})[int(row["count"])] = tuple(row["nodes"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RequestError(f"{path} holds no searched steps ({error}). Make it with: trajflow bench rivals.") from error
+    return steps

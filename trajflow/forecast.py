@@ -1,0 +1,60 @@
+"""What a run's own evaluations say about how near it will come: linear quantiles of the PSNR in dB.
+
+Features at the first node are 1 and log10 of what the sources leave unexplained there; at a later node, besides these,
+log10 of the innovation and of what is left unexplained at that node (`Sight`). Before anything is evaluated: 1, log10
+of 1 - similarity of the nearest prompt, and log2 of the number of sources. The coefficients are fitted by quantile
+regression (Koenker and Bassett, 1978) in `bench/calibrate.py`.
+"""
+
+import math
+
+from trajflow.base import Forecast, Forecaster, Plan, Rung, Sight
+
+SMALLEST = 1e-4
+BEST_DB = 100.0
+MOST_MIXED = 6
+# How many features there are at the first node and later, and before any.
+FEATURES = (2, 4)
+FEATURES_BEFORE = 3
+
+
+def features(sights: tuple[Sight, ...]) -> tuple[float, ...]:
+    """The features after the newest of `sights`, at least one: 2 at the first node, 4 later."""
+    first, newest = sights[0], sights[-1]
+    begun = (1.0, _log(first.unexplained))
+    return begun if len(sights) == 1 else (*begun, _log(newest.innovation), _log(newest.unexplained))
+
+
+def features_before(similarity: float, sources: int) -> tuple[float, ...]:
+    """The 3 features known before a run: cosine of the nearest prompt, number of sources (no more than are mixed)."""
+    return (1.0, _log(1.0 - similarity), math.log2(max(1, min(sources, MOST_MIXED))))
+
+
+def _log(value: float) -> float:
+    """log10, kept finite; what cannot be measured counts as far."""
+    return math.log10(min(max(value, SMALLEST), 1 / SMALLEST)) if math.isfinite(value) else -math.log10(SMALLEST)
+
+
+def predict(
+    forecaster: Forecaster, values: tuple[float, ...], shift_db: float = 0.0, margin_db: float = 0.0
+) -> Forecast:
+    """The forecast for these features, moved by `shift_db` and widened on both sides by `margin_db`; in order, 0 to 100
+    dB."""
+    raw = [
+        sum(c * value for c, value in zip(coefficients, values, strict=True)) + shift_db + sign * margin_db
+        for coefficients, sign in (
+            (forecaster.low, -1),
+            (forecaster.assured, -1),
+            (forecaster.median, 0),
+            (forecaster.high, 1),
+        )
+    ]
+    low, assured, median, high = sorted(min(BEST_DB, max(0.0, each)) for each in raw)
+    return Forecast(low, assured, median, high)
+
+
+def forecast_run(plan: Plan, rung: Rung, sights: tuple[Sight, ...]) -> Forecast | None:
+    """What the nodes so far let expect of a run on this rung; None when nothing was learned about it."""
+    if not sights or len(rung.forecasters) < len(sights):
+        return None
+    return predict(rung.forecasters[len(sights) - 1], features(sights), plan.shift_db, plan.margin_db)

@@ -1,0 +1,123 @@
+"""Completion: computing in full, later, a run that was carried over, from the steps that are exact already.
+
+v_0 at the shared noise is exact in every run that was not cut from another, so completing one costs at most N - 1
+evaluations. It goes step by step and gives way between any two of them; what it has by then stays with the entry.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from trajflow.base import Cost, Result, Step, Trajectory
+from trajflow.cache import Entry
+from trajflow.errors import NumericalError, RequestError
+from trajflow.field import Field
+from trajflow.metrics import PhaseClock, compare_images
+from trajflow.sampler import sample
+from trajflow.session.runner import Runner
+from trajflow.session.shelf import Shelf, leading_velocities, remember
+from trajflow.settings import settle
+from trajflow.transitions import TRANSITIONS
+
+
+def complete(
+    runner: Runner, shelf: Shelf, entry: Entry, spare: Callable[[], AbstractContextManager[None]]
+) -> Iterator[Step | Result]:
+    """Yield the steps of the full run of an entry, then its `Result` beside the from-scratch picture.
+
+    Every piece of work happens inside `spare()`, which waits for the model and raises Cancelled when this run should
+    give way; nothing is held between two events. Raises RequestError for an entry of another model, NumericalError for
+    NaN.
+    """
+    settings = settle(replace(entry.result.request, refine=False), runner.flow.defaults)
+    ingredients = runner.ingredients(settings)
+    if ingredients.digest() != entry.ingredients.digest():
+        raise RequestError("That picture was made by another model: only the model that made it can complete it.")
+    twin = shelf.true_run(settings.prompt, ingredients)
+    if twin is not None and twin.trajectory is not None:
+        result = _finish(shelf, entry, from_scratch(twin).image, twin.trajectory, Cost(0, 0), {})
+        _learn(runner, entry, result)
+        yield result
+        return
+    clock = PhaseClock()
+    with spare(), clock("embed"):
+        plan = runner.full_plan(settings)
+        field = runner.field(settings, plan.schedule, plan.budget)
+    known = leading_velocities(entry)
+    remember(field, known)
+    path = [field.noise]
+    is_broken = is_done = False
+    try:
+        run = sample(TRANSITIONS[plan.transition], (), plan, field, settings.prompt)
+        while True:
+            with spare(), clock("sample"):
+                event = _counted(runner, field, run)
+            if isinstance(event, Trajectory):
+                break
+            path.append(event.latents)
+            yield replace(event, phase="completion")
+        with spare(), clock("decode"):
+            image = runner.flow.decode(path[-1])
+        is_done = True
+    except NumericalError:
+        is_broken = True
+        raise
+    finally:
+        if not is_done and not is_broken and len(path) > len(known) + 1:
+            _put_aside(shelf, entry, field, path)
+    result = _finish(shelf, entry, image, event, field.cost, clock.seconds)
+    _learn(runner, entry, result)
+    yield result
+
+
+def from_scratch(entry: Entry) -> Result:
+    """The result of a true entry as that of its from-scratch run, which may stand beside a carried-over one."""
+    result = entry.result
+    if result.baseline is None or result.baseline_cost is None or result.baseline_seconds is None:
+        return result
+    return replace(result, image=result.baseline, cost=result.baseline_cost, seconds=result.baseline_seconds)
+
+
+def _learn(runner: Runner, entry: Entry, result: Result) -> None:
+    """Take the comparison into account, unless the entry was compared before."""
+    if entry.result.metrics is None:
+        runner.learn(result)
+
+
+def _counted(runner: Runner, field: Field, run: Iterator[Step | Trajectory]) -> Step | Trajectory:
+    """The next event of a run, what it spends counted as background."""
+    before = field.cost
+    try:
+        return next(run)
+    finally:
+        runner.spent = replace(runner.spent, background=runner.spent.background + (field.cost - before))
+
+
+def _put_aside(shelf: Shelf, entry: Entry, field: Field, path: list[Tensor]) -> None:
+    """Leave with the entry what has been computed: the field still knows it, so asking costs nothing."""
+    velocities = torch.stack([field.evaluate(x, k) for k, x in enumerate(path[:-1])])
+    current = shelf.get(entry.key)
+    if current is not None and not current.is_true:
+        shelf.renew(replace(current, prefix=velocities))
+
+
+def _finish(
+    shelf: Shelf, entry: Entry, image: Image, trajectory: Trajectory, cost: Cost, seconds: Mapping[str, float]
+) -> Result:
+    """The result beside the from-scratch picture, kept with its true trajectory."""
+    if entry.is_true:
+        return entry.result
+    result = replace(
+        entry.result,
+        metrics=compare_images(entry.result.image, image),
+        baseline=image,
+        baseline_cost=cost,
+        baseline_seconds=dict(seconds),
+        is_final=True,
+    )
+    is_kept = shelf.renew(replace(entry, result=result, trajectory=trajectory, prefix=None))
+    return result if is_kept else replace(result, key="")
