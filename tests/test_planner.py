@@ -169,6 +169,12 @@ def test_without_a_profile_a_transport_takes_a_quarter_of_the_steps_and_foretell
     assert "a quarter of the steps" in plan.reason
 
 
+def test_a_fidelity_cannot_be_aimed_at_without_forecasts(plan_for) -> None:
+    plan = plan_for(fidelity=35.0)
+    assert plan.fidelity is None
+    assert "nothing was calibrated" in plan.reason
+
+
 def test_a_given_budget_is_spent_at_the_bundled_nodes_or_evenly(plan_for) -> None:
     for budget in range(1, STEPS):
         plan = plan_for("auto", budget)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import trajflow
-from trajflow.base import Result, Step, Trajectory
+from trajflow.base import Request, Result, Step, Trajectory
 from trajflow.calibration import MOST_DB, Learned, Outcome
 from trajflow.errors import Cancelled, RequestError
 from trajflow.flow import recompute_path
@@ -244,6 +244,17 @@ def test_what_was_learned_can_be_exported_and_forgotten(calibrated) -> None:
     calibrated.forget_learned()
     assert calibrated.learned == Learned()
     assert calibrated.outlook(THIRD, budget=3).forecast == calibrated.generate(THIRD, budget=3).plan.forecast
+
+
+def test_the_from_scratch_run_of_a_comparison_is_asked_for_as_one_may_ask(calibrated) -> None:
+    """A fidelity, which is not for `baseline`, does not go with it."""
+    calibrated.generate(FIRST)
+    compared = calibrated.generate(SECOND, fidelity=30.0, compare=True)
+    plan = calibrated.generate(f"{SECOND} light", budget=2).plan
+    assert plan.match.prompt == SECOND
+    assert plan.match.key != compared.key
+    *_, completed = calibrated.complete(plan.match.key)
+    assert completed.request == Request(SECOND, strategy="baseline")
 
 
 def test_clearing_the_pictures_keeps_what_was_learned(calibrated) -> None:

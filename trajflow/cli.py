@@ -251,6 +251,33 @@ def planner(
         json_file.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
 
 
+@bench.command()
+def ablation(
+    pairs: Annotated[Path, typer.Option(help="CSV file: kind,source,target,seed,history.")],
+    budgets: Annotated[str, typer.Option(help="Numbers with commas between.")] = "3,5,7,10",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here.")] = None,
+    model: ModelName = "tiny",
+) -> None:
+    """What each ingredient of transport is worth, on edits of one attribute."""
+    from tqdm import tqdm
+
+    from trajflow.bench.ablation import ablate, markdown, summarise, variants
+    from trajflow.bench.pairs import read_pairs
+    from trajflow.calibration import Profile
+
+    edits = [pair for pair in read_pairs(pairs) if pair.kind not in ("paraphrase", "praise")]
+    counts = [count for count in _budgets(budgets) if count is not None]
+    if json_file is not None:
+        _make_folder(json_file.parent)
+    flow = _load(model)
+    total = len(edits) * len(counts) * len(variants(Profile(), flow.defaults.steps, 3))
+    rows = summarise(list(tqdm(ablate(flow, edits, counts), total=total, unit="picture", disable=None)))
+    typer.echo(markdown(rows))
+    if json_file is not None:
+        about = {"model": model, "pairs_file": str(pairs), **_machine()}
+        json_file.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+
+
 @app.command()
 def calibrate(
     budgets: Annotated[str, typer.Option(help="Numbers of evaluations to prepare, with commas.")] = "3,4,5,6,7,8,10,14",

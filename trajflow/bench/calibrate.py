@@ -17,7 +17,7 @@ from PIL.Image import Image
 
 from trajflow.base import Forecaster, Model, Plan, Rung, Sight, Step, Trajectory
 from trajflow.bench.pairs import Pair
-from trajflow.bench.placing import Case, Forced, fit_shares, place
+from trajflow.bench.placing import Case, Forced, fit_shares, make_plan, place
 from trajflow.cache import SentenceEncoder
 from trajflow.calibration import MOST_DB, Placement, Profile, fingerprint
 from trajflow.errors import RequestError
@@ -158,10 +158,7 @@ def _outcomes(
     """What each run knew before, what it saw, and the PSNR it reached."""
     for pair in pairs:
         case = library.case(pair, sources)
-        plan = Plan(
-            "basis", "basis", case.grid, 0, rung.nodes, len(rung.nodes), "", (), None, rung.slopes, rung.corrections
-        )
-        events = list(sample(Basis(), case.sources, plan, case.field(library.model), pair.target))
+        events = list(sample(Basis(), case.sources, make_plan(case, rung), case.field(library.model), pair.target))
         steps = [event for event in events if isinstance(event, Step)]
         target = encoder.encode(pair.target)
         similarity = max(float(encoder.encode(prompt) @ target) for prompt in pair.cached[:sources])

@@ -45,12 +45,15 @@ class Case:
         return Field(model, self.conditioning, self.grid, self.truth.noise, self.grid.steps)
 
 
+def make_plan(case: Case, rung: Rung) -> Plan:
+    """A transport of the case on that rung."""
+    count = len(rung.nodes)
+    return Plan("basis", "basis", case.grid, 0, rung.nodes, count, "", slopes=rung.slopes, corrections=rung.corrections)
+
+
 def run_case(model: Model, case: Case, rung: Rung) -> Tensor:
     """The final latents of a transport on that rung."""
-    plan = Plan(
-        "basis", "basis", case.grid, 0, rung.nodes, len(rung.nodes), "", (), None, rung.slopes, rung.corrections
-    )
-    run = sample(Basis(), case.sources, plan, case.field(model), case.truth.prompt)
+    run = sample(Basis(), case.sources, make_plan(case, rung), case.field(model), case.truth.prompt)
     *_, last = (event for event in run if isinstance(event, Step))
     return last.latents
 
@@ -173,7 +176,7 @@ def fit_shares(
     walks: list[tuple[BasisState, Tensor, Field]] = []
     for case in cases:
         field = case.field(model)
-        plan = Plan("basis", "basis", case.grid, 0, nodes, count, "", corrections=(1.0,) * count)
+        plan = make_plan(case, Rung(nodes, corrections=(1.0,) * count))
         state, _, x = Basis().begin(case.sources, plan, field)
         walks.append((state, x, field))
     slopes, corrections = [], []
