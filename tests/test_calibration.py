@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajflow.base import Rung
+from trajflow.assets import asset
+from trajflow.base import Model, Rung
 from trajflow.calibration import (
     CORRECTION,
     FORMAT,
+    PROFILE_FILE,
     REFERENCE_STEPS,
     SCALED_NODES,
     Learned,
@@ -22,6 +24,9 @@ from trajflow.calibration import (
     write_profile,
 )
 from trajflow.errors import CacheError
+from trajflow.models.registry import load
+from trajflow.session import Session
+from trajflow.settings import LEAST_FIDELITY, MOST_FIDELITY
 
 IDENTITY = {"weights": "abc", "dtype": "float32", "device": "cpu"}
 
@@ -205,6 +210,42 @@ def test_a_model_without_a_profile_gets_the_bundled_nodes_and_no_forecasts() -> 
         placed = Profile().placement(REFERENCE_STEPS, count, 1)
         assert placed == Placement(Rung(nodes, (), (CORRECTION,) * count))
         assert Profile().placement(2 * REFERENCE_STEPS, count, 1).rung.nodes == tuple(2 * node for node in nodes)
+
+
+# The bundled one
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Model:
+    return load("tiny")
+
+
+def test_the_bundled_profile_is_for_the_bundled_model_and_forecasts(home, bundled) -> None:
+    profile = read_profile(asset("tiny") / PROFILE_FILE, fingerprint(bundled.identity()))
+    assert find_profile(bundled.identity()) == profile
+    assert profile.steps == bundled.defaults.steps == REFERENCE_STEPS
+    for placements in (profile.single, profile.several):
+        assert len(placements) > 1
+        for count, placement in placements.items():
+            rung = placement.rung
+            assert len(rung.slopes) == len(rung.corrections) == len(rung.forecasters) == count
+            assert placement.before is not None
+
+
+@pytest.mark.slow
+def test_a_session_on_the_bundled_model_climbs_as_it_needs(home, bundled) -> None:
+    session = Session(bundled)
+    session.generate("a mountain landscape", seed=3)
+    rungs = tuple(session.profile.single[count].rung for count in sorted(session.profile.single))
+    spent = []
+    for fidelity in (LEAST_FIDELITY, MOST_FIDELITY):
+        result = session.generate("a mountain landscape at dusk", seed=3, strategy="difference", fidelity=fidelity)
+        assert (result.plan.ladder, result.plan.fidelity) == (rungs, fidelity)
+        assert result.cost.nfe == len(result.sights) <= result.plan.budget == len(rungs[-1].nodes)
+        assert 0.0 <= result.forecast.low_db <= result.forecast.assured_db <= result.forecast.high_db <= 100.0
+        assert session.outlook("a lake at night", seed=3).forecast is not None
+        spent.append(result.cost.nfe)
+    assert spent[0] < spent[1]
 
 
 # What a session learns

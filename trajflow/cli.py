@@ -75,6 +75,9 @@ def generate(
     budget: Annotated[
         int | None, typer.Option(help="Most evaluations per picture. Default: chosen by the planner.")
     ] = None,
+    fidelity: Annotated[
+        float | None, typer.Option(help="PSNR in dB to reach instead of a budget. Default: 40.")
+    ] = None,
     strategy: Annotated[str, typer.Option(help="How to use what is cached.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("pictures"),
     compare: Annotated[bool, typer.Option("--compare", help="Also run from scratch, and say how close it is.")] = False,
@@ -87,7 +90,14 @@ def generate(
 
     _make_folder(out)
     flow = _load(model)
-    options: dict[str, Any] = {"seed": seed, "steps": steps, "budget": budget, "strategy": strategy, "compare": compare}
+    options: dict[str, Any] = {
+        "seed": seed,
+        "steps": steps,
+        "budget": budget,
+        "fidelity": fidelity,
+        "strategy": strategy,
+        "compare": compare,
+    }
     for prompt in prompts:
         settle(Request(prompt, **options), flow.defaults)
     session = Session(flow)
@@ -140,9 +150,6 @@ def evidence(
     out: Annotated[Path, typer.Option(help="Folder for evidence.md and evidence/.")] = Path("docs"),
     quick: Annotated[bool, typer.Option("--quick", help="Two pairs, one budget: only a trial.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes to measure in, one thread each.")] = 2,
-    results: Annotated[
-        Path | None, typer.Option("--from", help="Folder with chains.json, planner.json, refinement.json to show too.")
-    ] = None,
     redraw: Annotated[bool, typer.Option("--redraw", help="Only write the page again from its rows.")] = False,
 ) -> None:
     """Measure what the documentation claims, on the bundled model, and write it with its figures."""
@@ -150,7 +157,7 @@ def evidence(
     from trajflow.bench.evidence import regenerate
 
     _make_folder(out)
-    page = rewrite(out, results) if redraw else regenerate(out, is_quick=quick, workers=workers, results=results)
+    page = rewrite(out) if redraw else regenerate(out, is_quick=quick, workers=workers)
     typer.echo(f"{page}")
 
 
@@ -202,7 +209,7 @@ def chains(
     """Recorded sessions of edits, each made from those before it: fidelity, drift and evaluations of every mode."""
     from tqdm import tqdm
 
-    from trajflow.bench.chains import WAYS, markdown_chains, measure_chains, read_chains, summarise_chains, write_json
+    from trajflow.bench.chains import WAYS, markdown_chains, measure_chains, read_chains, summarise_chains
 
     recorded = read_chains(sessions)[:first]
     counts = [count for count in _budgets(budgets) if count is not None]
@@ -215,9 +222,9 @@ def chains(
     total = 2 * len(recorded) * len(counts) * len(WAYS)
     rows = summarise_chains(list(tqdm(measured, total=total, unit="session", disable=None)))
     typer.echo(markdown_chains(rows))
-    if json_file is not None:
-        about = {"model": model, "sessions_file": str(sessions), "steps": steps or flow.defaults.steps, **_machine()}
-        write_json(json_file, about, rows)
+    asked = f"--sessions {sessions} --budgets {budgets}"
+    asked += (f" --first {first}" if first else "") + (f" --steps {steps}" if steps else "")
+    _write_rows(json_file, f"trajflow bench chains {asked}", model, rows)
 
 
 @bench.command()
@@ -225,6 +232,7 @@ def planner(
     pairs: Annotated[Path, typer.Option(help="CSV file: kind,source,target,seed,history.")],
     budgets: Annotated[str, typer.Option(help="Numbers with commas between.")] = "3,5,7",
     fidelities: Annotated[str, typer.Option(help="PSNR in dB to ask for, with commas between.")] = "36,40,44",
+    kinds: Annotated[str | None, typer.Option(help="Only pairs of these kinds, with commas between.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here.")] = None,
     model: ModelName = "tiny",
 ) -> None:
@@ -234,7 +242,10 @@ def planner(
     from trajflow.bench.pairs import read_pairs
     from trajflow.bench.planner import judge_planner, markdown, summarise
 
-    requests = read_pairs(pairs)
+    wanted_kinds = None if kinds is None else {kind.strip() for kind in kinds.split(",")}
+    requests = [pair for pair in read_pairs(pairs) if wanted_kinds is None or pair.kind in wanted_kinds]
+    if not requests:
+        raise RequestError(f"{pairs} has no pairs of the kinds {kinds!r}.")
     counts = [count for count in _budgets(budgets) if count is not None]
     try:
         wanted = [float(each) for each in fidelities.split(",")]
@@ -246,9 +257,8 @@ def planner(
     total = len(requests) * (len(counts) + len(wanted))
     rows = summarise(list(tqdm(judged, total=total, unit="picture", disable=None)))
     typer.echo(markdown(rows))
-    if json_file is not None:
-        about = {"model": model, "pairs_file": str(pairs), **_machine()}
-        json_file.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+    asked = f"--pairs {pairs} --budgets {budgets} --fidelities {fidelities}" + (f" --kinds {kinds}" if kinds else "")
+    _write_rows(json_file, f"trajflow bench planner {asked}", model, rows)
 
 
 @bench.command()
@@ -273,9 +283,34 @@ def ablation(
     total = len(edits) * len(counts) * len(variants(Profile(), flow.defaults.steps, 3))
     rows = summarise(list(tqdm(ablate(flow, edits, counts), total=total, unit="picture", disable=None)))
     typer.echo(markdown(rows))
+    _write_rows(json_file, f"trajflow bench ablation --pairs {pairs} --budgets {budgets}", model, rows)
+
+
+@bench.command()
+def refinement(
+    pairs: Annotated[Path, typer.Option(help="CSV file: kind,source,target,seed,history.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here.")] = None,
+    model: ModelName = "tiny",
+) -> None:
+    """How near each picture of a refined run is, from many cached runs, from one and from none."""
+    from tqdm import tqdm
+
+    from trajflow.bench.pairs import read_pairs
+    from trajflow.bench.refinement import markdown, refine_pairs, summarise
+
+    edits = read_pairs(pairs)
     if json_file is not None:
-        about = {"model": model, "pairs_file": str(pairs), **_machine()}
-        json_file.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+        _make_folder(json_file.parent)
+    rows = summarise(list(tqdm(refine_pairs(_load(model), edits), unit="run", disable=None)))
+    typer.echo(markdown(rows))
+    _write_rows(json_file, f"trajflow bench refinement --pairs {pairs}", model, rows)
+
+
+def _write_rows(path: Path | None, command: str, model: str, rows: list[dict[str, Any]]) -> None:
+    """Rows as JSON with the command that makes them and the machine that made them."""
+    if path is not None:
+        about = {"command": command, "model": model, **_machine()}
+        path.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 @app.command()
@@ -415,6 +450,8 @@ def _slug(prompt: str) -> str:
 def _line(result: "Result", steps: int) -> str:
     seconds = sum(result.seconds.values())
     parts = [f"{result.cost.nfe} of {steps} evaluations", f"{seconds:.2f} s"]
+    if result.forecast is not None:
+        parts.append(f"{result.forecast.low_db:.0f} to {result.forecast.high_db:.0f} dB expected")
     if result.metrics is not None:
         same = "identical to" if result.metrics.identical else "against"
         parts.append(f"{result.metrics.psnr_db:.1f} dB {same} from scratch")

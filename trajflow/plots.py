@@ -120,7 +120,7 @@ def _expected(runs: Sequence[Run]) -> go.Scatter:
             "width": 0,
         },
         mode="markers",
-        marker={"color": BACKGROUND, "size": 5},
+        marker={"color": BACKGROUND, "size": 8, "symbol": "square"},
         opacity=0.6,
         hovertemplate="%{customdata} expected<extra></extra>",
         name="expected",

@@ -162,7 +162,8 @@ def test_the_command_prints_a_table_and_writes_its_rows(tmp_path):
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("| way")
     written = json.loads(out.read_text())
-    assert (written["steps"], len(written["rows"]), written["rows"][0]["chains"]) == (3, 2 * len(WAYS), 1)
+    assert written["command"] == f"trajflow bench chains --sessions {path} --budgets 2 --first 1 --steps 3"
+    assert (len(written["rows"]), written["rows"][0]["chains"]) == (2 * len(WAYS), 1)
 
 
 def test_the_command_refuses_a_budget_that_is_no_number(tmp_path):

@@ -24,10 +24,20 @@ needs_browser = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     """The page of a quick run, with the results of one other command beside it."""
-    out, others = tmp_path_factory.mktemp("docs"), tmp_path_factory.mktemp("others")
-    rows = [{"asked_db": 38, "held": 0.8125, "interval": [0.75, 0.86]}, {"asked_db": 44, "held": 0.7, "interval": []}]
-    (others / "planner.json").write_text(json.dumps({"command": "trajflow bench planner", "rows": rows}))
-    asked = ["bench", "evidence", "--quick", "--workers", "1", "--out", str(out), "--from", str(others)]
+    out = tmp_path_factory.mktemp("docs")
+    row = {
+        "sources": 0,
+        "picture": 1,
+        "nfe": 3,
+        "psnr_db_median": 25.5,
+        "psnr_db_p10": 21.25,
+        "identical": 0,
+        "pairs": 9,
+    }
+    rows = [row, {**row, "picture": 2, "nfe": 42, "identical": 9}]
+    (out / "evidence").mkdir()
+    (out / "evidence" / "refinement.json").write_text(json.dumps({"command": "trajflow bench it", "rows": rows}))
+    asked = ["bench", "evidence", "--quick", "--workers", "1", "--out", str(out)]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
     return out
@@ -40,8 +50,8 @@ def test_a_quick_run_writes_the_page_its_figures_and_its_rows(quick):
     assert "{" not in page
     assert "nan" not in page
     assert "trajflow bench evidence --quick" in page
-    assert "| asked db | held |" in page
-    assert "| 38 | 0.8125 |" in page
+    assert "    trajflow bench it" in page
+    assert "| nothing | 3 evaluations: 25.5 / 21.25 dB | 42 evaluations: identical |" in page
     drawn = sorted(path.name for path in (quick / "evidence").glob("*.svg"))
     assert drawn == sorted(f"{name}.svg" for name in ("frontier", "gains", "inertia", "obedience", "crossings"))
     for name in drawn:
@@ -84,15 +94,16 @@ def test_a_full_state_resumes_the_stock_pipeline_bit_for_bit_and_less_does_not(q
 @pytest.mark.slow
 def test_the_page_can_be_written_again_from_its_rows(quick):
     page = (quick / "evidence.md").read_text()
-    redraw(quick, None)
+    (quick / "evidence" / "refinement.json").unlink()
+    redraw(quick)
     again = (quick / "evidence.md").read_text()
-    assert again == page[: page.index("## The planner")].rstrip() + "\n"
+    assert again == page[: page.index("## Refinement")].rstrip() + "\n"
 
 
 def test_rows_that_are_missing_are_said_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("BROWSER_PATH", "/bin/true")
     with pytest.raises(RequestError, match="no complete measurement"):
-        redraw(tmp_path, None)
+        redraw(tmp_path)
 
 
 def test_without_a_browser_nothing_is_measured(monkeypatch, tmp_path):

@@ -3,7 +3,9 @@
 import base64
 import contextlib
 import io
+import json
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -131,6 +133,9 @@ def test_the_story_from_first_picture_to_new_subject(visit, tmp_path):
     paraphrase, edit = app.chapter(3), app.chapter(4)
     assert app.exact().startswith("The exact picture is there after")
     assert "27 evaluations in the background" in app.numbers("baseline")
+    assert re.search(r"expected \d+ to \d+ dB, measured \d", app.numbers())
+    app.page.fill("#tf-prompt textarea", "a city skyline at night")
+    app.see(re.compile(r"About \d+ dB, \d+ to \d+ expected"))
     subject = app.chapter(5)
     app.exact()
     for status in (paraphrase, edit, subject):
@@ -183,7 +188,8 @@ def test_a_changed_seed_warns_before_running_and_completion_can_be_off(visit):
     app.see("Up to", "#tf-outlook .tf-idle")
     status = app.generate(key="Control+Enter")
     assert spent(status)[0] < 28
-    assert "dB" not in app.numbers()
+    assert "measured" not in app.numbers()
+    assert "to from-scratch" not in app.numbers()
     app.page.uncheck("#tf-keep-seed input")
     app.see("not kept")
     app.page.check("#tf-keep-seed input")
@@ -256,7 +262,13 @@ def test_what_is_asked_for_shows_its_own_slider_and_learning_can_be_saved(visit)
     app.page.press("#tf-budget input[type=number]", "Tab")
     assert spent(app.generate("a city by the sea at night"))[0] == 3
     app.settings()
-    assert app.page.inner_text("#tf-learned").startswith(("Forecasts", "No forecasts"))
+    app.see("Forecasts learned from 1 comparison", "#tf-learned")
+    with app.page.expect_download() as waiting:
+        app.page.click("#tf-export")
+    (outcome,) = json.loads(Path(waiting.value.path()).read_text())["outcomes"]
+    assert outcome["measured_db"] > 10
+    app.page.click("#tf-unlearn")
+    app.see("Forecasts as calibrated", "#tf-learned")
 
 
 def tally(app):

@@ -75,6 +75,16 @@ def test_what_cannot_be_measured_counts_as_far(unmeasured: float) -> None:
     assert len(choose_rung(plan_on(LADDER), CHEAP, sights).nodes) > len(CHEAP.nodes)
 
 
+@pytest.mark.parametrize("sight", [Sight(14, math.nan, 0.1, 0.1), Sight(14, 0.1, 0.1, math.nan)])
+def test_not_even_a_forecaster_that_rises_with_the_distance_trusts_what_cannot_be_measured(sight: Sight) -> None:
+    """As regressions on two distances that go together may do for one of them."""
+    rising = Forecaster(*((50.0, 0.0, 5.0, 5.0),) * 4)
+    odd = Rung(CHEAP.nodes, forecasters=(CHEAP.forecasters[0], rising, rising))
+    assert is_promising(plan_on(LADDER), odd, then(first_sight(0.01), 14, 0.1))
+    assert not is_promising(plan_on(LADDER), odd, (*first_sight(0.01), sight))
+    assert not is_promising(plan_on(LADDER), odd, then(first_sight(math.nan), 14, 0.1))
+
+
 def test_without_a_fidelity_or_forecasts_nothing_is_promised() -> None:
     assert not is_promising(plan_on(LADDER, None), CHEAP, first_sight(0.001))
     assert not is_promising(plan_on(LADDER), Rung(CHEAP.nodes), first_sight(0.001))

@@ -150,8 +150,12 @@ def test_what_cannot_be_run_is_one_sentence_and_the_picture_stays(tab, changes, 
 
 
 def test_stop_ends_the_run_at_its_next_step_and_labels_what_is_left(tab):
-    tab.generate(on_change=lambda: tab.on.stop(tab.key))
+    tab.generate(on_change=lambda: tab.take(tab.on.stop(tab.key)))
     assert tab.status.startswith("Stopped at step ")
+    assert tab.shown["stop"] == gr.update(value="Stopping…", interactive=False)
+    tab.take(tab.on.rest())
+    assert not tab.shown["stop"]["visible"]
+    assert tab.shown["stop"]["interactive"]
     assert "unfinished · step" in tab.shown["pictures"]
     assert tab.seat.session.entries() == ()
     assert tab.generate().startswith("8 of 8")

@@ -8,7 +8,6 @@ shown; `all`, every run (what an interactive session does while the user looks);
 """
 
 import csv
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -233,8 +232,3 @@ def markdown_chains(rows: Sequence[Row]) -> str:
     widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
     table = [heads, ["-" * width for width in widths], *lines]
     return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in table)
-
-
-def write_json(path: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
-    """The rows with what they were measured on."""
-    path.write_text(json.dumps({**about, "rows": list(rows)}, indent=2) + "\n", encoding="utf-8")

@@ -160,7 +160,15 @@ def _pass_plan(runner: Runner, settings: Settings, template: Plan, nodes: tuple[
     # Without a source all of the velocity is carried, which bends too much between so few nodes to be corrected.
     corrections = (CORRECTION,) * len(nodes) if template.sources else ()
     return replace(
-        template, nodes=nodes, slopes=(), corrections=corrections, budget=len(nodes), ladder=(), reason=reason
+        template,
+        nodes=nodes,
+        slopes=(),
+        corrections=corrections,
+        budget=len(nodes),
+        ladder=(),
+        forecasters=(),
+        forecast=None,
+        reason=reason,
     )
 
 

@@ -5,6 +5,7 @@ later node, a rung that no longer promises it is left for the next dearer one: t
 the dearer rung those still ahead are taken, as far as the budget goes.
 """
 
+import math
 from dataclasses import replace
 
 from trajflow.base import Plan, Rung, Sight
@@ -24,7 +25,9 @@ def choose_rung(plan: Plan, rung: Rung, sights: tuple[Sight, ...]) -> Rung:
 
 
 def is_promising(plan: Plan, rung: Rung, sights: tuple[Sight, ...]) -> bool:
-    """Whether the forecast assures the plan's fidelity; without either of the two it does not."""
+    """Whether the forecast assures the fidelity; without either, or after what cannot be measured, it does not."""
+    if not all(math.isfinite(sight.unexplained + sight.innovation) for sight in (sights[0], sights[-1])):
+        return False
     forecast = forecast_run(plan, rung, sights)
     return forecast is not None and plan.fidelity is not None and forecast.assured_db >= plan.fidelity
 

@@ -146,7 +146,7 @@ class Handlers:
             seat.is_stopping = True
             seat.session.stop()
             if seat.is_busy:
-                return self.views.status("busy", "Stopping at the next step.")
+                return self.views.stopping()
         return {**self.views.status("warn", "Stopped before the first step; nothing was changed."), **self.rest()}
 
     def foresee(self, key: str | None, keep_seed: bool, *form: Any) -> Changes:

@@ -116,7 +116,7 @@ def _ask() -> dict[str, gr.blocks.Block]:
     made: dict[str, gr.blocks.Block] = {}
     with gr.Row(elem_id="tf-aim"):
         made["ask"] = gr.Radio(
-            list(form.ASKS), value=form.PLANNER, label="Ask for", show_label=False, container=False, scale=2,
+            list(form.ASKS), value=form.PLANNER, label="Ask for", show_label=False, container=False, scale=3,
             min_width=280, elem_id="tf-ask-for",
         )  # fmt: skip
         made["fidelity"] = gr.Slider(

@@ -127,7 +127,7 @@ def _missing(result: Result, *, is_running: bool) -> str:
         return "The last picture of the refinement will be this one."
     if words.is_full(result):
         return "Every step was computed: your picture is the from-scratch one."
-    return "Not computed yet: completing in the background or comparing brings it."
+    return "Not computed yet: it comes in the background, or at once with comparison on."
 
 
 def _baseline_cost(result: Result) -> str:

@@ -35,7 +35,12 @@ class Views:
 
     def buttons(self, *, is_running: bool) -> Changes:
         """Generate or Stop, never both."""
-        return {self.parts.generate: gr.update(visible=not is_running), self.parts.stop: gr.update(visible=is_running)}
+        stop = gr.update(visible=is_running, value="Stop", interactive=True)
+        return {self.parts.generate: gr.update(visible=not is_running), self.parts.stop: stop}
+
+    def stopping(self) -> Changes:
+        """Stop was pressed; the status is left to the run, which may have ended before this answer arrives."""
+        return {self.parts.stop: gr.update(value="Stopping…", interactive=False)}
 
     def blank(self) -> Changes:
         """The invitation, as before the first run."""

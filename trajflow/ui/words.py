@@ -154,10 +154,8 @@ def learned(known: Learned, *, has_forecasts: bool) -> str:
     elif not count:
         text = "Forecasts as calibrated; every measured picture of this session will adjust them."
     else:
-        text = (
-            f"Forecasts learned from {plural(count, 'comparison')} "
-            f"(shift {known.shift_db:+.1f} dB, interval {known.margin_db:+.1f} dB on each side)."
-        )
+        width = f"{abs(known.margin_db):.1f} dB {'wider' if known.margin_db > 0 else 'narrower'} on each side"
+        text = f"Forecasts learned from {plural(count, 'comparison')} (shift {known.shift_db:+.1f} dB, {width})."
     return f'<p class="tf-note">{text}</p>'
 
 

@@ -14,11 +14,11 @@ from trajflow.bench.evidence.work import Rows, measure, measure_overheads, model
 __all__ = ["redraw", "regenerate"]
 
 
-def regenerate(out: Path, *, is_quick: bool, workers: int, results: Path | None) -> Path:
+def regenerate(out: Path, *, is_quick: bool, workers: int) -> Path:
     """Measure and write `out/evidence.md` with `out/evidence/`; returns the page.
 
-    workers: processes, one thread each; the rows do not depend on it. results: a folder with JSON files of other
-    commands to show as well. Raises RequestError when no browser can draw the figures, before anything is measured.
+    workers: processes, one thread each; the rows do not depend on it. JSON files of other commands that lie in
+    `out/evidence` are shown too. Raises RequestError when no browser can draw the figures, before anything is measured.
     """
     figures.find_browser()
     folder = out / FOLDER
@@ -42,10 +42,10 @@ def regenerate(out: Path, *, is_quick: bool, workers: int, results: Path | None)
         "resamples": scale.resamples,
     }
     store(folder, rows, about)
-    return render(out, results)
+    return render(out)
 
 
-def redraw(out: Path, results: Path | None) -> Path:
+def redraw(out: Path) -> Path:
     """Write the page and its figures again from the rows in `out/evidence`; returns the page."""
     figures.find_browser()
-    return render(out, results)
+    return render(out)
