@@ -110,7 +110,7 @@ def _transport(
     reason = f"The path of {origin} is carried over to the new prompt with {count} of {steps} evaluations"
     if settings.budget is None:
         reason += ", a quarter of the steps, as nothing was calibrated for this model and grid"
-    return _on(plan, placement, forecast, f"{reason}{_expected(forecast)}.")
+    return _on(plan, placement, forecast, f"{reason}.")
 
 
 def _climbing(settings: Settings, plan: Plan, ladder: list[Placement]) -> Plan:
@@ -122,7 +122,7 @@ def _climbing(settings: Settings, plan: Plan, ladder: list[Placement]) -> Plan:
     fewest, most = len(ladder[0].rung.nodes), len(ladder[-1].rung.nodes)
     reason = (
         f"The path of {_origin(plan)} is carried over to the new prompt for {fidelity:g} dB or more; its evaluations "
-        f"decide how many there are, {fewest} to {most}{_expected(expected[begin])}."
+        f"decide how many there are, {fewest} to {most}."
     )
     return replace(
         _on(plan, ladder[begin], expected[begin], reason),
@@ -156,7 +156,3 @@ def _origin(plan: Plan) -> str:
     assert plan.match is not None
     others = len(plan.sources) - 1
     return f"“{plan.match.prompt}”" + (f" and {others} more" if others else "")
-
-
-def _expected(forecast: Forecast | None) -> str:
-    return "" if forecast is None else f"; {forecast.low_db:.0f} to {forecast.high_db:.0f} dB expected"

@@ -320,9 +320,10 @@ def test_a_model_without_a_profile_foretells_nothing(tab):
 
 
 def test_refining_shows_better_pictures_in_place_and_ends_exactly(tab):
-    statuses, cards = [], []
+    statuses, cards, pending = [], [], []
 
     def look():
+        pending.append(("picture 2" in tab.status, tab.shown["strip"].count("tf-pending")))
         statuses.append(tab.status)
         cards.append(tab.shown["pictures"])
 
@@ -332,6 +333,7 @@ def test_refining_shows_better_pictures_in_place_and_ends_exactly(tab):
     assert pictures == sorted(pictures)
     assert pictures[-1] > 1
     assert any("being refined" in card for card in cards)
+    assert (True, 7) in pending
     final = tab.seat.session.entries()[0].result
     assert tab.status.startswith(f"Refined with {final.cost.nfe} evaluations in ")
     assert "identical to from scratch" in tab.status

@@ -172,7 +172,7 @@ class Handlers:
             cost += f" {words.forecast(outlook.forecast)}."
         if outlook.warning:
             return self.views.outlook("warn", outlook.warning, detail=cost)
-        return self.views.outlook("idle", cost, detail=words.reason(outlook.reason, outlook.forecast))
+        return self.views.outlook("idle", cost, detail=outlook.reason)
 
     def card(self, key: str | None, event: gr.EventData) -> Changes:
         """A button of the history was pressed: restore, save or forget one entry."""
@@ -192,7 +192,7 @@ class Handlers:
         seat.shown = entry.key
         text = f"Restored: “{result.request.prompt}”, with its settings."
         return {
-            **self.views.status("done", text, detail=words.reason(result.plan.reason, result.plan.forecast)),
+            **self.views.status("done", text, detail=result.plan.reason),
             **self.views.shown(result),
             **self.views.form(result),
             **self.views.history(seat),

@@ -55,11 +55,6 @@ def expectation(result: Result) -> str | None:
     return f"expected {_interval(expected)} dB{measured}"
 
 
-def reason(plan_reason: str, expected: Forecast | None) -> str:
-    """A plan's reason without the forecast at its end, which is shown in its own place."""
-    return plan_reason if expected is None else plan_reason.replace(f"; {_interval(expected)} dB expected", "")
-
-
 def _interval(expected: Forecast) -> str:
     return f"{expected.low_db:.0f} to {expected.high_db:.0f}"
 
@@ -119,7 +114,7 @@ def finished(result: Result, steps: int) -> str:
     match = result.plan.match
     if match is not None and not result.from_store:
         cost += f", from “{_short(match.prompt)}” (similarity {match.similarity:.2f}, {match.tier})"
-    return line("done", f"{cost}.", detail=reason(result.plan.reason, result.plan.forecast))
+    return line("done", f"{cost}.", detail=result.plan.reason)
 
 
 def completing(step: Step, *, is_shown: bool) -> str:
