@@ -202,7 +202,9 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
     page.unload(on.leave)
     parts.key.delete_callback = registry.drop
 
-    look = {"inputs": [parts.key, parts.keep_seed, *fields], "outputs": parts.outlook, "concurrency_limit": 2, **quiet}
+    # One after the other: an answer for the form as it was must not arrive after the one for the form as it is.
+    in_turn = {"concurrency_id": "outlook", "concurrency_limit": 1}
+    look = {"inputs": [parts.key, parts.keep_seed, *fields], "outputs": parts.outlook, **in_turn, **quiet}
     told = parts.story.click(on.chapter, parts.key, parts.prompt, queue=False, **quiet)
     completing = {
         "fn": on.complete, "inputs": [parts.key, parts.complete], "outputs": everything,
