@@ -65,8 +65,10 @@ class BasisState:
 
     def coast(self, k: int) -> Tensor:
         """M_k + D^_k, [*x.shape] float32, without the correction."""
-        measured = tuple((self.sigmas[j], self.difference((j, velocity))) for j, velocity in self.fresh)
-        return self.mixture(k) + extrapolate(measured, self.sigmas[k], self.rung.slope_after(self.fresh[-1][0]))
+        slope = self.rung.slope_after(self.fresh[-1][0])
+        looked_at = self.fresh if slope else self.fresh[-1:]
+        measured = tuple((self.sigmas[j], self.difference((j, velocity))) for j, velocity in looked_at)
+        return self.mixture(k) + extrapolate(measured, self.sigmas[k], slope)
 
 
 class Basis:

@@ -8,7 +8,7 @@ taken is the one whose part outside the span of those taken points most along wh
 import torch
 from torch import Tensor
 
-MOST_MIXED = 6
+from trajflow.forecast import MOST_MIXED
 
 
 def choose_sources(fresh: Tensor, cached: Tensor, most: int = MOST_MIXED) -> tuple[int, ...]:
