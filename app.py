@@ -1,7 +1,10 @@
-"""Serve the app on the bundled model: `python app.py`."""
+"""Serve the app: `python app.py`. TRAJFLOW_MODEL names a model other than the bundled one: a hub id or a folder."""
+
+import os
 
 import trajflow
+from trajflow.engine import placed
 from trajflow.ui import launch
 
 if __name__ == "__main__":
-    launch(trajflow.load("tiny"))
+    launch(placed(lambda: trajflow.load(os.environ.get("TRAJFLOW_MODEL", "tiny"))))

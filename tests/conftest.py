@@ -20,10 +20,12 @@ from trajflow.base import (
     Defaults,
     Evaluation,
     Forecaster,
+    Level,
     Match,
     Model,
     Plan,
     Point,
+    Residual,
     Rung,
     Schedule,
     Step,
@@ -185,14 +187,19 @@ class GaussianMixture:
         sigmas = (3 * even / (1 + 2 * even)).float()
         return Schedule(torch.cat([sigmas, torch.zeros(1)]), sigmas * 1000)
 
-    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning) -> Evaluation:
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         self.calls += 1
         text = self.velocity(x, float(point.sigma), conditioning.prompt)
-        if conditioning.guidance <= 1:
-            return Evaluation(text, {"text": text}, rows=1)
-        negative = self.velocity(x, float(point.sigma), conditioning.negative_prompt)
-        guided = negative + conditioning.guidance * (text - negative)
-        return Evaluation(guided, {"negative": negative, "text": text}, rows=2)
+        branches = {"text": text}
+        guided = text
+        if conditioning.guidance > 1:
+            branches["negative"] = self.velocity(x, float(point.sigma), conditioning.negative_prompt)
+            guided = branches["negative"] + conditioning.guidance * (text - branches["negative"])
+        return Evaluation(guided, branches, len(branches), {} if keep is None else {keep: guided - x})
+
+    def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
+        """All of the velocity but x itself counts as made by blocks."""
+        return x + next(iter(residual.values()))
 
     def decode(self, x: Tensor) -> Image.Image:
         pixels = (x[0].permute(1, 2, 0).double() * 40 + 128).round().clamp(0, 255)
@@ -312,7 +319,7 @@ def make_profile() -> Callable[..., Profile]:
             first, later = make_forecaster(median_db, (-20.0,)), make_forecaster(median_db, (0.0, -20.0, 0.0))
             rung = Rung(even_nodes(steps, count), (0.0,) * count, (0.8,) * count, (first, *(later,) * (count - 1)))
             placements[count] = Placement(rung, make_forecaster(median_db, (-5.0, 0.0)))
-        return Profile(model, steps, placements, placements, {"by": "hand"})
+        return Profile(model, steps, placements, placements, made={"by": "hand"})
 
     return make
 

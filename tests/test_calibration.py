@@ -4,15 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from trajflow.assets import asset
-from trajflow.base import Model, Rung
+from trajflow.base import Forecast, Model, Rung
 from trajflow.calibration import (
     CORRECTION,
     FORMAT,
     PROFILE_FILE,
     REFERENCE_STEPS,
     SCALED_NODES,
+    Caching,
     Learned,
     Outcome,
     Placement,
@@ -25,6 +28,9 @@ from trajflow.calibration import (
 )
 from trajflow.errors import CacheError
 from trajflow.models.registry import load
+from trajflow.policies.aligned import Aligned
+from trajflow.policies.budcache import BudCache
+from trajflow.policies.tcc import Calibrated, Prior
 from trajflow.session import Session
 from trajflow.settings import LEAST_FIDELITY, MOST_FIDELITY
 
@@ -52,6 +58,61 @@ def test_a_profile_survives_its_file(tmp_path, profile) -> None:
     assert read_profile(path) == profile
     assert read_profile(path, profile.model) == profile
     assert [each.name for each in path.parent.iterdir()] == ["profile.json"]
+
+
+@pytest.fixture
+def alone(profile) -> Profile:
+    """With what was learned for runs without a source at 3 of 28 evaluations."""
+    mask = (0, 9, 20)
+    priors = {
+        k: {"velocity": Prior(torch.randn(2, 1, 3, 1, 1), torch.randn(1, 3, 1, 1))} for k in range(28) if k not in mask
+    }
+    policies = {
+        "budcache": BudCache(mask),
+        "aligned": Aligned(mask, (0.1, 0.2, 0.3, 0.4)),
+        "tcc": Calibrated(BudCache(mask, "velocity"), priors, 4),
+    }
+    return replace(profile, alone={3: Caching(policies, {"tcc": Forecast(30.0, 32.5, 35.0, 40.0)})})
+
+
+def test_policies_and_their_priors_survive_their_files(tmp_path, alone) -> None:
+    path = tmp_path / "profile.json"
+    write_profile(path, alone)
+    held = read_profile(path, alone.model)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["profile.json", "profile.safetensors"]
+    [(budget, caching)] = held.alone.items()
+    kept = alone.alone[3]
+    assert (budget, caching.forecasts, caching.best) == (3, kept.forecasts, "tcc")
+    assert {name: caching.policies[name] for name in ("budcache", "aligned")} == {
+        name: kept.policies[name] for name in ("budcache", "aligned")
+    }
+    read, written = caching.policies["tcc"], kept.policies["tcc"]
+    assert (read.policy, read.depth, set(read.priors)) == (written.policy, written.depth, set(written.priors))
+    for k, priors in written.priors.items():
+        assert torch.equal(read.priors[k]["velocity"].weights, priors["velocity"].weights)
+        assert torch.equal(read.priors[k]["velocity"].offset, priors["velocity"].offset)
+
+
+@pytest.mark.parametrize("harm", ["gone", "broken", "another's", "mask", "logits", "level"])
+def test_policies_that_do_not_fit_their_files_are_refused(tmp_path, alone, harm: str) -> None:
+    path, beside = tmp_path / "profile.json", tmp_path / "profile.safetensors"
+    write_profile(path, alone)
+    stored = json.loads(path.read_text())
+    policies = stored["alone"]["3"]["policies"]
+    if harm == "gone":
+        beside.unlink()
+    elif harm == "broken":
+        beside.write_bytes(beside.read_bytes()[:40])
+    elif harm == "another's":
+        save_file({"3/tcc/1/velocity/weights": torch.ones(1), "3/tcc/1/velocity/offset": torch.ones(1)}, beside)
+    elif harm == "mask":
+        policies["budcache"]["mask"] = [0, 9, 9]
+    elif harm == "logits":
+        policies["aligned"]["logits"] = [0.1]
+    else:
+        policies["budcache"]["level"] = "pixels"
+    path.write_text(json.dumps(stored))
+    refused(path)
 
 
 def refused(path: Path, model: str | None = None) -> str:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from trajflow.calibration import find_profile
+from trajflow.calibration import find_profile, write_profile
 from trajflow.cli import app
 from trajflow.models.registry import load
 
@@ -32,6 +32,13 @@ def test_help_names_the_commands():
         assert name in run("--help").output
     for command in (("ui",), ("generate",), ("bench", "frontier"), ("calibrate",), ("doctor",)):
         assert run(*command, "--help").exit_code == 0
+
+
+@pytest.mark.slow
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "trajflow.cli", "bench", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: python -m trajflow.cli bench ")
 
 
 def test_the_command_line_adds_no_heavy_import():
@@ -136,7 +143,8 @@ ROWS = [
 def calibrating(tmp_path, pairs):
     """The arguments of a calibration that is over soon."""
     (tmp_path / "others.csv").write_text("\n".join((PAIRS.splitlines()[0], *ROWS)) + "\n")
-    return ("calibrate", "--steps", 3, "--budgets", 2, "--placing", pairs, "--forecasting", tmp_path / "others.csv")
+    counts = ("--steps", 3, "--budgets", 2, "--nodes", 2)
+    return ("calibrate", *counts, "--placing", pairs, "--forecasting", tmp_path / "others.csv")
 
 
 @pytest.mark.slow
@@ -144,11 +152,26 @@ def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkey
     monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path / "home"))
     done = run(*calibrating)
     assert done.exit_code == 0, done.output
-    [path] = (tmp_path / "home" / "profiles").iterdir()
-    assert done.stdout.startswith(f"{path}: 1 budgets on 3 steps, ")
+    path, priors = sorted((tmp_path / "home" / "profiles").iterdir())
+    assert (path.suffix, priors.suffix, path.stem) == (".json", ".safetensors", priors.stem)
+    assert done.stdout.startswith(f"{path}: 1 placements, ")
+    assert "1 budgets, 4 masks judged, 2 of them run" in done.stdout
     profile = find_profile(load("tiny").identity())
     assert path.stem == profile.model
     assert (profile.steps, tuple(profile.single), tuple(profile.several)) == (3, (2,), (2,))
+    assert set(profile.alone[2].policies) == {"budcache", "aligned", "tcc"}
+    again = run(*calibrating, "--nodes", "", "--seed", 1)
+    assert again.exit_code == 0, again.output
+    assert find_profile(load("tiny").identity()).several == profile.several, "what is not asked for stays"
+
+
+def test_calibrate_leaves_another_models_profile_alone(tmp_path, calibrating, make_profile):
+    path = tmp_path / "profile.json"
+    write_profile(path, make_profile(3, {2: 30.0}, "another"))
+    before = path.read_bytes()
+    assert "was made for another model" in fails(*calibrating, "--out", path)
+    assert path.read_bytes() == before
+    assert "nothing to learn" in fails(*calibrating, "--budgets", "", "--nodes", "")
 
 
 def test_calibrations_that_cannot_be_are_one_sentence_and_exit_code_2(tmp_path, monkeypatch, calibrating):
@@ -175,7 +198,7 @@ def test_doctor_finds_this_installation_well():
 
 
 def test_doctor_reports_what_is_broken(monkeypatch):
-    monkeypatch.setattr("trajflow.cli.PACKAGES", ("torch", "no-such-package"))
+    monkeypatch.setattr("trajflow.cli.doctor.PACKAGES", ("torch", "no-such-package"))
     done = run("doctor")
     assert done.exit_code == 1
     assert "FAIL no-such-package" in done.stdout

@@ -27,6 +27,7 @@ LAYOUT = (
     ("sampler",),
     ("session",),
     ("engine",),
+    ("learning",),
     ("bench",),
     ("ui",),
     ("cli",),

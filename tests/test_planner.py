@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from trajflow.base import Forecast, Match, Plan, Schedule
-from trajflow.calibration import SCALED_NODES, Learned, Outcome, Profile
+from trajflow.calibration import SCALED_NODES, Caching, Learned, Outcome, Profile
 from trajflow.flow import even_nodes
 from trajflow.planner import FIDELITY, make_plan
+from trajflow.policies.budcache import BudCache
 from trajflow.settings import Settings
 from trajflow.strategies import STRATEGIES
 from trajflow.transitions import TRANSITIONS
@@ -71,7 +72,8 @@ def test_every_plan_can_be_run(plan_for, calibrated, steps: int, strategy: str, 
         assert strategy == "baseline" or budget is None or plan.budget <= budget
         assert all(len(rung.nodes) <= plan.budget for rung in plan.ladder)
         assert set(plan.sources) <= {match.key for match in matches}
-        assert plan.sources or plan.transition == "direct" or STRATEGIES[strategy].family == "shorter"
+        assert plan.sources or plan.transition == "direct" or STRATEGIES[strategy].family in ("shorter", "reuse")
+        assert (plan.policy is not None) == (plan.transition == "reuse")
         assert grid_steps == steps or not plan.sources, "sources fit the full grid only"
         if plan.transition == "basis":
             assert plan.nodes[0] == 0, "without a first evaluation there is no difference to carry"
@@ -100,7 +102,7 @@ def test_an_empty_session_runs_the_full_baseline_and_says_so(plan_for) -> None:
     assert "Nothing cached" in plan.reason
 
 
-@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "baseline"])
+@pytest.mark.parametrize("strategy", [n for n, s in STRATEGIES.items() if s.family not in ("full", "reuse")])
 def test_an_empty_session_with_a_budget_takes_fewer_steps_of_an_own_grid(plan_for, strategy: str) -> None:
     plan = plan_for(strategy, 6, ())
     shorter = STRATEGIES[strategy].family == "shorter"
@@ -271,3 +273,61 @@ def test_extrapolation_follows_the_line_through_the_last_two() -> None:
     torch.testing.assert_close(extrapolate(measured, 0.25, 0.5), torch.tensor([0.5 + 0.375]))
     assert torch.equal(extrapolate(measured, 0.25, 0.0), line[-1][1])
     assert torch.equal(extrapolate(measured[:1], 0.25, 1.0), line[0][1])
+
+
+def caching(budget: int, medians: dict[str, float]) -> Caching:
+    policies = {name: BudCache(even_nodes(STEPS, budget)) for name in ("budcache", "tcc") if name in medians}
+    return Caching(policies, {name: Forecast(m - 4, m - 2, m, m + 4) for name, m in medians.items()})
+
+
+@pytest.fixture
+def alone() -> Profile:
+    """A reuse policy is the best at 6 evaluations, a solver at 10."""
+    reusing = {"budcache": 36.0, "tcc": 40.0, "dpm++2m": 38.0}
+    return Profile("", STEPS, alone={6: caching(6, reusing), 10: caching(10, {"tcc": 44.0, "dpm++2m": 46.0})})
+
+
+def test_a_miss_with_a_budget_takes_what_was_found_best_at_it(plan_for, alone: Profile) -> None:
+    plan = plan_for("auto", 6, (), profile=alone)
+    assert (plan.transition, plan.policy, len(plan.nodes)) == ("reuse", alone.alone[6].policies["tcc"], 6)
+    assert plan.schedule.steps == STEPS, "on the model's own grid, so that it can be a source"
+    assert plan.forecast == alone.alone[6].forecasts["tcc"]
+    assert "6 of 28 evaluations" in plan.reason
+    solver = plan_for("auto", 10, (), profile=alone)
+    assert (solver.transition, solver.schedule.steps) == ("dpm++2m", 10)
+    assert solver.forecast == alone.alone[10].forecasts["dpm++2m"]
+
+
+def test_between_calibrated_budgets_the_one_below_is_spent(plan_for, alone: Profile) -> None:
+    plan = plan_for("auto", 8, (), profile=alone)
+    assert (plan.transition, plan.budget, len(plan.nodes)) == ("reuse", 6, 6)
+    assert plan_for("auto", 5, (), profile=alone).schedule.steps == 5, "below all of them there is only a shorter grid"
+
+
+def test_a_miss_with_a_fidelity_takes_the_cheapest_that_is_assured(plan_for, alone: Profile) -> None:
+    assert plan_for("auto", None, (), fidelity=37.0, profile=alone).budget == 6
+    assert plan_for("auto", None, (), fidelity=43.0, profile=alone).budget == 10
+    assert plan_for("auto", None, (), fidelity=50.0, profile=alone).budget == STEPS
+    assert plan_for("auto", None, (), profile=alone).budget == STEPS, "without being asked nothing is approximated"
+
+
+def test_what_was_calibrated_for_another_grid_is_not_used(plan_for, alone: Profile) -> None:
+    plan = plan_for("tcc", 6, (), steps=20, profile=alone)
+    assert plan.nodes == even_nodes(20, 6)
+    assert "nothing was calibrated" in plan.reason
+    assert plan_for("auto", 6, (), steps=20, profile=alone).transition == "direct"
+
+
+def test_reuse_ignores_what_is_cached(plan_for, alone: Profile) -> None:
+    for strategy in ("interval", "budcache", "tcc"):
+        plan = plan_for(strategy, 6, profile=alone)
+        assert (plan.transition, plan.sources) == ("reuse", ())
+    assert plan_for("interval", 6, profile=alone).nodes == (0, 5, 10, 15, 20, 25)
+
+
+def test_after_a_resume_only_the_budget_of_the_rest_is_computed(plan_for, alone: Profile) -> None:
+    plan = plan_for("resume-budcache", 3, profile=alone)
+    assert (plan.start_step, plan.sources, len(plan.nodes)) == (21, ("key 0",), 3)
+    assert plan.nodes[0] == 21
+    assert plan.policy == BudCache(plan.nodes)
+    assert len(plan_for("resume-budcache", 20, profile=alone).nodes) == 7, "no more than there are"

@@ -6,13 +6,16 @@ every tensor in them can be moved to the CPU.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from PIL.Image import Image
 from torch import Tensor
 
 StepKind = Literal["cached", "coasted", "computed", "reused"]
+Level = Literal["velocity", "stack", "blocks"]
+# What an evaluation leaves for later steps, by name: its velocity, or what the network's blocks made.
+Residual = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,15 @@ class Conditioning:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One guided velocity, in the dtype the scheduler is given, with the branches it was made from."""
+    """One guided velocity, in the dtype the scheduler is given, with the branches it was made from.
+
+    `residual` is what later steps may reuse, empty unless it was asked for; branches are kept apart in it.
+    """
 
     velocity: Tensor
     branches: Mapping[str, Tensor]
     rows: int
+    residual: Residual = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,11 @@ class Model(Protocol):
     def schedule(self, steps: int, shape: tuple[int, ...]) -> Schedule:
         """The pipeline's own grid of `steps` steps."""
 
-    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning) -> Evaluation:
-        """One guided velocity at x."""
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
+        """One guided velocity at x, the same bit for bit whether a residual of some level is kept or not."""
+
+    def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
+        """The guided velocity at x as far as it follows from the residual of another step and the fresh rest."""
 
     def decode(self, x: Tensor) -> Image:
         """Latents at sigma = 0 to an RGB picture."""
@@ -198,6 +208,29 @@ class Rung:
         return self.corrections[self.nodes.index(node)] if self.corrections else 0.0
 
 
+@runtime_checkable
+class StepPolicy(Protocol):
+    """Which steps of a run are computed, and what stands for the others: what earlier steps have left.
+
+    What is kept comes newest first. At level `velocity` the noise x_0 counts as the oldest velocity: v = noise - image,
+    as long as nothing is known of the image.
+    """
+
+    @property
+    def level(self) -> Level:
+        """What is kept."""
+
+    @property
+    def depth(self) -> int:
+        """Of how many steps."""
+
+    def decide(self, k: int, kept: tuple[Residual, ...]) -> Literal["compute", "reuse"]:
+        """What to do at step k. Nothing can be reused before something was kept."""
+
+    def restore(self, k: int, kept: tuple[Residual, ...]) -> Residual:
+        """What to put in the place of step k's own residual; `kept` is not empty."""
+
+
 @dataclass(frozen=True)
 class Sight:
     """What an evaluation at node k showed, each relative to |v|: what the mixture of sources leaves `unexplained`, the
@@ -217,7 +250,8 @@ class Plan:
     `Rung`); `sources` are entry keys, best first; `reason` is one sentence for the user.
 
     `ladder`, cheapest first, holds the ways a run may change to on seeing its evaluations, so as to reach `fidelity` dB
-    with never more than `budget` of them in all; empty when the nodes are settled. `forecast` is what was expected
+    with never more than `budget` of them in all; empty when the nodes are settled. `policy` decides the steps of a run
+    without sources, and `nodes` are then those it is expected to compute. `forecast` is what was expected
     before anything was evaluated, `shift_db` and `margin_db` what the session has learned to add to every forecast.
     """
 
@@ -234,6 +268,7 @@ class Plan:
     corrections: tuple[float, ...] = ()
     ladder: tuple[Rung, ...] = ()
     forecasters: tuple[Forecaster, ...] = ()
+    policy: StepPolicy | None = None
     fidelity: float | None = None
     forecast: Forecast | None = None
     shift_db: float = 0.0
@@ -355,6 +390,12 @@ class VelocityField(Protocol):
 
     def evaluate(self, x: Tensor, k: int) -> Tensor:
         """The guided velocity at x_k; costs one nfe."""
+
+    def evaluate_keeping(self, x: Tensor, k: int, level: Level) -> tuple[Tensor, Residual]:
+        """The guided velocity at x_k and what later steps may reuse of it; costs one nfe."""
+
+    def reuse(self, x: Tensor, k: int, residual: Residual) -> Tensor:
+        """The guided velocity at x_k as far as it follows from the residual of another step; costs no nfe."""
 
 
 class Transition(Protocol):

@@ -3,7 +3,7 @@
 Features at the first node are 1 and log10 of what the sources leave unexplained there; at a later node, besides these,
 log10 of the innovation and of what is left unexplained at that node (`Sight`). Before anything is evaluated: 1, log10
 of 1 - similarity of the nearest prompt, and log2 of the number of sources. The coefficients are fitted by quantile
-regression (Koenker and Bassett, 1978) in `bench/calibrate.py`.
+regression (Koenker and Bassett, 1978) in `learning/calibrate.py`.
 """
 
 import math

@@ -75,7 +75,7 @@ def search_nodes(
             current = moved
     best = min(losses, key=lambda nodes: (losses[nodes], nodes))
     for _ in range(rounds):
-        nearest = min(_neighbours(best, steps, fixed, rng), key=loss_of)
+        nearest = min(neighbours(best, steps, fixed, rng), key=loss_of)
         if loss_of(nearest) >= loss_of(best):
             break
         best = nearest
@@ -92,7 +92,8 @@ def _relocate(nodes: Nodes, steps: int, fixed: int, rng: np.random.Generator) ->
     return _replace(nodes, node, places[rng.integers(len(places))])
 
 
-def _neighbours(nodes: Nodes, steps: int, fixed: int, rng: np.random.Generator) -> list[Nodes]:
+def neighbours(nodes: Nodes, steps: int, fixed: int, rng: np.random.Generator) -> list[Nodes]:
+    """All relocations of one free step by at most 3, and two far jumps of each."""
     free = [k for k in range(fixed, steps) if k not in nodes]
     moved = []
     for node in nodes[fixed:]:

@@ -56,9 +56,8 @@ def settle(request: Request, defaults: Defaults) -> Settings:
         raise RequestError(f"compare must be True or False, got {request.compare!r}.")
     if not isinstance(request.refine, bool):
         raise RequestError(f"refine must be True or False, got {request.refine!r}.")
-    if request.refine and STRATEGIES[request.strategy].transition != "basis":
-        names = ", ".join(name for name, strategy in STRATEGIES.items() if strategy.transition == "basis")
-        raise RequestError(f"The strategy {request.strategy!r} cannot be refined. Choose one of: {names}.")
+    if request.refine and not STRATEGIES[request.strategy].is_anytime:
+        raise RequestError(f"The strategy {request.strategy!r} cannot be refined. Choose one of: {_anytime()}.")
     if request.refine and request.budget is not None:
         raise RequestError("A refined run goes on to the from-scratch picture: give no budget, and stop it early.")
     return Settings(
@@ -103,12 +102,15 @@ def _fidelity(request: Request) -> float | None:
     if not is_number or not LEAST_FIDELITY <= value <= MOST_FIDELITY:
         given = repr(value)[:20]
         raise RequestError(f"The fidelity is {given}. Choose from {LEAST_FIDELITY:g} to {MOST_FIDELITY:g} dB.")
-    if STRATEGIES[request.strategy].transition != "basis":
-        names = ", ".join(name for name, strategy in STRATEGIES.items() if strategy.transition == "basis")
-        raise RequestError(f"The strategy {request.strategy!r} cannot aim at a fidelity. Choose one of: {names}.")
+    if not STRATEGIES[request.strategy].is_anytime:
+        raise RequestError(f"The strategy {request.strategy!r} cannot aim at a fidelity. Choose one of: {_anytime()}.")
     if request.budget is not None:
         raise RequestError("Ask for a budget or for a fidelity, not for both: one decides the other.")
     return float(value)
+
+
+def _anytime() -> str:
+    return ", ".join(name for name, strategy in STRATEGIES.items() if strategy.is_anytime)
 
 
 def _side(name: str, value: Any, defaults: Defaults) -> int:

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from trajflow.bench.ablation import HeldGuidance, ablate, held_count, markdown, summarise, variants
-from trajflow.bench.pairs import Pair
 from trajflow.calibration import Profile
 from trajflow.field import Field
+from trajflow.learning.pairs import Pair
 
 PAIRS = (Pair("time", "a mountain", "a mountain dusk", 3, ("a lake", "a lake dusk")),)
 

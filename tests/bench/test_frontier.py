@@ -6,9 +6,9 @@ import pytest
 
 import trajflow
 from trajflow.bench.frontier import FromScratch, measure, runs
-from trajflow.bench.pairs import Pair
 from trajflow.bench.table import markdown, summarise, write_per_pair
 from trajflow.errors import RequestError
+from trajflow.learning.pairs import Pair
 
 STEPS = 6
 PAIRS = (

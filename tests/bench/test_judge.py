@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from trajflow.assets import asset
 from trajflow.bench.judge import load_judge
-from trajflow.bench.pairs import read_pairs
 from trajflow.errors import RequestError
+from trajflow.learning.pairs import read_pairs
 from trajflow.tiny.captions import HELDOUT_SCENES
 from trajflow.tiny.pairs import targets_of
 from trajflow.tiny.scenes import render

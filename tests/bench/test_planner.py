@@ -1,8 +1,8 @@
 import pytest
 
 from trajflow.base import Forecast
-from trajflow.bench.pairs import Pair
 from trajflow.bench.planner import Judged, judge_planner, markdown, summarise
+from trajflow.learning.pairs import Pair
 
 PAIR = Pair("time", "a mountain", "a mountain dusk", 3, ("a lake",))
 
@@ -23,6 +23,14 @@ def test_the_shares_and_their_exact_intervals() -> None:
     assert row["held_after"] == 1.0
     assert row["reached"] == 0.4, "36, 37, 38 and 45 reach 36 dB"
     assert (row["nfe_mean"], row["requests"], row["width_before_db"]) == (5.0, 10, 10.0)
+
+
+def test_the_worst_tenth_lies_between_the_two_lowest_of_ten() -> None:
+    """Linear between order statistics, the lowest at 0 and the highest at 1: 0.1 x 9 = 0.9 of the way from 20 to 31."""
+    [row] = summarise([judged("5 evaluations", measured) for measured in [20, 45, *range(31, 39)]])
+    assert row["psnr_db_p10"] == 29.9
+    [row] = summarise([judged("5 evaluations", 33.0)])
+    assert row["psnr_db_p10"] == 33.0
 
 
 def test_without_a_forecast_nothing_is_claimed() -> None:

@@ -1,6 +1,6 @@
 from trajflow.base import Cost, Metrics, Refinement
-from trajflow.bench.pairs import Pair
 from trajflow.bench.refinement import Refined, markdown, refine_pairs, summarise
+from trajflow.learning.pairs import Pair
 
 PAIR = Pair("time", "a mountain", "a mountain dusk", 3, ("a lake",))
 

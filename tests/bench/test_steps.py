@@ -8,11 +8,11 @@ import torch
 from typer.testing import CliRunner
 
 import trajflow
-from trajflow.bench.pairs import Pair
 from trajflow.bench.rivals import from_scratch, subset
 from trajflow.bench.steps import SOLVERS, make_batch, read_steps, search_steps, write_steps
 from trajflow.cli import app
 from trajflow.errors import RequestError
+from trajflow.learning.pairs import Pair
 
 PAIRS = (Pair("time", "a mountain", "a mountain at dusk", 3), Pair("time", "a forest", "a snowy forest", 4))
 

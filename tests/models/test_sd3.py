@@ -10,7 +10,7 @@ import torch
 from diffusers import DDPMPipeline, FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler, UNet2DModel
 
 import trajflow
-from trajflow.errors import ModelError
+from trajflow.errors import ModelError, RequestError
 from trajflow.models.registry import BUNDLED, SETTINGS_FILE, bundled_folder
 
 PROMPT, NEGATIVE = "a snowy mountain at dusk", "blurry, red"
@@ -124,7 +124,18 @@ def test_the_bundled_settings_are_the_defaults() -> None:
 DYNAMIC = {"use_dynamic_shifting": True, "base_image_seq_len": 16, "max_image_seq_len": 256, "base_shift": 0.3}
 
 
-@pytest.mark.parametrize("scheduler", [{"shift": 2.0}, {"shift": 1.0}, DYNAMIC], ids=["shift 2", "no shift", "dynamic"])
+GRIDS = {
+    "shift 2": {"shift": 2.0},
+    "no shift": {"shift": 1.0},
+    "dynamic": DYNAMIC,
+    "terminal": {**DYNAMIC, "shift_terminal": 0.02},
+    "karras": {"use_karras_sigmas": True},
+    "exponential": {"use_exponential_sigmas": True},
+    "beta": {"use_beta_sigmas": True},
+}
+
+
+@pytest.mark.parametrize("scheduler", GRIDS.values(), ids=list(GRIDS))
 @pytest.mark.parametrize("size", [(32, 32), (24, 40)])
 def test_the_schedule_is_the_one_the_stock_call_uses(
     make_pipeline, adapt, text_length, scheduler: dict, size: tuple[int, int]
@@ -141,6 +152,13 @@ def test_the_schedule_is_the_one_the_stock_call_uses(
     assert schedule.sigmas[-1] == 0
     again, _ = ours(flow, prompt=PROMPT, steps=5, height=size[0], width=size[1], guidance=2.0)
     assert torch.equal(again, latents)
+
+
+def test_a_grid_that_the_scheduler_cannot_make_is_refused(make_pipeline) -> None:
+    """Stock divides by zero, and draws a picture of NaN."""
+    session = trajflow.Session(trajflow.load(make_pipeline(**GRIDS["terminal"])))
+    with pytest.raises(RequestError, match="at least 2"):
+        session.generate(PROMPT, steps=1)
 
 
 def test_dynamic_shifting_depends_on_the_size(make_pipeline) -> None:

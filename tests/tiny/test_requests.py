@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from trajflow.bench.pairs import Pair, read_pairs, write_pairs
+from trajflow.learning.pairs import Pair, read_pairs, write_pairs
 from trajflow.tiny.pairs import KINDS
 from trajflow.tiny.requests import CACHED, FIRST_SEEDS, REQUESTS, draw_requests
 

@@ -63,9 +63,11 @@ def cached(run_plan, make_grid_plan, mixture) -> Callable[[str], tuple[Trajector
 
 
 def test_every_transition_has_a_case() -> None:
-    """But for those that only know shorter grids and no sources: `test_solvers.py` has them."""
-    shorter = {strategy.transition for strategy in STRATEGIES.values() if strategy.family == "shorter"} - {"direct"}
-    assert {transition for transition, _ in CASES.values()} == set(TRANSITIONS) - shorter
+    """But for those that know no sources: `test_solvers.py` has the solvers, `tests/policies` what reuses steps."""
+    alone = {"reuse"} | {strategy.transition for strategy in STRATEGIES.values() if strategy.family == "shorter"} - {
+        "direct"
+    }
+    assert {transition for transition, _ in CASES.values()} == set(TRANSITIONS) - alone
 
 
 @each_case

@@ -14,11 +14,11 @@ import numpy as np
 from torch import Tensor
 
 from trajflow.base import Conditioning, Evaluation, Model, Point, Rung, Step
-from trajflow.bench.calibrate import Library
-from trajflow.bench.pairs import Pair
-from trajflow.bench.placing import make_plan
 from trajflow.calibration import CORRECTION, Profile, find_profile
 from trajflow.flow import even_nodes, latents_at
+from trajflow.learning.calibrate import Library
+from trajflow.learning.pairs import Pair
+from trajflow.learning.placing import make_plan
 from trajflow.metrics import compare_images
 from trajflow.sampler import sample
 from trajflow.transitions.basis import Basis

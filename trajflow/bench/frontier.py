@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trajflow.base import Cost, Metrics, Model, Request, Result
-from trajflow.bench.pairs import Pair
 from trajflow.cache import Entry
 from trajflow.errors import RequestError
+from trajflow.learning.pairs import Pair
 from trajflow.metrics import compare_images
 from trajflow.session import Session
 from trajflow.settings import settle

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from scipy.stats import binomtest
 
 from trajflow.base import Forecast, Model, Result
 from trajflow.bench.frontier import ROOM_BYTES, FromScratch
-from trajflow.bench.pairs import Pair
+from trajflow.learning.pairs import Pair
 from trajflow.metrics import compare_images
 from trajflow.session import Session
 
@@ -67,7 +68,7 @@ def summarise(judged: Sequence[Judged]) -> list[dict[str, Any]]:
             "requests": len(group),
             "nfe_mean": round(statistics.fmean(each.nfe for each in group), 2),
             "psnr_db_median": round(statistics.median(psnr_db), 1),
-            "psnr_db_p10": round(statistics.quantiles(psnr_db, n=10)[0], 1) if len(group) > 1 else round(psnr_db[0], 1),
+            "psnr_db_p10": round(float(np.percentile(psnr_db, 10)), 1),
         }
         for name in ("before", "after"):
             told = [(getattr(each, name), each.psnr_db) for each in group if getattr(each, name) is not None]

@@ -9,7 +9,7 @@ import numpy as np
 
 from trajflow.base import Model, Refinement, Result
 from trajflow.bench.frontier import ROOM_BYTES, FromScratch
-from trajflow.bench.pairs import Pair
+from trajflow.learning.pairs import Pair
 from trajflow.session import Session
 
 

@@ -5,7 +5,6 @@ loses, to the method and not to its grid. Objective: mean squared error of the f
 prompts at once. Nothing of it has seen a held-out prompt.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from torch import Tensor
 
 from trajflow.assets import asset
 from trajflow.base import Conditioning, Model
-from trajflow.bench.pairs import Pair
 from trajflow.bench.rivals import solve, subset
 from trajflow.errors import RequestError
 from trajflow.field import Field
+from trajflow.learning.known import SharingModel, side_by_side
+from trajflow.learning.pairs import Pair
 from trajflow.search import Found, search_nodes
 from trajflow.strategies import STRATEGIES
 
@@ -38,35 +38,14 @@ class Batch:
     reference: Tensor
 
 
-class _SharedField(Field):
-    """A field that shares what was evaluated with other runs: grids with the same first steps meet the same states."""
-
-    def __init__(self, *arguments: Any, shared: dict[tuple[float, bytes], Tensor]) -> None:
-        super().__init__(*arguments)
-        self._shared = shared
-
-    def evaluate(self, x: Tensor, k: int) -> Tensor:
-        """v(x, sigma_k, c), from the shared store if it is there."""
-        state = float(self.schedule.sigmas[k]), hashlib.sha256(x.numpy().tobytes()).digest()
-        if state not in self._shared:
-            self._shared[state] = super().evaluate(x, k)
-        return self._shared[state]
-
-
 def make_batch(flow: Model, pairs: Sequence[Pair], steps: int) -> Batch:
     """The targets of `pairs` as one batch, each with its own seed, run from scratch with all `steps`."""
     shape = flow.latent_shape(flow.defaults.height, flow.defaults.width)
     each = [flow.encode(pair.target, "", flow.defaults.guidance) for pair in pairs]
-    conditioning = each[0] if len(each) == 1 else _side_by_side(each)
+    conditioning = side_by_side(each)
     noise = torch.cat([flow.noise(pair.seed, shape) for pair in pairs])
     field = Field(flow, conditioning, flow.schedule(steps, shape), noise, steps)
     return Batch(conditioning, noise, solve("direct", field))
-
-
-def _side_by_side(each: Sequence[Conditioning]) -> Conditioning:
-    """Rows of one kind stand together, the negative ones first, as an adapter lays them out for a single picture."""
-    tensors = {name: torch.stack([c.tensors[name] for c in each], dim=1).flatten(0, 1) for name in each[0].tensors}
-    return Conditioning("", "", each[0].guidance, tensors)
 
 
 def search_steps(
@@ -75,13 +54,13 @@ def search_steps(
     """Yield (solver, K, what was found) for every solver and K; K ascends, each search starts at even spacing."""
     schedule = flow.schedule(steps, flow.latent_shape(flow.defaults.height, flow.defaults.width))
     batch = make_batch(flow, pairs, steps)
+    sharing = SharingModel(flow)
     for solver in SOLVERS:
         for count in counts:
-            shared: dict[tuple[float, bytes], Tensor] = {}
 
-            def loss(nodes: tuple[int, ...], solver=solver, shared=shared) -> float:
+            def loss(nodes: tuple[int, ...], solver=solver) -> float:
                 grid = subset(schedule, nodes)
-                field = _SharedField(flow, batch.conditioning, grid, batch.noise, grid.steps, shared=shared)
+                field = Field(sharing, batch.conditioning, grid, batch.noise, grid.steps)
                 return float((solve(STRATEGIES[solver].transition, field) - batch.reference).square().mean())
 
             yield solver, count, search_nodes(steps, count, loss, iterations=iterations, rounds=rounds)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trajflow.bench.frontier import Measurement
-from trajflow.bench.pairs import ALL_KINDS
+from trajflow.learning.pairs import ALL_KINDS
 
 AUTO = "auto"
 Row = dict[str, Any]

@@ -1,6 +1,7 @@
 """Which adapter serves which pipeline, and where models come from: bundled, a folder, a hub id, or a pipeline."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,26 @@ if TYPE_CHECKING:
 
 BUNDLED = "tiny"
 SETTINGS_FILE = "trajflow.json"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+FAMILIES = "Stable Diffusion 3 and 3.5, FLUX.1, FLUX.2, Qwen-Image, Z-Image"
 
 
 def supported() -> dict[str, type]:
     """Adapter by pipeline class name."""
+    from trajflow.models.flux import FluxModel
+    from trajflow.models.flux2 import Flux2Model
+    from trajflow.models.qwen import QwenModel
     from trajflow.models.sd3 import SD3Model
+    from trajflow.models.zimage import ZImageModel
 
-    return {"StableDiffusion3Pipeline": SD3Model}
+    return {
+        "StableDiffusion3Pipeline": SD3Model,
+        "FluxPipeline": FluxModel,
+        "Flux2Pipeline": Flux2Model,
+        "Flux2KleinPipeline": Flux2Model,
+        "QwenImagePipeline": QwenModel,
+        "ZImagePipeline": ZImageModel,
+    }
 
 
 def bundled_folder() -> Path:
@@ -32,38 +46,120 @@ def bundled_folder() -> Path:
     return folder
 
 
-def wrap(pipeline: "DiffusionPipeline", name: str, settings: dict[str, Any] | None = None) -> Model:
-    """The adapter for a pipeline that is already loaded. Raises ModelError for a class that has none."""
-    kind = type(pipeline).__name__
-    adapters = supported()
+def adapter_for(kind: str, settings: Mapping[str, Any]) -> Any:
+    """The adapter of a pipeline class.
+
+    Raises ModelError for a class that has none, naming what is supported, and for a setting that it does not take.
+    """
+    adapters: dict[str, Any] = supported()
     if kind not in adapters:
-        raise ModelError(f"{kind} is not supported; supported pipelines: {', '.join(sorted(adapters))}")
-    return adapters[kind](pipeline, name, settings or {})
+        raise ModelError(f"{kind} is not supported. Supported are {FAMILIES}, as {', '.join(adapters)}.")
+    adapter = adapters[kind]
+    strange = sorted(set(settings) - set(adapter.takes))
+    if strange:
+        known = ", ".join(sorted(adapter.takes))
+        raise ModelError(f"{adapter.family} has no setting {strange[0]!r}. It takes: {known}.")
+    return adapter
 
 
-def load(source: "str | Path | DiffusionPipeline" = BUNDLED, *, device: str | None = None) -> Model:
+def wrap(pipeline: "DiffusionPipeline", name: str, settings: Mapping[str, Any] | None = None) -> Model:
+    """The adapter for a pipeline that is already loaded.
+
+    Raises ModelError for a class that has none, and for settings that it does not take.
+    """
+    adapter = adapter_for(type(pipeline).__name__, settings or {})
+    try:
+        return adapter(pipeline, name, settings or {})
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"A setting of {name} cannot be used: {error}.") from error
+
+
+def load(
+    source: "str | Path | DiffusionPipeline" = BUNDLED,
+    *,
+    revision: str | None = None,
+    device: str | None = None,
+    dtype: str | torch.dtype | None = None,
+    offload: bool = False,
+    compile: bool = False,
+    tiling: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> Model:
     """Load a model: "tiny" (bundled), a local diffusers folder, a hub id, or a diffusers pipeline.
 
-    Weights go to the GPU in bfloat16 when there is one, else to the CPU in float32; a given pipeline stays as it is.
+    revision: branch, tag or commit of a hub id. device: where it computes; the GPU when there is one. dtype: float32,
+    bfloat16 or float16; bfloat16 on a GPU unless said otherwise, float32 for the bundled model and on the CPU.
+    offload: keep each part of the pipeline on the CPU until it is needed. compile: compile the transformer at its first
+    use. tiling: decode large pictures in tiles. settings: the adapter's own (see its class), laid over those of
+    `trajflow.json` in the folder. A given pipeline stays as it is and takes only `settings`.
+
     Raises ModelError, in one sentence, when the model cannot be loaded or its pipeline class is not supported.
     """
     if not isinstance(source, str | Path):
-        return wrap(source, type(source).__name__)
+        if revision or device or dtype or offload or compile or tiling:
+            raise ModelError(
+                "A pipeline that is already loaded stays as it is: call pipe.to(), pipe.enable_model_cpu_offload(), "
+                "pipe.transformer.compile() or pipe.vae.enable_tiling() yourself."
+            )
+        return wrap(source, type(source).__name__, settings)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if dtype is None:
+        dtype = torch.float32 if device == "cpu" or source == BUNDLED else torch.bfloat16
+    where = str(bundled_folder()) if source == BUNDLED else str(source)
+    asked = {**_stored_settings(Path(where)), **(settings or {})}
+    pipeline = _read(where, str(source), revision, _dtype(dtype), asked)
+    pipeline.set_progress_bar_config(disable=True)
+    if offload:
+        pipeline.enable_model_cpu_offload(device=device)
+    else:
+        pipeline.to(device)
+    if tiling:
+        pipeline.vae.enable_tiling()
+    if compile:
+        pipeline.transformer.compile()
+    return wrap(pipeline, str(source), asked)
+
+
+def _read(
+    where: str, source: str, revision: str | None, dtype: torch.dtype, settings: Mapping[str, Any]
+) -> "DiffusionPipeline":
+    """The pipeline of a folder or hub id, on the CPU."""
     import diffusers
 
-    where = str(bundled_folder()) if source == BUNDLED else str(source)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.float32 if device == "cpu" or source == BUNDLED else torch.bfloat16
+    from trajflow.models.hub import explain, is_hub_id
+
+    is_folder = bool(where) and Path(where).is_dir()
+    if not is_folder and not is_hub_id(where):
+        raise ModelError(f"{source!r} could not be loaded: it is neither a folder nor a hub id such as owner/model.")
     try:
-        index = diffusers.DiffusionPipeline.load_config(where)
+        index = diffusers.DiffusionPipeline.load_config(where, revision=revision)
         kind = index.get("_class_name", "an unnamed pipeline")
-        if kind not in supported():
-            raise ModelError(f"{source} is a {kind}; supported pipelines: {', '.join(sorted(supported()))}")
+        adapter_for(kind, settings)
         absent = {name: None for name, part in index.items() if part in ([None, None], (None, None))}
-        pipeline = getattr(diffusers, kind).from_pretrained(where, dtype=dtype, **absent)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{source!r} could not be loaded as a diffusers model: {error}") from error
-    pipeline.set_progress_bar_config(disable=True)
-    settings_path = Path(where) / SETTINGS_FILE
-    settings = json.loads(settings_path.read_text()) if settings_path.exists() else {}
-    return wrap(pipeline.to(device), str(source), settings)
+        if settings.get("t5") is False:
+            absent |= {"text_encoder_3": None, "tokenizer_3": None}
+        return getattr(diffusers, kind).from_pretrained(where, revision=revision, dtype=dtype, **absent)
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        words = None if is_folder else explain(error, source, revision)
+        raise ModelError(
+            words or f"{source!r} could not be loaded as a diffusers model: {error}".rstrip(".") + "."
+        ) from error
+
+
+def _stored_settings(folder: Path) -> dict[str, Any]:
+    """What the folder's own file of settings says. Raises ModelError when it cannot be read."""
+    path = folder / SETTINGS_FILE
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{path} must hold one JSON object of settings: {error}.") from error
+
+
+def _dtype(given: str | torch.dtype) -> torch.dtype:
+    """A dtype by name or as it is. Raises ModelError for one that no model is run in."""
+    dtype = DTYPES.get(given) if isinstance(given, str) else given
+    if dtype is None or dtype not in DTYPES.values():
+        raise ModelError(f"The dtype is {given}. Choose one of: {', '.join(DTYPES)}.")
+    return dtype

@@ -4,51 +4,70 @@ Every call below is what `StableDiffusion3Pipeline.__call__` does between the pr
 that each velocity can be seen, counted and kept.
 """
 
-import copy
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline
-from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
+from diffusers import StableDiffusion3Pipeline
 from diffusers.utils.torch_utils import randn_tensor
 from PIL.Image import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from trajflow.base import Conditioning, Defaults, Evaluation, Point, Schedule
-from trajflow.errors import ModelError
+from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
+from trajflow.models.defaults import COMMON, check_whole, is_turbo, make_defaults
+from trajflow.models.grid import check_scheduler, read_grid, shift_for
+from trajflow.models.identity import Identity
+from trajflow.models.seam import Asking, Keeping, Replaying, Seam
+
+SEAM = Seam("pos_embed", ("transformer_blocks",), "norm_out", ("attn", "attn2", "ff", "ff_context"))
+
+SKIPPING = {
+    "skip_guidance_layers": None,
+    "skip_layer_guidance_scale": 2.8,
+    "skip_layer_guidance_start": 0.01,
+    "skip_layer_guidance_stop": 0.2,
+}
 
 
 class SD3Model:
     """A `StableDiffusion3Pipeline` as a velocity field.
 
-    `settings`: `max_sequence_length` of the T5 part of the text, default `steps` and `guidance`.
+    `settings`: those of `COMMON`, where `max_sequence_length` is that of the T5 part of the text; `t5`, False to load
+    the model without T5; those of `SKIPPING`, named as in the stock call, for skip-layer guidance, which evaluates
+    one more row, without the layers named, at the steps start N < k < stop N.
     """
 
+    family = "Stable Diffusion 3"
+    takes = (*COMMON, "t5", *SKIPPING)
+
     def __init__(self, pipeline: StableDiffusion3Pipeline, name: str, settings: Mapping[str, Any]) -> None:
-        scheduler = pipeline.scheduler
-        if type(scheduler) is not FlowMatchEulerDiscreteScheduler or scheduler.config.stochastic_sampling:
-            raise ModelError(
-                f"The pipeline's scheduler is {type(scheduler).__name__}; trajectories can be carried over only with a "
-                "deterministic FlowMatchEulerDiscreteScheduler. Set pipe.scheduler to one."
-            )
+        check_scheduler(pipeline)
+        check_whole(pipeline, ("transformer", "vae", "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"))
         self.name = name
         self._pipeline = pipeline
         self._text_length = int(settings.get("max_sequence_length", 256))
-        size = pipeline.default_sample_size * pipeline.vae_scale_factor
-        self.defaults = Defaults(
-            steps=int(settings.get("steps", 28)),
-            guidance=float(settings.get("guidance", 7.0)),
-            height=size,
-            width=size,
-            size_multiple=pipeline.vae_scale_factor * pipeline.patch_size,
-            largest_side=pipeline.transformer.config.pos_embed_max_size
-            * pipeline.patch_size
-            * pipeline.vae_scale_factor,
+        skipping = {**SKIPPING, **{key: value for key, value in settings.items() if key in SKIPPING}}
+        self._skipped, self._skip_scale, self._skip_start, self._skip_stop = skipping.values()
+        turbo = is_turbo(pipeline, name)
+        scale = pipeline.vae_scale_factor * pipeline.patch_size
+        self.defaults = make_defaults(
+            settings,
+            steps=4 if turbo else 28,
+            guidance=0.0 if turbo else 7.0,
+            side=pipeline.default_sample_size * pipeline.vae_scale_factor,
+            multiple=scale,
+            largest_side=pipeline.transformer.config.pos_embed_max_size * scale,
         )
-        self._identity: tuple[tuple, dict[str, Any]] | None = None
+        self._identity = Identity(
+            pipeline,
+            ("transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"),
+            ("tokenizer", "tokenizer_2", "tokenizer_3"),
+            {
+                "text_length": self._text_length,
+                "guidance": "classifier-free, negative row first, one batch",
+                **({"skipping": list(skipping.values())} if self._skipped else {}),
+            },
+        )
 
     @property
     def device(self) -> torch.device:
@@ -56,29 +75,8 @@ class SD3Model:
         return self._pipeline._execution_device
 
     def identity(self) -> Mapping[str, Any]:
-        """Everything that decides a picture: weights and configs of all parts, dtype, text length, batch layout.
-
-        Read anew whenever a parameter was replaced or written to, as loading a LoRA does.
-        """
-        pipeline = self._pipeline
-        encoders = (pipeline.text_encoder, pipeline.text_encoder_2, pipeline.text_encoder_3)
-        parts = [part for part in (pipeline.transformer, *encoders, pipeline.vae) if part is not None]
-        state = tuple((tensor.data_ptr(), tensor._version) for part in parts for tensor in part.parameters())
-        if self._identity is None or self._identity[0] != state:
-            tokenizers = (pipeline.tokenizer, pipeline.tokenizer_2, pipeline.tokenizer_3)
-            identity = {
-                "pipeline": type(pipeline).__name__,
-                "weights": [digest_weights(part) for part in parts],
-                "configs": [plain_config(part) for part in parts],
-                "vocabularies": [digest_vocabulary(each) for each in tokenizers if each is not None],
-                "dtype": str(pipeline.transformer.dtype),
-                "device": self.device.type,
-                "text_length": self._text_length,
-                "guidance": "classifier-free, negative row first, one batch",
-                "scheduler": plain_config(pipeline.scheduler),
-            }
-            self._identity = (state, identity)
-        return self._identity[1]
+        """Everything that decides a picture: weights and configs of all parts, dtype, text length, batch layout."""
+        return self._identity.read()
 
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """[1, C, H / f, W / f] for a picture of height x width pixels."""
@@ -88,6 +86,7 @@ class SD3Model:
     @torch.no_grad()
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """Token states [rows, T, D] and pooled vectors [rows, P]; two rows, the negative first, when guidance > 1."""
+        self._pipeline.maybe_free_model_hooks()
         states, negative_states, pooled, negative_pooled = self._pipeline.encode_prompt(
             prompt=prompt,
             prompt_2=None,
@@ -109,39 +108,55 @@ class SD3Model:
 
     def schedule(self, steps: int, shape: tuple[int, ...]) -> Schedule:
         """The pipeline's own grid, dynamic shifting included."""
-        scheduler = copy.deepcopy(self._pipeline.scheduler)
-        config = scheduler.config
-        extra = {}
-        if config.get("use_dynamic_shifting", None):
-            patch = self._pipeline.transformer.config.patch_size
-            extra["mu"] = calculate_shift(
-                (shape[-2] // patch) * (shape[-1] // patch),
-                config.get("base_image_seq_len", 256),
-                config.get("max_image_seq_len", 4096),
-                config.get("base_shift", 0.5),
-                config.get("max_shift", 1.16),
-            )
-        scheduler.set_timesteps(steps, device=self.device, **extra)
-        return Schedule(scheduler.sigmas, scheduler.timesteps)
+        scheduler, patch, mu = self._pipeline.scheduler, self._pipeline.transformer.config.patch_size, None
+        if scheduler.config.get("use_dynamic_shifting", None):
+            mu = shift_for(scheduler, (shape[-2] // patch) * (shape[-1] // patch), max_shift=1.16)
+        return read_grid(scheduler, self.device, steps=steps, mu=mu)
 
     @torch.no_grad()
-    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning) -> Evaluation:
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         """One guided velocity at x [1, C, H, W], with its branches."""
-        guided = conditioning.guidance > 1
-        rows = torch.cat([x] * 2) if guided else x
-        velocity = self._pipeline.transformer(
+        network = self._pipeline.transformer
+        asking = Asking(network) if keep is None else Keeping(network, SEAM, keep)
+        velocity, branches = self._guide(x, point, conditioning, asking)
+        return Evaluation(velocity, branches, len(branches), asking.residual)
+
+    @torch.no_grad()
+    def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
+        """The guided velocity at x [1, C, H, W] by the blocks' part of another step."""
+        return self._guide(x, point, conditioning, Replaying(self._pipeline.transformer, SEAM, residual))[0]
+
+    def _guide(
+        self, x: Tensor, point: Point, conditioning: Conditioning, asking: Asking
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        is_guided = conditioning.guidance > 1
+        rows = torch.cat([x] * 2) if is_guided else x
+        velocity = asking("rows")(
             hidden_states=rows,
             timestep=point.timestep.expand(rows.shape[0]),
             encoder_hidden_states=conditioning.tensors["states"],
             pooled_projections=conditioning.tensors["pooled"],
             return_dict=False,
         )[0]
-        if not guided:
-            return Evaluation(velocity, {"text": velocity}, rows=1)
+        if not is_guided:
+            return velocity, {"text": velocity}
         negative, text = velocity.chunk(2)
-        return Evaluation(
-            negative + conditioning.guidance * (text - negative), {"negative": negative, "text": text}, rows=2
-        )
+        guided = negative + conditioning.guidance * (text - negative)
+        branches = {"negative": negative, "text": text}
+        if not self._is_skipping(point) or not asking.knows("skipped"):
+            return guided, branches
+        skipped = asking("skipped")(
+            hidden_states=x,
+            timestep=point.timestep.expand(1),
+            encoder_hidden_states=conditioning.tensors["states"][1:],
+            pooled_projections=conditioning.tensors["pooled"][1:],
+            return_dict=False,
+            skip_layers=self._skipped,
+        )[0]
+        return guided + (text - skipped) * self._skip_scale, {**branches, "skipped": skipped}
+
+    def _is_skipping(self, point: Point) -> bool:
+        return bool(self._skipped) and point.steps * self._skip_start < point.k < point.steps * self._skip_stop
 
     @torch.no_grad()
     def decode(self, x: Tensor) -> Image:
@@ -150,29 +165,3 @@ class SD3Model:
         latents = (x / vae.config.scaling_factor) + vae.config.shift_factor
         pixels = vae.decode(latents, return_dict=False)[0]
         return self._pipeline.image_processor.postprocess(pixels, output_type="pil")[0]
-
-
-def digest_weights(module: nn.Module) -> str:
-    """A fingerprint of a module's tensors: names, shapes, dtypes, a hash over all bits, and up to 256 spread values."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(torch.hash_tensor(tensor).cpu().numpy().tobytes())
-        flat = tensor.flatten()
-        spread = flat[:: max(1, flat.numel() // 256)].to("cpu", torch.float64)
-        digest.update(spread.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def digest_vocabulary(tokenizer: Any) -> str:
-    """A fingerprint of what a tokenizer maps words to, and of where it cuts them off."""
-    vocabulary = sorted(tokenizer.get_vocab().items())
-    return hashlib.sha256(f"{tokenizer.model_max_length} {vocabulary}".encode()).hexdigest()
-
-
-def plain_config(part: Any) -> dict[str, Any]:
-    """A part's config as plain JSON, without what saving and loading changes."""
-    config = part.config if isinstance(part.config, Mapping) else part.config.to_dict()
-    passing = ("architectures", "dtype", "torch_dtype", "transformers_version")
-    kept = {key: value for key, value in sorted(config.items()) if key[0] != "_" and key not in passing}
-    return json.loads(json.dumps(kept, default=str))

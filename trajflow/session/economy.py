@@ -11,9 +11,15 @@ run computed in full is most useful where none is near. Neither number is settle
 decibels at every share tried, but fewer than as many plain steps on every picture did (`trajflow bench chains`).
 """
 
+from dataclasses import replace
+
 from torch import Tensor
 
-from trajflow.base import Trajectory
+from trajflow.base import Plan, Trajectory
+from trajflow.field import Field
+from trajflow.session.runner import Runner
+from trajflow.settings import Settings
+from trajflow.strategies import STRATEGIES
 
 FAR = 0.8
 MOST_FULL = 0.2
@@ -29,3 +35,40 @@ def distance_to(fresh: Tensor, sources: tuple[Trajectory, ...]) -> float:
 def deserves_full(distance: float, full: int, total: int) -> bool:
     """Whether to compute a run in full, when `full` of the `total` runs so far were."""
     return distance > FAR and full + 1 <= MOST_FULL * (total + 1)
+
+
+def may_be_full(settings: Settings, plan: Plan) -> bool:
+    """Whether the plan leaves it open how much of the run to compute: it carries the run over, in part."""
+    return STRATEGIES[settings.strategy].family == "transport" and plan.budget < settings.steps
+
+
+class Economy:
+    """Decides for the runs of one session, and counts them."""
+
+    def __init__(self) -> None:
+        self._full = self._total = 0
+
+    def count(self, is_full: bool) -> None:
+        """One more run, computed in full or not."""
+        self._full, self._total = self._full + is_full, self._total + 1
+
+    def decide(
+        self, runner: Runner, settings: Settings, plan: Plan, sources: tuple[Trajectory, ...]
+    ) -> tuple[Plan, tuple[Trajectory, ...], Field]:
+        """The plan to follow after the first evaluation, its sources, and the field that knows that evaluation."""
+        full = replace(runner.full_plan(settings), strategy=settings.strategy)
+        field = runner.field(settings, full.schedule, settings.steps)
+        if not sources:
+            reason = (
+                f"Nothing cached fits: all {settings.steps} steps are computed, and later requests start from here."
+            )
+            return replace(full, reason=reason), (), field
+        distance = distance_to(runner.probe(field), sources)
+        if deserves_full(distance, self._full, self._total):
+            reason = (
+                f"Far from all that is cached (the first velocity differs by {distance:.0%}): all {settings.steps} "
+                "steps are computed, because later requests will start from here."
+            )
+            return replace(full, reason=reason), (), field
+        field.budget = plan.budget
+        return plan, sources, field

@@ -1,8 +1,17 @@
 """What a request would do, known before it runs."""
 
+import statistics
 from dataclasses import dataclass
 
-from trajflow.base import Forecast
+from trajflow.base import Forecast, Plan, Request
+from trajflow.cache import Ingredients
+from trajflow.cache.fingerprint import differences
+from trajflow.session.economy import may_be_full
+from trajflow.session.refine import foresee
+from trajflow.session.runner import Runner
+from trajflow.session.shelf import Shelf
+from trajflow.settings import Settings
+from trajflow.strategies import STRATEGIES
 
 
 @dataclass(frozen=True)
@@ -17,3 +26,36 @@ class Outlook:
     seconds: float | None
     reason: str
     forecast: Forecast | None
+
+
+def foretell(runner: Runner, shelf: Shelf, request: Request, settings: Settings, *, is_economy: bool) -> Outlook:
+    """What `answer` would do: the plan is made, and nothing is run."""
+    ingredients = runner.ingredients(settings)
+    if shelf.exact(settings, ingredients):
+        return Outlook("", 0, 0.0, "This very picture is stored; it is shown at once.", None)
+    plan = runner.plan(settings, shelf.matches(settings, ingredients))
+    nfe, reason = plan.budget, plan.reason
+    if request.refine:
+        nfe = foresee(shelf, settings, ingredients)
+        reason = f"A first picture after at most 3 evaluations, refined up to the from-scratch picture after {nfe}."
+    elif is_economy and may_be_full(settings, plan):
+        nfe = settings.steps
+        reason = f"{reason} If nothing computed in full is near, all {nfe} steps are computed."
+    is_full = request.refine or plan.schedule.steps == settings.steps == plan.budget
+    evaluations = nfe + (settings.steps if request.compare and not is_full else 0)
+    timed = runner.step_seconds
+    seconds = statistics.median(timed) * evaluations if timed else None
+    warning = _warning(shelf, settings, ingredients, plan)
+    return Outlook(warning, nfe, seconds, reason, None if request.refine else plan.forecast)
+
+
+def _warning(shelf: Shelf, settings: Settings, ingredients: Ingredients, plan: Plan) -> str:
+    """What changed since the last picture, where that is why nothing cached can be used; else nothing."""
+    latest = next(iter(shelf.entries()), None)
+    changed = differences(latest.ingredients, ingredients) if latest else ()
+    if not changed or plan.sources or STRATEGIES[settings.strategy].family not in ("switch", "transport"):
+        return ""
+    return (
+        f"Changed since the last picture: {', '.join(changed)}. "
+        "Nothing cached can be used, so this starts from scratch."
+    )

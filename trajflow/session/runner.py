@@ -1,7 +1,6 @@
 """The work of one session on its model: conditioning, fields, sampled runs, and the count of every evaluation."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -30,9 +29,8 @@ from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profil
 from trajflow.errors import Cancelled
 from trajflow.field import Field
 from trajflow.planner import make_plan
-from trajflow.sampler import sample
+from trajflow.sampler import Made, make
 from trajflow.settings import Settings
-from trajflow.transitions import TRANSITIONS
 
 REMEMBERED_PROMPTS = 32
 TIMED_STEPS = 32
@@ -152,15 +150,16 @@ class Runner:
         Raises Cancelled at the next step once `stopped` is set.
         """
         before, paid = field.cost, field.nfe
-        seconds, angles, latents = 0.0, {}, field.noise
+        seconds, angles = 0.0, {}
         forecast: Forecast | None = None
         sights: list[Sight] = []
+        events = make(self.flow, plan, sources, field, settings.prompt)
         try:
-            for event in sample(TRANSITIONS[plan.transition], sources, plan, field, settings.prompt):
-                if isinstance(event, Trajectory):
-                    trajectory = event
+            for event in events:
+                if isinstance(event, Made):
+                    made = event
                     break
-                seconds, latents = seconds + event.seconds, event.latents
+                seconds += event.seconds
                 forecast = event.forecast or forecast
                 sights += [event.sight] if event.sight is not None else []
                 if event.nfe > paid:
@@ -174,12 +173,8 @@ class Runner:
                 if self.stopped.is_set():
                     raise Cancelled("Stopped. What was unfinished is not kept.")
         finally:
+            events.close()
             self.spent = replace(self.spent, waited=self.spent.waited + (field.cost - before))
-        image, decode_seconds = self.decode(latents)
-        return Run(image, trajectory, field.cost, seconds, decode_seconds, angles, forecast, tuple(sights))
-
-    def decode(self, latents: Tensor) -> tuple[Image, float]:
-        """The picture, and the seconds that took."""
-        began = time.perf_counter()
-        image = self.flow.decode(latents)
-        return image, time.perf_counter() - began
+        return Run(
+            made.image, made.trajectory, field.cost, seconds, made.decode_seconds, angles, forecast, tuple(sights)
+        )

@@ -1,37 +1,30 @@
-"""One user's session: embed, look up, plan, sample, decode, measure, remember; and complete what coasted."""
+"""One user's session: it answers requests, remembers what was made, and completes runs when asked to, or when idle."""
 
-import itertools
 import json
 import logging
-import statistics
-import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Literal
 
 from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import Cost, Model, Plan, Request, Result, Spent, Step, Trajectory
-from trajflow.cache import Entry, Ingredients
-from trajflow.cache.entry import new_key
-from trajflow.cache.fingerprint import differences
+from trajflow.base import Model, Request, Result, Spent, Step
+from trajflow.cache import Entry
 from trajflow.cache.tiers import tier_of
 from trajflow.calibration import Learned, Profile
-from trajflow.errors import Cancelled, NumericalError, RequestError
-from trajflow.field import Field
-from trajflow.metrics import PhaseClock, compare_images
+from trajflow.errors import Cancelled, RequestError
 from trajflow.metrics.path import path_diagnostics
-from trajflow.session.complete import complete, from_scratch
-from trajflow.session.economy import deserves_full, distance_to
+from trajflow.session.answer import answer
+from trajflow.session.complete import complete
+from trajflow.session.economy import Economy
 from trajflow.session.idle import IdleWorker
-from trajflow.session.outlook import Outlook
-from trajflow.session.refine import foresee, refine
+from trajflow.session.outlook import Outlook, foretell
 from trajflow.session.runner import Runner
 from trajflow.session.shelf import Shelf
-from trajflow.settings import Settings, settle
-from trajflow.strategies import STRATEGIES
+from trajflow.session.turns import Turns
+from trajflow.settings import settle
 
 logger = logging.getLogger(__name__)
 Mode = Literal["manual", "interactive", "economy"]
@@ -69,12 +62,9 @@ class Session:
         self.mode = mode
         self._runner = Runner(flow, tiers, profile)
         self._shelf = Shelf(cache_bytes, tiers)
-        self._running = threading.Lock()
-        self._turns = itertools.count(1)
-        self._turn = 0
-        self._pending: set[int] = set()
+        self._turns = Turns()
+        self._economy = Economy() if mode == "economy" else None
         self._hopeless: set[str] = set()
-        self._made = self._made_full = 0
         self._worker = IdleWorker(self._use_idle_time) if mode == "interactive" else None
 
     def __enter__(self) -> "Session":
@@ -134,9 +124,9 @@ class Session:
         """
         request = Request(prompt, **options)
         settings = settle(request, self.flow.defaults)
-        with self._called(), self._running:
+        with self._called(), self._turns.model:
             self._runner.stopped.clear()
-            yield from self._run(request, settings)
+            yield from answer(self._runner, self._shelf, self._economy, request, settings)
 
     def complete(self, key: str | None = None) -> Iterator[Step | Result]:
         """Compute the run of an entry in full, the newest that needs it by default: yield each `Step`, then its
@@ -152,7 +142,7 @@ class Session:
             raise RequestError("That picture is no longer kept, so it cannot be completed.")
         if entry is not None:
             with self._called() as turn:
-                yield from complete(self._runner, self._shelf, entry, lambda: self._spare(turn))
+                yield from complete(self._runner, self._shelf, entry, lambda: self._turns.spare(turn))
 
     def unfinished(self) -> tuple[Entry, ...]:
         """The requests whose from-scratch picture is not known yet, newest first."""
@@ -187,30 +177,7 @@ class Session:
         """What the request would do, without running it; takes milliseconds. Raises RequestError as `generate` does."""
         request = Request(prompt, **options)
         settings = settle(request, self.flow.defaults)
-        ingredients = self._runner.ingredients(settings)
-        if self._shelf.exact(settings, ingredients):
-            return Outlook("", 0, 0.0, "This very picture is stored; it is shown at once.", None)
-        plan = self._runner.plan(settings, self._shelf.matches(settings, ingredients))
-        latest = next(iter(self.entries()), None)
-        warning = ""
-        changed = differences(latest.ingredients, ingredients) if latest else ()
-        if changed and not plan.sources and STRATEGIES[settings.strategy].family in ("switch", "transport"):
-            warning = (
-                f"Changed since the last picture: {', '.join(changed)}. "
-                "Nothing cached can be used, so this starts from scratch."
-            )
-        nfe, reason = plan.budget, plan.reason
-        if request.refine:
-            nfe = foresee(self._shelf, settings, ingredients)
-            reason = f"A first picture after at most 3 evaluations, refined up to the from-scratch picture after {nfe}."
-        elif self._may_be_full(settings, plan):
-            nfe = settings.steps
-            reason = f"{reason} If nothing computed in full is near, all {nfe} steps are computed."
-        is_full = request.refine or plan.schedule.steps == settings.steps == plan.budget
-        evaluations = nfe + (settings.steps if request.compare and not is_full else 0)
-        timed = self._runner.step_seconds
-        seconds = statistics.median(timed) * evaluations if timed else None
-        return Outlook(warning, nfe, seconds, reason, None if request.refine else plan.forecast)
+        return foretell(self._runner, self._shelf, request, settings, is_economy=self._economy is not None)
 
     def diagnose(self, key: str) -> Mapping[str, float]:
         """Diagnostics of an entry's path, beside its sources and, where it is held, the from-scratch run of its prompt.
@@ -263,7 +230,7 @@ class Session:
         A picture that is finished, and only its comparison or refinement is not, is kept.
         """
         self._runner.stopped.set()
-        self._turn = next(self._turns)
+        self._turns.pass_on()
 
     def close(self) -> None:
         """Stop what runs, and end the thread of an interactive session: requests still work, nothing follows them."""
@@ -273,36 +240,22 @@ class Session:
 
     @contextmanager
     def _called(self) -> Iterator[int]:
-        """A caller is served, or waits to be: completions under way give way, and the idle thread keeps off."""
-        ticket = next(self._turns)
-        self._pending.add(ticket)
-        # The idle thread reads the turn before it looks for callers: one of the two tells it.
-        self._turn = ticket
+        """A caller's turn; after it the idle thread looks for work."""
         try:
-            yield ticket
+            with self._turns.called() as turn:
+                yield turn
         finally:
-            self._pending.discard(ticket)
             if self._worker is not None:
                 self._worker.ring()
 
-    @contextmanager
-    def _spare(self, turn: int) -> Iterator[None]:
-        """The model, for one step of a completion that began in that turn; Cancelled once there has been another."""
-        if self._turn == turn:
-            with self._running:
-                if self._turn == turn:
-                    yield
-                    return
-        raise Cancelled("Gave way. What has been computed is kept, and the next completion goes on from it.")
-
     def _use_idle_time(self) -> None:
         """Complete one run after the other, newest first, until somebody calls."""
-        turn = self._turn
-        while not self._pending and (
+        turn = self._turns.now
+        while not self._turns.is_called and (
             entry := next((e for e in self.unfinished() if e.key not in self._hopeless), None)
         ):
             try:
-                for _ in complete(self._runner, self._shelf, entry, lambda: self._spare(turn)):
+                for _ in complete(self._runner, self._shelf, entry, lambda: self._turns.spare(turn)):
                     pass
             except Cancelled:
                 return
@@ -311,129 +264,3 @@ class Session:
                 logger.exception("a run could not be completed in the background")
             held = {entry.key for entry in self.unfinished()}
             self._hopeless = (self._hopeless | {entry.key}) & held
-
-    def _run(self, request: Request, settings: Settings) -> Iterator[Step | Result]:
-        clock = PhaseClock()
-        with clock("embed"):
-            self._runner.conditioning(settings)
-        with clock("lookup"):
-            ingredients = self._runner.ingredients(settings)
-            stored = self._shelf.exact(settings, ingredients)
-            if stored and request.refine and not stored.is_true:
-                stored = None
-            matches = () if stored or request.refine else self._shelf.matches(settings, ingredients)
-        if stored:
-            result = _repeat(stored, request, clock)
-            if request.compare:
-                full = from_scratch(stored) if stored.is_true else None
-                result = yield from self._compare(result, full, settings, ingredients)
-            yield result
-            return
-        if request.refine:
-            yield from refine(self._runner, self._shelf, request, settings, ingredients, clock.seconds)
-            return
-        with clock("plan"):
-            plan = self._runner.plan(settings, matches)
-            sources = tuple(self._shelf.source(key) for key in plan.sources)
-            field = self._runner.field(settings, plan.schedule, plan.budget)
-            if self._may_be_full(settings, plan):
-                plan, sources, field = self._economise(settings, plan, sources)
-        run = yield from self._runner.sample(plan, sources, field, settings, "cached")
-        seconds = {**clock.seconds, "sample": run.seconds, "decode": run.decode_seconds}
-        key = new_key()
-        result = Result(
-            request,
-            run.image,
-            plan,
-            run.cost,
-            seconds,
-            run.trajectory.kinds,
-            run.angles,
-            key,
-            forecast=run.forecast,
-            sights=run.sights,
-        )
-        trajectory = run.trajectory if plan.schedule.steps == settings.steps else None
-        self._made, self._made_full = self._made + 1, self._made_full + (run.cost.nfe == settings.steps)
-        result = self._shelf.keep(ingredients, result, trajectory)
-        if request.compare:
-            full = result if trajectory is not None and trajectory.is_true else None
-            try:
-                result = yield from self._compare(result, full, settings, ingredients)
-            except NumericalError:
-                self._shelf.forget(result.key)
-                raise
-            self._runner.learn(result)
-            if result.key:
-                self._shelf.keep(ingredients, result, trajectory)
-        yield result
-
-    def _may_be_full(self, settings: Settings, plan: Plan) -> bool:
-        """Whether it is for economy to decide how much of this run to compute."""
-        is_carried = STRATEGIES[settings.strategy].family == "transport" and plan.budget < settings.steps
-        return self.mode == "economy" and is_carried
-
-    def _economise(
-        self, settings: Settings, plan: Plan, sources: tuple[Trajectory, ...]
-    ) -> tuple[Plan, tuple[Trajectory, ...], Field]:
-        """The plan to follow after the first evaluation, which the field then knows."""
-        full = replace(self._runner.full_plan(settings), strategy=settings.strategy)
-        field = self._runner.field(settings, full.schedule, settings.steps)
-        if not sources:
-            reason = (
-                f"Nothing cached fits: all {settings.steps} steps are computed, and later requests start from here."
-            )
-            return replace(full, reason=reason), (), field
-        distance = distance_to(self._runner.probe(field), sources)
-        if deserves_full(distance, self._made_full, self._made):
-            reason = (
-                f"Far from all that is cached (the first velocity differs by {distance:.0%}): all {settings.steps} "
-                "steps are computed, because later requests will start from here."
-            )
-            return replace(full, reason=reason), (), field
-        field.budget = plan.budget
-        return plan, sources, field
-
-    def _compare(
-        self, result: Result, full: Result | None, settings: Settings, ingredients: Ingredients
-    ) -> Generator[Step, None, Result]:
-        """The result beside its from-scratch picture: that of `full`, a stored one, or one made and stored now."""
-        if full is None and (entry := self._shelf.true_run(settings.prompt, ingredients)):
-            full = from_scratch(entry)
-        if full is None:
-            plan = self._runner.full_plan(settings)
-            field = self._runner.field(settings, plan.schedule, plan.budget)
-            run = yield from self._runner.sample(plan, (), field, settings, "baseline")
-            seconds = {"embed": result.seconds["embed"], "sample": run.seconds, "decode": run.decode_seconds}
-            request = replace(result.request, strategy="baseline", budget=None, fidelity=None, compare=False)
-            full = Result(request, run.image, plan, run.cost, seconds, run.trajectory.kinds, {}, new_key())
-            if self._shelf.keep(ingredients, full, run.trajectory).key:
-                self._shelf.accompany(result.key, full.key)
-        return replace(
-            result,
-            metrics=compare_images(result.image, full.image),
-            baseline=full.image,
-            baseline_cost=full.cost,
-            baseline_seconds=full.seconds,
-        )
-
-
-def _repeat(stored: Entry, request: Request, clock: PhaseClock) -> Result:
-    """The stored result of the same run, at no cost."""
-    result, steps, image = stored.result, stored.result.plan.schedule.steps, stored.result.image
-    reason = "This very request was answered before: its picture is shown from the store."
-    if stored.is_true:
-        assert stored.trajectory is not None
-        steps, image = stored.trajectory.schedule.steps, from_scratch(stored).image
-        reason = f"This very picture was made before with all {steps} steps computed: it is shown from the store."
-    return Result(
-        request,
-        image,
-        replace(result.plan, reason=reason, nodes=(), budget=0),
-        Cost(0, 0),
-        dict(clock.seconds),
-        tuple("cached" for _ in range(steps)),
-        {},
-        stored.key,
-        from_store=True,
-    )

@@ -20,7 +20,7 @@ from trajflow.settings import Settings
 from trajflow.strategies import STRATEGIES
 
 # Transitions whose computed steps are the network's own velocities, at states the run itself stepped to.
-PLAIN_TRANSITIONS = ("direct", "basis")
+PLAIN_TRANSITIONS = ("direct", "basis", "reuse")
 
 
 class Shelf:

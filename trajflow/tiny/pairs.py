@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trajflow.bench.pairs import Pair, write_pairs
 from trajflow.errors import RequestError
+from trajflow.learning.pairs import Pair, write_pairs
 from trajflow.tiny.captions import FILLERS, HELDOUT_SCENES, PRAISE, TRAIN_SCENES, caption
 from trajflow.tiny.scenes import ALL_SCENES, FOREGROUNDS, SUBJECTS, TIMES, WEATHERS, Scene
 

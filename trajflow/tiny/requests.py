@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trajflow.bench.pairs import Pair, write_pairs
+from trajflow.learning.pairs import Pair, write_pairs
 from trajflow.tiny.pairs import KINDS, SPLITS, VALUES, edited, plain_caption, texts
 from trajflow.tiny.scenes import Scene
 

@@ -9,6 +9,7 @@ from trajflow.transitions.dpm import DPMSolver
 from trajflow.transitions.kalman import Kalman
 from trajflow.transitions.mpc import Mpc
 from trajflow.transitions.multiple_shooting import MultipleShooting
+from trajflow.transitions.reuse import Reuse
 from trajflow.transitions.shooting import Shooting
 from trajflow.transitions.shooting_mpc import ShootingMpc
 from trajflow.transitions.softenings import Softening, by_derivative, by_flow, by_uncertainty
@@ -21,6 +22,7 @@ TRANSITIONS: dict[str, Transition] = {
     "ab2": AdamsBashforth(),
     "dpm++2m": DPMSolver(),
     "unipc": UniPC(),
+    "reuse": Reuse(),
     "shooting": Shooting(),
     "multiple-shooting": MultipleShooting(),
     "mpc": Mpc(),

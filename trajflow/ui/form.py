@@ -51,7 +51,7 @@ def options(form: tuple[Any, ...]) -> dict[str, Any]:
 def aims(strategy: Any) -> bool:
     """Whether a strategy can be asked for a fidelity."""
     known = STRATEGIES.get(strategy) if isinstance(strategy, str) else None
-    return known is not None and known.transition == "basis"
+    return known is not None and known.is_anytime
 
 
 def asked(request: Request) -> str:

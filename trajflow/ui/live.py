@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from PIL.Image import Image
 
 from trajflow.base import Result, Step, StepKind
+from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import pictures, words
 
@@ -53,9 +54,10 @@ class Live:
         return edge or time.monotonic() >= self.next_drawing
 
     def decode(self, session: Session) -> None:
-        """Turn the newest previews into pictures."""
+        """Turn the newest previews into pictures; not those of a model that is elsewhere."""
         began = time.monotonic()
-        for phase, step in self._latest.items() if self.best is None else ():
+        is_shown = self.best is None and not isinstance(session.flow, RemoteModel)
+        for phase, step in self._latest.items() if is_shown else ():
             image = session.decode(step.preview)
             if phase == "baseline":
                 self.baseline = image

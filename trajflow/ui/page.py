@@ -8,7 +8,8 @@ import gradio as gr
 from trajflow import STRATEGIES
 from trajflow.assets import asset
 from trajflow.base import Model
-from trajflow.ui import form, history, pictures, words
+from trajflow.sampler import RemoteModel
+from trajflow.ui import api, form, history, pictures, words
 from trajflow.ui.handlers import Handlers
 from trajflow.ui.parts import Parts
 from trajflow.ui.registry import Registry
@@ -47,6 +48,7 @@ def make_page(flow: Model, registry: Registry) -> gr.Blocks:
     with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
         parts = lay_out(flow, examples)
         _wire(page, parts, Handlers(flow, registry, Views(flow, parts), examples["story"]), registry)
+        api.add(flow, registry, parts.key)
     return page
 
 
@@ -144,9 +146,11 @@ def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
             list(STRATEGIES), value="auto", label="Strategy", min_width=160, elem_id="tf-strategy", filterable=False
         )
     with gr.Row(equal_height=True):
+        # A GPU that is lent by the call costs its user quota: nothing is computed there that was not asked for.
+        is_idle_free = not isinstance(flow, RemoteModel)
         made["complete"] = gr.Checkbox(
-            True, label="Complete pictures while I look", elem_id="tf-complete", min_width=240,
-            info="In the background: measures the picture and makes the next edit better.",
+            is_idle_free, visible=is_idle_free, label="Complete pictures while I look", elem_id="tf-complete",
+            info="In the background: measures the picture and makes the next edit better.", min_width=240,
         )  # fmt: skip
         made["compare"] = gr.Checkbox(
             False, label="Compare at once", info="Also runs every step, and waits for it.", min_width=240,

@@ -14,10 +14,10 @@ from torch import Tensor
 from trajflow.assets import asset
 from trajflow.base import Conditioning, Metrics, Model, Result, Schedule, Trajectory
 from trajflow.bench.judge import Judge, load_judge
-from trajflow.bench.pairs import Pair, read_pairs
 from trajflow.bench.steps import Steps, read_steps
 from trajflow.cache import Entry
 from trajflow.flow import latents_at
+from trajflow.learning.pairs import Pair, read_pairs
 from trajflow.metrics import compare_images
 from trajflow.models.registry import SETTINGS_FILE, bundled_folder, wrap
 from trajflow.session import Session

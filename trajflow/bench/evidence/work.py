@@ -11,7 +11,7 @@ from transformers.utils import logging as transformers_logging
 from trajflow.base import Defaults
 from trajflow.bench.evidence import contest, overheads, state, switching
 from trajflow.bench.evidence.bench import Bench, Edit, Scale
-from trajflow.bench.pairs import Pair
+from trajflow.learning.pairs import Pair
 
 Rows = list[dict]
 Task = tuple[int, Pair, Scale]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from trajflow.bench.pairs import Pair, read_pairs, write_pairs
 from trajflow.errors import RequestError
+from trajflow.learning.pairs import Pair, read_pairs, write_pairs
 from trajflow.tiny import pairs as drawn
 from trajflow.tiny.captions import is_heldout
 from trajflow.tiny.pairs import distance, draw_pairs

@@ -7,11 +7,11 @@ import pytest
 
 import trajflow
 from trajflow.base import Forecaster, Trajectory
-from trajflow.bench.calibrate import FEWEST_RUNS, QUANTILES, Library, calibrate, fit_forecaster
-from trajflow.bench.pairs import Pair
 from trajflow.calibration import MOST_DB, Profile, find_profile, fingerprint, read_profile, write_profile
 from trajflow.errors import RequestError
 from trajflow.forecast import FEATURES, FEATURES_BEFORE, predict
+from trajflow.learning.calibrate import FEWEST_RUNS, QUANTILES, Library, calibrate, fit_forecaster
+from trajflow.learning.pairs import Pair
 
 STEPS, COUNTS = 8, (2, 4)
 PLACING = (

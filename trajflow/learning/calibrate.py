@@ -16,14 +16,14 @@ import numpy as np
 from PIL.Image import Image
 
 from trajflow.base import Forecaster, Model, Plan, Rung, Sight, Step, Trajectory
-from trajflow.bench.pairs import Pair
-from trajflow.bench.placing import Case, Forced, fit_shares, make_plan, place
 from trajflow.cache import SentenceEncoder
 from trajflow.calibration import MOST_DB, Placement, Profile, fingerprint
 from trajflow.errors import RequestError
 from trajflow.field import Field
 from trajflow.flow import latents_at
 from trajflow.forecast import features, features_before
+from trajflow.learning.pairs import Pair
+from trajflow.learning.placing import Case, Forced, fit_shares, make_plan, place
 from trajflow.metrics import compare_images
 from trajflow.sampler import sample
 from trajflow.settings import MOST_STEPS
@@ -90,11 +90,9 @@ def calibrate(
     what to call after each part of it. Raises RequestError when the sets are too small or overlap, or for a count that
     the grid has no room for.
     """
-    if steps is not None and not FEWEST_STEPS <= steps <= MOST_STEPS:
-        raise RequestError(f"The steps are {steps}. Choose a whole number from {FEWEST_STEPS} to {MOST_STEPS}.")
+    _check(placing, forecasting, counts, steps or model.defaults.steps)
     library = Library(model, steps)
     grid_steps = library.grid.steps
-    _check(placing, forecasting, counts, grid_steps)
     wanted = dict.fromkeys(
         (prompt, pair.seed) for pair in (*placing, *forecasting) for prompt in (*pair.cached, pair.target)
     )
@@ -130,15 +128,27 @@ def calibrate(
         "sets_tried": searched,
         "seed": seed,
     }
-    return Profile(fingerprint(model.identity()), grid_steps, found["single"], found["several"], made)
+    return Profile(fingerprint(model.identity()), grid_steps, found["single"], found["several"], made=made)
+
+
+def check_counts(counts: Sequence[int], steps: int) -> None:
+    """Raises RequestError unless each of `counts`, at least one, leaves something of `steps` to save."""
+    if not FEWEST_STEPS <= steps <= MOST_STEPS:
+        raise RequestError(f"The steps are {steps}. Choose a whole number from {FEWEST_STEPS} to {MOST_STEPS}.")
+    if not counts or not all(2 <= count < steps for count in counts):
+        raise RequestError(f"Choose budgets from 2 to {steps - 1}, got {', '.join(map(str, counts)) or 'none'}.")
 
 
 def _check(placing: Sequence[Pair], forecasting: Sequence[Pair], counts: Sequence[int], steps: int) -> None:
     if len(placing) < 1 or sum(len(pair.cached) > 1 for pair in forecasting) < FEWEST_RUNS:
         raise RequestError(f"Calibration needs pairs to place on, and {FEWEST_RUNS} with a history to forecast on.")
-    if not counts or not all(2 <= count < steps for count in counts):
-        raise RequestError(f"Choose budgets from 2 to {steps - 1}, got {', '.join(map(str, counts))}.")
-    shared = {(p.target, p.seed) for p in placing} & {(p.target, p.seed) for p in forecasting}
+    check_counts(counts, steps)
+    check_apart(placing, forecasting)
+
+
+def check_apart(learning: Sequence[Pair], forecasting: Sequence[Pair]) -> None:
+    """Raises RequestError where a target with its seed is in both."""
+    shared = {(p.target, p.seed) for p in learning} & {(p.target, p.seed) for p in forecasting}
     if shared:
         raise RequestError(f"Placing and forecasting share the target {next(iter(shared))[0]!r}. Keep them apart.")
 

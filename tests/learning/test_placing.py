@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Conditioning, Evaluation, Point, Rung, Schedule, Trajectory
-from trajflow.bench.calibrate import Library
-from trajflow.bench.pairs import Pair
-from trajflow.bench.placing import Case, Forced, fit_shares, log_error, place, run_case
 from trajflow.calibration import CORRECTION
 from trajflow.flow import latents_at
+from trajflow.learning.calibrate import Library
+from trajflow.learning.pairs import Pair
+from trajflow.learning.placing import Case, Forced, fit_shares, log_error, place, run_case
 
 SHAPE = (1, 2, 6, 6)
 

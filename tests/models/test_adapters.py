@@ -1,0 +1,230 @@
+"""What every adapter promises, run over every one: the stock call bit for bit, exact resume, transport, identity."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import trajflow
+from trajflow.base import Model
+from trajflow.errors import ModelError
+from trajflow.flow import recompute_path
+
+PROMPT, OTHER = "a snowy mountain at dusk", "a red cabin by the sea"
+
+
+def stock(pipeline, seed: int = 3, **call) -> tuple[Tensor, np.ndarray]:
+    """The last latents and the picture that the pipeline's own __call__ gives with a CPU generator."""
+    latents = []
+
+    def note(pipeline, k, timestep, tensors):
+        latents.append(tensors["latents"])
+        return tensors
+
+    generator = torch.Generator("cpu").manual_seed(seed)
+    [picture] = pipeline(generator=generator, callback_on_step_end=note, **call).images
+    return latents[-1], np.asarray(picture)
+
+
+def ours(flow: Model, seed: int = 3, **request) -> tuple[Tensor, np.ndarray]:
+    """The last latents and the picture of a from-scratch run."""
+    *steps, result = trajflow.Session(flow).stream(seed=seed, strategy="baseline", **request)
+    assert result.cost.nfe == len(steps)
+    return steps[-1].latents, np.asarray(result.image)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("size", [(32, 32), (24, 48)], ids=["square", "wide"])
+def test_the_baseline_is_the_stock_call_bit_for_bit(build, built, adapter, kind, asked, dtype, size) -> None:
+    pipeline = built(kind) if dtype == torch.float32 else build(kind, dtype=dtype)
+    request = {"prompt": PROMPT, "steps": 3, "height": size[0], "width": size[1], **asked}
+    expected_latents, expected_pixels = stock(pipeline, **kind.stock_call(request))
+    flow = adapter(kind, pipeline)
+    latents, pixels = ours(flow, **request)
+    schedule = flow.schedule(request["steps"], tuple(latents.shape))
+    assert torch.equal(schedule.sigmas, pipeline.scheduler.sigmas)
+    assert torch.equal(schedule.timesteps, pipeline.scheduler.timesteps)
+    assert torch.equal(kind.tokens(latents), expected_latents)
+    assert latents.dtype == expected_latents.dtype
+    assert pixels.shape == (*size, 3)
+    assert np.array_equal(pixels, expected_pixels)
+    assert pixels.std() > 1
+
+
+def test_the_random_pipeline_hears_prompt_seed_steps_and_size(built, adapter, kind) -> None:
+    """Else equality with stock would prove little."""
+    flow = adapter(kind, built(kind))
+    given = {"prompt": PROMPT, "steps": 2, "guidance": 3.0, "seed": 3}
+    same, _ = ours(flow, **given)
+    for change in ({"prompt": OTHER}, {"seed": 4}, {"steps": 3}):
+        other, _ = ours(flow, **{**given, **change})
+        assert (other - same).norm() > 1e-3 * same.norm(), change
+    assert torch.equal(ours(flow, **given)[0], same)
+
+
+@pytest.mark.parametrize("name", ["FLUX.1 dev", "FLUX.2 dev", "FLUX.2 klein base", "Qwen-Image", "Z-Image"])
+def test_the_random_pipeline_hears_the_guidance(built, adapter, cases, name: str) -> None:
+    flow = adapter(cases[name], built(cases[name]))
+    low, high = (ours(flow, prompt=PROMPT, steps=2, guidance=guidance)[0] for guidance in (2.0, 4.0))
+    assert (low - high).norm() > 1e-3 * low.norm()
+
+
+@pytest.mark.parametrize("name", ["FLUX.1 true CFG", "Qwen-Image", "Z-Image"])
+def test_the_random_pipeline_hears_the_negative_prompt(built, adapter, cases, name: str) -> None:
+    flow = adapter(cases[name], built(cases[name]))
+    told = (
+        ours(flow, prompt=PROMPT, steps=2, guidance=3.0, negative_prompt=negative)[0] for negative in ("red", "fog")
+    )
+    first, second = told
+    assert (first - second).norm() > 1e-3 * first.norm()
+
+
+def test_an_evaluation_has_the_shape_of_x_and_keeps_its_branches(built, adapter, kind) -> None:
+    flow = adapter(kind, built(kind))
+    shape = flow.latent_shape(24, 48)
+    x, point = flow.noise(0, shape), flow.schedule(4, shape).point(1)
+    evaluation = flow.evaluate(x, point, flow.encode(PROMPT, "red" if kind.is_negated else "", 3.0))
+    assert x.shape == shape == evaluation.velocity.shape
+    assert evaluation.velocity.is_contiguous()
+    assert evaluation.rows == len(evaluation.branches) == kind.rows
+    assert all(branch.shape == shape for branch in evaluation.branches.values())
+    if kind.rows == 2:
+        assert not torch.equal(evaluation.branches["text"], evaluation.branches["negative"])
+        assert not torch.equal(evaluation.velocity, evaluation.branches["text"])
+    alone = flow.evaluate(x, point, flow.encode(PROMPT, "", 0.0))
+    assert alone.rows == 1
+    assert torch.equal(alone.velocity, alone.branches["text"])
+
+
+@pytest.mark.parametrize("level", ["stack", "blocks"])
+def test_what_the_blocks_leave_can_be_kept_and_put_back(built, adapter, kind, level) -> None:
+    """Put back at the very step it was kept at, it gives the same velocity; keeping changes no bit."""
+    flow = adapter(kind, built(kind))
+    shape = flow.latent_shape(24, 48)
+    x, grid = flow.noise(0, shape), flow.schedule(4, shape)
+    asked = flow.encode(PROMPT, "", 3.0)
+    plain = flow.evaluate(x, grid.point(1), asked)
+    if level == "stack" and flow.identity()["pipeline"] == "ZImagePipeline":
+        with pytest.raises(ModelError, match="cannot be reused"):
+            flow.evaluate(x, grid.point(1), asked, level)
+        return
+    kept = flow.evaluate(x, grid.point(1), asked, level)
+    assert torch.equal(kept.velocity, plain.velocity)
+    assert kept.residual
+    assert not plain.residual
+    back = flow.reuse(x, grid.point(1), asked, kept.residual)
+    torch.testing.assert_close(back, plain.velocity, rtol=1e-3, atol=1e-4)
+    later = flow.reuse(x, grid.point(2), asked, kept.residual)
+    assert (later - back).norm() > 1e-4 * back.norm(), "the rest of the network is fresh"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_resume_at_any_step_is_the_uninterrupted_run(
+    build, built, adapter, run_plan, make_grid_plan, kind, dtype
+) -> None:
+    flow = adapter(kind, built(kind) if dtype == torch.float32 else build(kind, dtype=dtype), height=24, width=48)
+    asked = {"seed": 3, "guidance": 3.0}
+    full = run_plan(flow, make_grid_plan(flow, 4), PROMPT, **asked)
+    for start in range(4):
+        resumed = run_plan(flow, make_grid_plan(flow, 4, start=start), PROMPT, (full.trajectory,), **asked)
+        assert torch.equal(resumed.latents, full.latents)
+        assert torch.equal(resumed.trajectory.velocities, full.trajectory.velocities)
+        assert resumed.cost.nfe == 4 - start
+    assert torch.equal(list(recompute_path(full.trajectory))[-1], full.latents)
+
+
+@pytest.mark.parametrize("transition", ["basis", "shooting", "mpc"])
+def test_the_same_prompt_gives_the_same_picture_with_few_evaluations(
+    built, adapter, run_plan, make_grid_plan, kind, transition: str
+) -> None:
+    flow = adapter(kind, built(kind), height=24, width=48)
+    asked = {"seed": 3, "guidance": 3.0}
+    full = run_plan(flow, make_grid_plan(flow, 5), PROMPT, **asked)
+    other = run_plan(flow, make_grid_plan(flow, 5), OTHER, **asked)
+    plan = make_grid_plan(flow, 5, transition, nodes=(0, 2), slope=0.5, correction=0.5)
+    run = run_plan(flow, plan, PROMPT, (full.trajectory, other.trajectory), **asked)
+    assert torch.equal(run.latents, full.latents)
+    assert run.cost.nfe <= 2
+
+
+def test_a_session_transports_within_its_budget_and_the_full_budget_is_the_baseline(built, adapter, kind) -> None:
+    session = trajflow.Session(adapter(kind, built(kind)))
+    given = {"seed": 3, "steps": 4, "guidance": 3.0}
+    session.generate(OTHER, **given)
+    few = session.generate(PROMPT, budget=2, compare=True, **given)
+    assert few.cost.nfe == 2
+    assert few.kinds.count("coasted") == 2
+    assert few.metrics is not None
+    again = trajflow.Session(adapter(kind, built(kind)))
+    again.generate(OTHER, **given)
+    full = again.generate(PROMPT, budget=4, strategy="basis", **given)
+    assert np.array_equal(np.asarray(full.image), np.asarray(few.baseline))
+
+
+def test_a_session_resumes_and_refines_to_the_from_scratch_picture(built, adapter, kind) -> None:
+    flow = adapter(kind, built(kind))
+    given = {"seed": 3, "steps": 3, "guidance": 3.0}
+    expected = ours(flow, prompt=PROMPT, **given)[1]
+    session = trajflow.Session(flow)
+    session.generate(OTHER, **given)
+    resumed = session.generate(PROMPT, strategy="resume", budget=2, **given)
+    assert resumed.kinds == ("cached", "computed", "computed")
+    *_, refined = session.stream(PROMPT, refine=True, **given)
+    assert refined.is_final
+    assert np.array_equal(np.asarray(refined.image), expected)
+
+
+def test_equal_pipelines_have_equal_identities_that_are_plain_json(build, built, adapter, kind) -> None:
+    identity = adapter(kind, built(kind)).identity()
+    assert adapter(kind, build(kind)).identity() == identity
+    assert json.loads(json.dumps(identity)) == identity
+
+
+def test_other_weights_dtype_schedule_or_text_length_are_another_model(build, built, adapter, kind) -> None:
+    identities = [adapter(kind, built(kind)).identity(), adapter(kind, built(kind), max_sequence_length=9).identity()]
+    for change in ({"seed": 1}, {"dtype": torch.bfloat16}, {"max_shift": 1.3}):
+        identities.append(adapter(kind, build(kind, **change)).identity())
+    pipeline = build(kind)
+    flow = adapter(kind, pipeline)
+    before = copy.deepcopy(flow.identity())
+    with torch.no_grad():
+        max(pipeline.transformer.parameters(), key=torch.Tensor.numel).view(-1)[-1] += 0.5
+    assert flow.identity() != before
+    assert len({json.dumps(each, sort_keys=True) for each in [*identities, flow.identity()]}) == 6
+
+
+def test_a_saved_folder_gives_the_same_picture_and_has_the_same_identity(built, adapter, kind, tmp_path) -> None:
+    pipeline = built(kind)
+    pipeline.save_pretrained(tmp_path)
+    given = adapter(kind, pipeline)
+    small = {"max_sequence_length": kind.text_length, "height": 32, "width": 32}
+    loaded = trajflow.load(tmp_path, device="cpu", settings={**small, **kind.settings})
+    assert loaded.defaults == given.defaults
+    assert loaded.identity() == given.identity()
+    request = {"prompt": PROMPT, "steps": 1, "guidance": 3.0}
+    assert np.array_equal(ours(loaded, **request)[1], ours(given, **request)[1])
+
+
+def test_a_setting_that_no_adapter_knows_is_refused(built, adapter, kind) -> None:
+    with pytest.raises(ModelError, match=r"no setting 'step'.*steps"):
+        adapter(kind, built(kind), step=3)
+
+
+def test_a_transformer_that_caches_its_blocks_is_refused(build, adapter, cases) -> None:
+    """Its velocities depend on what was asked before."""
+    from diffusers import FirstBlockCacheConfig
+
+    pipeline = build(cases["FLUX.1 dev"])
+    pipeline.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
+    with pytest.raises(ModelError, match="disable_cache"):
+        adapter(cases["FLUX.1 dev"], pipeline)
+
+
+def test_a_pipeline_without_its_text_encoder_is_refused(build, adapter, cases) -> None:
+    pipeline = build(cases["Z-Image"])
+    pipeline.text_encoder = None
+    with pytest.raises(ModelError, match="no text_encoder"):
+        adapter(cases["Z-Image"], pipeline)

@@ -1,0 +1,31 @@
+"""What was learned about one model: where to evaluate, how to coast, and what fidelity to expect (its profile).
+
+`trajflow calibrate` writes a profile, a JSON file with the priors of reused steps beside it as safetensors; the one of
+the bundled model ships with it. A profile names the model it was made
+for by a hash of its identity without the device, and is used for no other. A model without one gets the bundled model's
+nodes, scaled to its grid, and no forecasts.
+"""
+
+from trajflow.calibration.caching import Caching
+from trajflow.calibration.files import FORMAT, PROFILE_FILE, find_profile, profile_folder, read_profile, write_profile
+from trajflow.calibration.learned import MOST_DB, Learned, Outcome
+from trajflow.calibration.profile import CORRECTION, REFERENCE_STEPS, SCALED_NODES, Placement, Profile, fingerprint
+
+__all__ = [
+    "CORRECTION",
+    "FORMAT",
+    "MOST_DB",
+    "PROFILE_FILE",
+    "REFERENCE_STEPS",
+    "SCALED_NODES",
+    "Caching",
+    "Learned",
+    "Outcome",
+    "Placement",
+    "Profile",
+    "find_profile",
+    "fingerprint",
+    "profile_folder",
+    "read_profile",
+    "write_profile",
+]

@@ -1,0 +1,79 @@
+"""A profile: where to evaluate and how to coast with sources, which steps to compute without any, what to expect."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trajflow.base import Forecaster, Rung
+from trajflow.calibration.caching import Caching
+from trajflow.flow import even_nodes
+from trajflow.policies.budcache import BudCache
+
+REFERENCE_STEPS = 28
+SCALED_NODES: dict[int, tuple[int, ...]] = {
+    3: (0, 14, 24),
+    5: (0, 9, 17, 22, 25),
+    7: (0, 6, 12, 17, 21, 24, 26),
+}
+CORRECTION = 0.8
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A rung, and the forecaster for what is known before it is begun (see `forecast.features_before`)."""
+
+    rung: Rung
+    before: Forecaster | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What was learned about the model of that fingerprint, on a grid of `steps`.
+
+    `single` and `several` hold a placement for each number of evaluations that was calibrated, for one source and for
+    more, `alone` what to do without any; `made` says from what (prompts, seeds, versions).
+    """
+
+    model: str = ""
+    steps: int = REFERENCE_STEPS
+    single: Mapping[int, Placement] = field(default_factory=dict)
+    several: Mapping[int, Placement] = field(default_factory=dict)
+    alone: Mapping[int, Caching] = field(default_factory=dict)
+    made: Mapping[str, Any] = field(default_factory=dict)
+
+    def mask(self, steps: int, budget: int) -> tuple[int, ...]:
+        """The steps computed without a source, as searched for that budget; empty if they were not."""
+        caching = self.alone.get(budget)
+        policy = None if caching is None or steps != self.steps else caching.policies.get("budcache")
+        return policy.mask if isinstance(policy, BudCache) else ()
+
+    def placements(self, sources: int) -> Mapping[int, Placement]:
+        """Placements by number of evaluations, for that many sources."""
+        return self.several if sources > 1 else self.single
+
+    def placement(self, steps: int, count: int, sources: int) -> Placement:
+        """`count` of `steps` evaluations: as calibrated on this grid, else scaled from it or from the bundled model's.
+
+        Coasting is taken over with scaled nodes, forecasts are not.
+        """
+        known = self.placements(sources).get(count)
+        if known is not None and steps == self.steps and count < steps:
+            return known
+        if known is not None:
+            rung, reference = known.rung, self.steps
+        else:
+            nodes = SCALED_NODES.get(count, ())
+            rung, reference = Rung(nodes, corrections=(CORRECTION,) * len(nodes)), REFERENCE_STEPS
+        scaled = tuple(round(node * steps / reference) for node in rung.nodes)
+        if not scaled or len(set(scaled)) < count or scaled[-1] >= steps:
+            nodes = even_nodes(steps, count)
+            return Placement(Rung(nodes, corrections=(CORRECTION,) * len(nodes)))
+        return Placement(Rung(scaled, rung.slopes, rung.corrections))
+
+
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """The hash that names a model in its profile: all of `Model.identity()` but the device."""
+    kept = {key: value for key, value in identity.items() if key != "device"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

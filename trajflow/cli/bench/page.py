@@ -1,0 +1,58 @@
+"""`trajflow bench evidence | rivals`: the page of measurements, and the searched rivals it compares with."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trajflow.cli.shared import ModelName, Steps, load_model, make_folder, read_budgets
+
+
+def evidence(
+    out: Annotated[Path, typer.Option(help="Folder for evidence.md and evidence/.")] = Path("docs"),
+    quick: Annotated[bool, typer.Option("--quick", help="Two pairs, one budget: only a trial.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes to measure in, one thread each.")] = 2,
+    redraw: Annotated[bool, typer.Option("--redraw", help="Only write the page again from its rows.")] = False,
+) -> None:
+    """Measure what the documentation claims, on the bundled model, and write it with its figures."""
+    from trajflow.bench.evidence import redraw as rewrite
+    from trajflow.bench.evidence import regenerate
+
+    make_folder(out)
+    page = rewrite(out) if redraw else regenerate(out, is_quick=quick, workers=workers)
+    typer.echo(f"{page}")
+
+
+def rivals(
+    out: Annotated[Path, typer.Option(help="JSON file to write.")] = Path("assets/rivals.json"),
+    pairs: Annotated[Path, typer.Option(help="Calibration pairs; every few of its targets are used.")] = Path(
+        "assets/pairs/calibration.csv"
+    ),
+    prompts: Annotated[int, typer.Option(min=1, help="How many prompts the search looks at.")] = 4,
+    counts: Annotated[str, typer.Option(help="Numbers of steps to search for.")] = "3,5,7,10",
+    iterations: Annotated[int, typer.Option(min=0, help="Of annealing, for each search.")] = 60,
+    rounds: Annotated[int, typer.Option(min=0, help="Of hill climbing, at most.")] = 2,
+    steps: Steps = None,
+    model: ModelName = "tiny",
+) -> None:
+    """Search the best steps for the from-scratch solvers, on calibration prompts, and store them for the evidence."""
+    from tqdm import tqdm
+
+    from trajflow.bench.steps import SOLVERS, search_steps, write_steps
+    from trajflow.learning.pairs import read_pairs
+
+    chosen = read_pairs(pairs)
+    chosen = chosen[:: max(1, len(chosen) // prompts)][:prompts]
+    numbers = [count for count in read_budgets(counts) if count is not None]
+    make_folder(out.parent)
+    flow = load_model(model)
+    total = steps or flow.defaults.steps
+    search = search_steps(flow, chosen, counts=numbers, steps=total, iterations=iterations, rounds=rounds)
+    command = f"trajflow bench rivals --prompts {prompts} --iterations {iterations} --rounds {rounds}"
+    about: dict[str, Any] = {"command": command, "model": model, "steps": total, "pairs_file": str(pairs)}
+    about["prompts"] = [pair.target for pair in chosen]
+    found = []
+    for each in tqdm(search, total=len(SOLVERS) * len(numbers), unit="search", disable=None):
+        found.append(each)
+        write_steps(out, found, about)
+    typer.echo(f"{out}: {len(found)} searches")

@@ -1,0 +1,109 @@
+"""`trajflow calibrate`: what is learned of a model once, kept as its profile."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import trajflow
+from trajflow.cli.shared import ModelName, Steps, load_model, make_folder, read_numbers
+from trajflow.errors import RequestError
+
+if TYPE_CHECKING:
+    from trajflow.base import Model
+    from trajflow.calibration import Profile
+
+
+def calibrate(
+    budgets: Annotated[str, typer.Option(help="Budgets to prepare for runs without a source; empty for none.")] = (
+        "6,8,10,14"
+    ),
+    nodes: Annotated[str, typer.Option(help="Evaluations to prepare for runs with sources; empty for none.")] = (
+        "3,4,5,6,7,8,10,14"
+    ),
+    placing: Annotated[Path | None, typer.Option(help="CSV of pairs to learn from.")] = None,
+    forecasting: Annotated[Path | None, typer.Option(help="CSV of other pairs to learn forecasts on.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Search masks by annealing on real runs: hours.")] = False,
+    steps: Steps = None,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: where trajflow finds it by itself.")] = None,
+    model: ModelName = "tiny",
+) -> None:
+    """Learn what to compute on a model and what fidelity to expect; kept as its profile, beside what it held before."""
+    from trajflow.assets import asset
+    from trajflow.calibration import profile_folder, write_profile
+    from trajflow.learning.alone import Tried, calibrate_alone
+    from trajflow.learning.calibrate import calibrate as learn
+    from trajflow.learning.calibrate import check_counts
+    from trajflow.learning.masks import Memo
+    from trajflow.learning.pairs import read_pairs
+
+    alone, counts = (sorted(set(read_numbers(text))) if text.strip() else [] for text in (budgets, nodes))
+    if not alone and not counts:
+        raise RequestError("There is nothing to learn: give --budgets, --nodes or both.")
+    make_folder(out.parent if out else profile_folder())
+    prompts = ("calibration_session.csv", "requests_calibration.csv")
+    if model != "tiny":
+        prompts = ("general_placing.csv", "general_forecasting.csv")
+    learn_from, forecast_on = (
+        read_pairs(given or asset("pairs") / default)
+        for given, default in zip((placing, forecasting), prompts, strict=True)
+    )
+    flow = load_model(model)
+    total = flow.defaults.steps if steps is None else steps
+    for each in filter(None, (alone, counts)):
+        check_counts(each, total)
+    path, profile = _begun(flow, out, total)
+    if counts:
+        learned = learn(flow, learn_from, forecast_on, counts, steps=steps, seed=seed, report=_bars)
+        profile = replace(learned, alone=profile.alone, made={**profile.made, **learned.made})
+        write_profile(path, profile)
+        typer.echo(f"{path}: {len(counts)} placements, {profile.made['sets_tried']} sets of nodes tried")
+    if alone:
+        memo = path.with_suffix(".losses.jsonl")
+        tried = Tried()
+        for budget, caching, more in calibrate_alone(
+            flow,
+            learn_from,
+            forecast_on,
+            alone,
+            steps=profile.steps,
+            seed=seed,
+            is_full=full,
+            memo=Memo(memo),
+            report=_bars,
+        ):
+            tried += more
+            made = {
+                **profile.made,
+                "trajflow": trajflow.__version__,
+                "masks_judged": tried.judged,
+                "masks_run": tried.run,
+            }
+            profile = replace(profile, alone={**profile.alone, budget: caching}, made=made)
+            write_profile(path, profile)
+        memo.unlink(missing_ok=True)
+        typer.echo(f"{path}: {len(alone)} budgets, {tried.judged} masks judged, {tried.run} of them run")
+
+
+def _begun(flow: "Model", out: Path | None, steps: int) -> tuple[Path, "Profile"]:
+    """The file to write, and the profile it holds, if it is this model's on that grid. Raises CacheError if it is
+    another model's: that is not overwritten."""
+    from trajflow.calibration import Profile, fingerprint, profile_folder, read_profile
+
+    model = fingerprint(flow.identity())
+    path = out or profile_folder() / f"{model}.json"
+    held = read_profile(path, model) if path.exists() else Profile(model, steps)
+    return path, held if held.steps == steps else Profile(model, steps)
+
+
+@contextmanager
+def _bars(what: str, total: int) -> Iterator[Callable[[], object]]:
+    """A progress bar for one stage of a long command."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=what, disable=None) as bar:
+        yield bar.update

@@ -1,0 +1,71 @@
+"""`trajflow generate`: pictures as files, made in one session."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trajflow.cli.shared import ModelName, Steps, load_model, make_folder
+
+if TYPE_CHECKING:
+    from trajflow.base import Result
+
+LONGEST_SLUG = 60
+
+
+def generate(
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="Prompts, made one after the other.")],
+    seed: Annotated[int, typer.Option(help="Seed of the noise, shared by all prompts.")] = 0,
+    steps: Steps = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Most evaluations per picture. Default: chosen by the planner.")
+    ] = None,
+    fidelity: Annotated[
+        float | None, typer.Option(help="PSNR in dB to reach instead of a budget. Default: 40.")
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="How to use what is cached.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("pictures"),
+    compare: Annotated[bool, typer.Option("--compare", help="Also run from scratch, and say how close it is.")] = False,
+    model: ModelName = "tiny",
+) -> None:
+    """Make pictures in one session, each from those before it, and print one line for each."""
+    from trajflow.base import Request
+    from trajflow.session import Session
+    from trajflow.settings import settle
+
+    make_folder(out)
+    flow = load_model(model)
+    options: dict[str, Any] = {
+        "seed": seed,
+        "steps": steps,
+        "budget": budget,
+        "fidelity": fidelity,
+        "strategy": strategy,
+        "compare": compare,
+    }
+    for prompt in prompts:
+        settle(Request(prompt, **options), flow.defaults)
+    session = Session(flow)
+    for number, prompt in enumerate(prompts, 1):
+        result = session.generate(prompt, **options)
+        path = out / f"{number:02d}-{_slug(prompt)}-seed{seed}.png"
+        result.image.save(path)
+        if result.baseline is not None:
+            result.baseline.save(path.with_stem(f"{path.stem}-from-scratch"))
+        typer.echo(f"{path}: {_line(result, steps or flow.defaults.steps)}")
+
+
+def _slug(prompt: str) -> str:
+    return re.sub(r"\W+", "-", prompt.lower())[:LONGEST_SLUG].strip("-") or "picture"
+
+
+def _line(result: "Result", steps: int) -> str:
+    seconds = sum(result.seconds.values())
+    parts = [f"{result.cost.nfe} of {steps} evaluations", f"{seconds:.2f} s"]
+    if result.forecast is not None:
+        parts.append(f"{result.forecast.low_db:.0f} to {result.forecast.high_db:.0f} dB expected")
+    if result.metrics is not None:
+        same = "identical to" if result.metrics.identical else "against"
+        parts.append(f"{result.metrics.psnr_db:.1f} dB {same} from scratch")
+    return f"{', '.join(parts)}. {result.plan.reason}"

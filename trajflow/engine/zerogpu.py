@@ -1,0 +1,210 @@
+"""ZeroGPU: a GPU lent for the seconds of one call, in a worker forked from this process.
+
+What happens in a worker stays there but for what it yields, and both ways only pickles pass. So sessions, look-up,
+planning and insertion stay here, and one call takes a plan, its sources and its field, encodes the prompt, samples,
+decodes, and yields every step as it is taken. How long a call may last is said beforehand, and is taken from the
+user's quota if it is used: F + M t n seconds for n evaluations of t seconds each, as the newest ones took at that
+size (`FIXED`, `MARGIN`). A plan that starts from cached runs evaluates less, so it asks for less.
+"""
+
+import math
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from trajflow.base import Conditioning, Evaluation, Level, Model, Plan, Point, Residual, Schedule, Step, Trajectory
+from trajflow.engine.parcel import pack, unpack
+from trajflow.errors import TrajflowError
+from trajflow.field import Field
+from trajflow.sampler import Made, make
+
+# Seconds for what no evaluation takes: bringing the weights to the GPU, text encoders, decoder.
+FIXED = 10.0
+# An evaluation is expected to take this until one was timed, and a call no more than ZeroGPU's usual time. A call that
+# overruns what it asked for may be aborted.
+FIRST_GUESS = 1.0
+USUAL = 60.0
+MARGIN = 2.0
+TIMED_STEPS = 32
+
+
+class GPUError(TrajflowError):
+    """ZeroGPU did not lend a GPU, or took it back: the quota, the time asked for, or a failure in the worker."""
+
+
+class ZeroGPUModel:
+    """A model whose weights only the workers can use; a `RemoteModel`.
+
+    `lend` is the decorator `spaces.GPU`. Make it before the page is launched: ZeroGPU puts the weights aside then, and
+    looks for decorated functions. Whatever does not need the weights is done here, on the CPU; a prompt is encoded by
+    the worker that needs it. Raises GPUError where ZeroGPU refuses or fails.
+    """
+
+    def __init__(self, flow: Model, lend: Callable[..., Any]) -> None:
+        self.name = flow.name
+        self.defaults = flow.defaults
+        self._flow = flow
+        self._identity = dict(flow.identity())
+        self._paces: dict[tuple[int, ...], deque[float]] = {}
+        self._lock = threading.Lock()
+        worker = _Worker(flow)
+
+        def work(seconds: float, parcel: bytes) -> Iterator[bytes]:
+            yield from worker.work(parcel)
+
+        # One function for everything: its idle worker, with the weights on the GPU, is used again.
+        self._work = lend(duration=_whole_seconds)(work)
+
+    def identity(self) -> Mapping[str, Any]:
+        """As it was when the weights were still here."""
+        return self._identity
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """The model's own."""
+        return self._flow.latent_shape(height, width)
+
+    def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
+        """The model's own, on the CPU."""
+        return self._flow.noise(seed, shape).cpu()
+
+    def schedule(self, steps: int, shape: tuple[int, ...]) -> Schedule:
+        """The model's own, on the CPU."""
+        schedule = self._flow.schedule(steps, shape)
+        return Schedule(schedule.sigmas.cpu(), schedule.timesteps.cpu())
+
+    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
+        """The prompt as it is, without tensors: the worker makes them."""
+        return Conditioning(prompt, negative_prompt, guidance, {})
+
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
+        """One guided velocity; a call of its own."""
+        (evaluation,) = self._call("evaluate", (x, point, conditioning, keep), self._seconds(1, tuple(x.shape)))
+        return evaluation
+
+    def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
+        """What follows from the residual of another step; a call of its own."""
+        (velocity,) = self._call("reuse", (x, point, conditioning, residual), self._seconds(1, tuple(x.shape)))
+        return velocity
+
+    def decode(self, x: Tensor) -> Image:
+        """The picture; a call of its own."""
+        (image,) = self._call("decode", (x,), FIXED)
+        return image
+
+    def run(
+        self, plan: Plan, sources: tuple[Trajectory, ...], field: Field, prompt: str
+    ) -> Generator[Step | Made, None, None]:
+        """Sample and decode in one call; closing the iterator ends it at the worker's next step.
+
+        The field ends as the worker's did; of a run that is closed it knows what had come back.
+        """
+        shape = tuple(field.noise.shape)
+        seconds = self._seconds(min(plan.budget, field.budget - field.nfe), shape)
+        calls = self._call("run", (plan, sources, field, prompt), seconds)
+        try:
+            for event in calls:
+                if isinstance(event, Field):
+                    vars(field).update(vars(event))
+                elif isinstance(event, Step):
+                    if event.nfe > field.nfe:
+                        self._timed(shape, event.seconds)
+                    field.nfe, field.rows = event.nfe, event.rows
+                    yield event
+                else:
+                    yield event
+        finally:
+            calls.close()
+
+    def _call(self, name: str, arguments: tuple[Any, ...], seconds: float) -> Generator[Any, None, None]:
+        """What a method of the worker yields. An error of ours that it raises is raised here as itself."""
+        events = self._work(seconds, pack((name, arguments), self))
+        try:
+            for parcel in events:
+                event = unpack(parcel, self, torch.device("cpu"))
+                if isinstance(event, TrajflowError):
+                    raise event
+                yield event
+        except Exception as error:
+            # What ZeroGPU says itself comes as Gradio's error, which its page would show.
+            if type(error).__module__.partition(".")[0] == "gradio":
+                raise GPUError(f"{getattr(error, 'title', 'ZeroGPU')}: {getattr(error, 'message', error)}") from error
+            raise
+        finally:
+            events.close()
+
+    def _seconds(self, evaluations: int, shape: tuple[int, ...]) -> float:
+        """What to ask for, for so many evaluations at that size."""
+        with self._lock:
+            paces = self._paces.get(shape)
+            if not paces:
+                return min(FIXED + MARGIN * FIRST_GUESS * evaluations, USUAL)
+            return FIXED + MARGIN * statistics.median(paces) * evaluations
+
+    def _timed(self, shape: tuple[int, ...], seconds: float) -> None:
+        with self._lock:
+            self._paces.setdefault(shape, deque(maxlen=TIMED_STEPS)).append(seconds)
+
+
+class _Worker:
+    """The model where the GPU is, forked with its weights. It keeps nothing of a call."""
+
+    def __init__(self, flow: Model) -> None:
+        self._flow = flow
+
+    def work(self, parcel: bytes) -> Iterator[bytes]:
+        """Do what is asked for, and yield what comes of it, an error of ours at the end."""
+        try:
+            began = time.perf_counter()
+            # The prompt is encoded by this: the first step is given the time.
+            name, arguments = unpack(parcel, self._flow, self._device())
+            seconds = time.perf_counter() - began
+            does: Callable[..., Iterator[Any]] = getattr(self, name)
+            for event in does(*arguments):
+                if isinstance(event, Step):
+                    event, seconds = replace(event, seconds=event.seconds + seconds), 0.0
+                yield pack(event, self._flow)
+        except TrajflowError as error:
+            yield pack(error, self._flow)
+
+    def run(
+        self, plan: Plan, sources: tuple[Trajectory, ...], field: Field, prompt: str
+    ) -> Iterator[Step | Field | Made]:
+        """The steps, the field as they left it, and what was made."""
+        try:
+            for event in make(self._flow, plan, sources, field, prompt):
+                if isinstance(event, Made):
+                    yield field
+                yield event
+        except TrajflowError:
+            yield field
+            raise
+
+    def evaluate(self, *arguments: Any) -> Iterator[Evaluation]:
+        """One guided velocity."""
+        yield self._flow.evaluate(*arguments)
+
+    def reuse(self, *arguments: Any) -> Iterator[Tensor]:
+        """What follows from the residual of another step."""
+        yield self._flow.reuse(*arguments)
+
+    def decode(self, x: Tensor) -> Iterator[Image]:
+        """One picture."""
+        yield self._flow.decode(x)
+
+    def _device(self) -> torch.device:
+        """Where the model computes is where it puts its noise."""
+        defaults = self._flow.defaults
+        return self._flow.noise(0, self._flow.latent_shape(defaults.height, defaults.width)).device
+
+
+def _whole_seconds(seconds: float, parcel: bytes) -> int:
+    """What ZeroGPU is asked for: it is given the arguments of the call itself."""
+    return math.ceil(seconds)

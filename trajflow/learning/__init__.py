@@ -1,0 +1,1 @@
+"""What is learned about a model beforehand: placements, masks, aligned grids, priors and forecasts, as its profile."""

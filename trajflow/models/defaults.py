@@ -1,0 +1,48 @@
+"""What an adapter uses where a request says None, and which settings it takes.
+
+Settings come from `trajflow.json` in a model's folder or from `trajflow.load(..., settings=...)`. Distilled models are
+made for few steps; where no config says so, their name does.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from diffusers import DiffusionPipeline
+
+from trajflow.base import Defaults
+from trajflow.errors import ModelError
+
+COMMON = ("steps", "guidance", "height", "width", "max_sequence_length")
+
+
+def make_defaults(
+    settings: Mapping[str, Any], *, steps: int, guidance: float, side: int, multiple: int, largest_side: int
+) -> Defaults:
+    """The model's own defaults with the settings laid over them; sizes in pixels."""
+    return Defaults(
+        steps=int(settings.get("steps", steps)),
+        guidance=float(settings.get("guidance", guidance)),
+        height=int(settings.get("height", side)),
+        width=int(settings.get("width", side)),
+        size_multiple=multiple,
+        largest_side=largest_side,
+    )
+
+
+def is_turbo(pipeline: DiffusionPipeline, name: str) -> bool:
+    """Whether the model's name says that it was distilled to a few steps without guidance."""
+    names = (name, str(pipeline.config.get("_name_or_path", "")))
+    return any("turbo" in Path(each).name.lower() for each in names)
+
+
+def check_whole(pipeline: DiffusionPipeline, needed: tuple[str, ...]) -> None:
+    """Raise ModelError when a component is missing, or when velocities would depend on what was computed before."""
+    missing = [name for name in needed if getattr(pipeline, name, None) is None]
+    if missing:
+        raise ModelError(f"The pipeline has no {missing[0]}, which trajflow needs. Load it whole.")
+    if getattr(pipeline.transformer, "is_cache_enabled", False):
+        raise ModelError(
+            "The transformer reuses outputs of earlier steps, so its velocities depend on the steps before. Call "
+            "pipe.transformer.disable_cache()."
+        )

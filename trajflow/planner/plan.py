@@ -1,0 +1,49 @@
+"""The plan for a request: which family of ways answers it."""
+
+from collections.abc import Callable
+
+from trajflow.base import Match, Plan, Schedule
+from trajflow.calibration import Learned, Profile
+from trajflow.planner.alone import plan_alone, reuse_plan, shorter_plan
+from trajflow.planner.switch import switch_plan
+from trajflow.planner.transport import transport_plan
+from trajflow.settings import Settings
+from trajflow.strategies import STRATEGIES
+
+
+def make_plan(
+    settings: Settings,
+    matches: tuple[Match, ...],
+    resume_fraction: Callable[[float], float],
+    schedule: Callable[[int], Schedule],
+    profile: Profile = Profile(),  # noqa: B008
+    learned: Learned = Learned(),  # noqa: B008
+) -> Plan:
+    """The plan for a request.
+
+    matches: compatible cached runs, most similar first, already chosen as sources. resume_fraction: similarity to the
+    share of steps that a resume takes from the cache. schedule: the model's grid of a given number of steps. profile:
+    what is known of the model; learned: what the session's own comparisons add to its forecasts.
+    """
+    steps, budget, strategy = settings.steps, settings.budget, settings.strategy
+    family, transition = STRATEGIES[strategy].family, STRATEGIES[strategy].transition
+    grid = schedule(steps)
+
+    def full(reason: str) -> Plan:
+        return Plan(strategy, "direct", grid, 0, tuple(range(steps)), steps, reason)
+
+    if family == "full":
+        return full(f"From scratch, as asked: all {steps} steps are computed.")
+    if budget == steps:
+        return full(f"A budget of all {steps} steps is the from-scratch run itself.")
+    if family == "shorter":
+        return shorter_plan(strategy, transition, schedule(budget or max(1, steps // 4)), steps, "as asked")
+    if family == "reuse":
+        return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile)
+    if not matches:
+        alone = plan_alone(settings, schedule, profile)
+        why = f"Nothing cached fits yet, so all {steps} steps are computed; the next prompt starts from here."
+        return alone if alone is not None else full(why)
+    if family == "switch":
+        return switch_plan(settings, matches[0], grid, resume_fraction, profile)
+    return transport_plan(settings, matches, grid, profile, learned)

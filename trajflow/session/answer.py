@@ -1,0 +1,106 @@
+"""One request answered, in the order of the run: embed, look up, plan, sample, decode, keep, compare."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from trajflow.base import Cost, Request, Result, Step
+from trajflow.cache import Entry
+from trajflow.cache.entry import new_key
+from trajflow.errors import NumericalError
+from trajflow.metrics import PhaseClock
+from trajflow.session.compare import compare
+from trajflow.session.complete import from_scratch
+from trajflow.session.economy import Economy, may_be_full
+from trajflow.session.refine import refine
+from trajflow.session.runner import Runner
+from trajflow.session.shelf import Shelf
+from trajflow.settings import Settings
+
+
+def answer(
+    runner: Runner, shelf: Shelf, economy: Economy | None, request: Request, settings: Settings
+) -> Iterator[Step | Result]:
+    """Yield every step of a request as it is taken, then its `Result`, which the shelf holds by then.
+
+    A picture that is stored is the answer at no cost; a request to refine is answered by every pass. With an economy,
+    that decides how much of a run to compute. Raises Cancelled after a stop, and NumericalError.
+    """
+    clock = PhaseClock()
+    with clock("embed"):
+        runner.conditioning(settings)
+    with clock("lookup"):
+        ingredients = runner.ingredients(settings)
+        stored = shelf.exact(settings, ingredients)
+        if stored and request.refine and not stored.is_true:
+            stored = None
+        matches = () if stored or request.refine else shelf.matches(settings, ingredients)
+    if stored:
+        result = _repeat(stored, request, clock)
+        if request.compare:
+            full = from_scratch(stored) if stored.is_true else None
+            result = yield from compare(runner, shelf, result, full, settings, ingredients)
+        yield result
+        return
+    if request.refine:
+        yield from refine(runner, shelf, request, settings, ingredients, clock.seconds)
+        return
+    with clock("plan"):
+        plan = runner.plan(settings, matches)
+        sources = tuple(shelf.source(key) for key in plan.sources)
+        if economy is not None and may_be_full(settings, plan):
+            plan, sources, field = economy.decide(runner, settings, plan, sources)
+        else:
+            field = runner.field(settings, plan.schedule, plan.budget)
+    run = yield from runner.sample(plan, sources, field, settings, "cached")
+    if economy is not None:
+        economy.count(is_full=run.cost.nfe == settings.steps)
+    result = Result(
+        request,
+        run.image,
+        plan,
+        run.cost,
+        {**clock.seconds, "sample": run.seconds, "decode": run.decode_seconds},
+        run.trajectory.kinds,
+        run.angles,
+        new_key(),
+        forecast=run.forecast or (None if plan.sources else plan.forecast),
+        sights=run.sights,
+    )
+    is_on_grid = torch.equal(plan.schedule.sigmas, runner.schedule(settings).sigmas)
+    trajectory = run.trajectory if is_on_grid else None
+    result = shelf.keep(ingredients, result, trajectory)
+    if request.compare:
+        full = result if trajectory is not None and trajectory.is_true else None
+        try:
+            result = yield from compare(runner, shelf, result, full, settings, ingredients)
+        except NumericalError:
+            shelf.forget(result.key)
+            raise
+        if plan.sources:
+            runner.learn(result)
+        if result.key:
+            shelf.keep(ingredients, result, trajectory)
+    yield result
+
+
+def _repeat(stored: Entry, request: Request, clock: PhaseClock) -> Result:
+    """The stored result of the same run, at no cost."""
+    result, steps, image = stored.result, stored.result.plan.schedule.steps, stored.result.image
+    reason = "This very request was answered before: its picture is shown from the store."
+    if stored.is_true:
+        assert stored.trajectory is not None
+        steps, image = stored.trajectory.schedule.steps, from_scratch(stored).image
+        reason = f"This very picture was made before with all {steps} steps computed: it is shown from the store."
+    return Result(
+        request,
+        image,
+        replace(result.plan, reason=reason, nodes=(), budget=0),
+        Cost(0, 0),
+        dict(clock.seconds),
+        tuple("cached" for _ in range(steps)),
+        {},
+        stored.key,
+        from_store=True,
+    )
