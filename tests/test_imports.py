@@ -15,7 +15,7 @@ ROOT = Path(trajflow.__file__).parent
 # A module imports only from entries above its own; entries of one row do not import each other.
 LAYOUT = (
     ("base", "errors", "assets"),
-    ("flow", "forecast"),
+    ("flow", "forecast", "memory", "recording"),
     ("field",),
     ("models", "cache", "transitions", "policies", "metrics"),
     ("plots",),

@@ -166,6 +166,10 @@ def test_without_a_profile_a_transport_takes_a_quarter_of_the_steps_and_foretell
     plan_for, strategy: str, steps: int
 ) -> None:
     plan = plan_for(strategy, steps=steps)
+    if strategy == "auto" and steps <= 4:
+        assert (plan.transition, plan.budget) == ("direct", steps)
+        assert "little to save" in plan.reason
+        return
     assert len(plan.nodes) == plan.budget == max(1, round(steps / 4))
     assert (plan.ladder, plan.forecasters, plan.forecast, plan.fidelity) == ((), (), None, None)
     assert "a quarter of the steps" in plan.reason

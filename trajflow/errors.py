@@ -6,6 +6,7 @@ TrajflowError
 ├── CacheError           a stored trajectory that is damaged or does not fit
 ├── BudgetExceeded       a run asked for more evaluations than it was given
 ├── NumericalError       NaN or infinity in a velocity: the run stops and nothing of it is cached
+├── MemoryExhausted      the device is full, even after cached runs have left it
 └── Cancelled            the user stopped the run
 """
 
@@ -32,6 +33,10 @@ class BudgetExceeded(TrajflowError):
 
 class NumericalError(TrajflowError):
     """A velocity is NaN or infinite."""
+
+
+class MemoryExhausted(TrajflowError):
+    """The device does not have the memory that a run takes."""
 
 
 class Cancelled(TrajflowError):

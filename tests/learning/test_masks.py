@@ -90,3 +90,10 @@ def test_a_state_met_before_is_not_evaluated_again(mixture) -> None:
     assert mixture.calls == spent, "the leading steps are those of the from-scratch run"
     run_mask(sharing, known, (0, 1, 2, 5), "history")
     assert mixture.calls == spent + 1
+
+
+def test_equal_states_of_different_prompts_are_told_apart(flow) -> None:
+    sharing = SharingModel(flow)
+    runs = [run_known(sharing, [(prompt, 1)], 4) for prompt in ("a red cabin", "the sea at dusk")]
+    assert torch.equal(runs[0].noise, runs[1].noise)
+    assert not torch.allclose(runs[0].velocities[0], runs[1].velocities[0])

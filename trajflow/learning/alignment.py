@@ -38,9 +38,7 @@ def align_mask(
         except ValueError:
             return float("inf")
         plan = Plan("aligned", "reuse", grid, 0, mask, len(mask), "", policy=policy)
-        field = known.field(model)
-        field.schedule = grid
-        *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, field, "")
+        *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, known.field(model, grid), "")
         return known.log_error(last.latents)  # type: ignore[union-attr]
 
     logits = logits_of(known.schedule.sigmas, mask).requires_grad_(True)

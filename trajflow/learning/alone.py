@@ -12,13 +12,13 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import Forecast, Model, Plan, StepPolicy
+from trajflow.base import Forecast, Level, Model, Plan, StepPolicy
 from trajflow.calibration import MOST_DB, Caching, fingerprint
-from trajflow.field import Field
+from trajflow.errors import ModelError
 from trajflow.learning.alignment import align_mask
 from trajflow.learning.calibrate import Report, check_apart, check_counts, silent
 from trajflow.learning.known import Asked, Known, SharingModel, run_known
-from trajflow.learning.masks import LEVELS, Memo, search_mask
+from trajflow.learning.masks import RULES, Memo, search_mask
 from trajflow.learning.pairs import Pair
 from trajflow.learning.priors import estimate
 from trajflow.metrics import compare_images
@@ -120,19 +120,20 @@ def learn_alone(
     sharing = SharingModel(model)
     tried = Tried()
     masks = {}
-    for rule in LEVELS:
+    level = held_level(model, prompts.aligning)
+    for rule in RULES:
         found = search_mask(
-            sharing, prompts.searching, budget, rule, seed=seed, is_full=is_full, memo=memo, about=about
+            sharing, prompts.searching, budget, rule, level=level, seed=seed, is_full=is_full, memo=memo, about=about
         )
         masks[rule] = found.mask
         tried += Tried(found.judged, found.run)
         done()
     policies: dict[str, StepPolicy] = {
-        "budcache": BudCache(masks["hold"], LEVELS["hold"]),
-        "aligned": align_mask(model, prompts.aligning, masks["hold"], LEVELS["hold"]),
+        "budcache": BudCache(masks["hold"], level),
+        "aligned": align_mask(model, prompts.aligning, masks["hold"], level),
     }
     done()
-    policies["tcc"], _ = estimate(model, (prompts.fitting,), BudCache(masks["history"], LEVELS["history"]), "history")
+    policies["tcc"], _ = estimate(model, (prompts.fitting,), BudCache(masks["history"], "velocity"), "history")
     done()
     forecasts = {
         name: _forecast(model, prompts, run_policy(model, prompts.forecasting, each)) for name, each in policies.items()
@@ -143,6 +144,15 @@ def learn_alone(
     return Caching(policies, forecasts), tried
 
 
+def held_level(model: Model, known: Known) -> Level:
+    """What can be held on this model: the residual of its stack of blocks, else the velocity."""
+    try:
+        known.residual(model, 0, "stack")
+    except ModelError:
+        return "velocity"
+    return "stack"
+
+
 def run_policy(model: Model, known: Known, policy: StepPolicy) -> Tensor:
     """Final latents [P, ...] of the prompts under a policy."""
     grid = policy.grid(known.schedule) if isinstance(policy, Aligned) else known.schedule
@@ -151,13 +161,12 @@ def run_policy(model: Model, known: Known, policy: StepPolicy) -> Tensor:
 
 def run_solver(model: Model, known: Known, solver: str, budget: int) -> Tensor:
     """Final latents [P, ...] of the prompts by a solver on the model's own shorter grid."""
-    grid = model.schedule(budget, tuple(known.noise.shape))
+    grid = model.schedule(budget, tuple(known.noise[:1].shape))
     return _run(model, known, Plan("", STRATEGIES[solver].transition, grid, 0, (), budget, ""))
 
 
 def _run(model: Model, known: Known, plan: Plan) -> Tensor:
-    field = Field(model, known.conditioning, plan.schedule, known.noise, plan.budget)
-    *_, last, _ = sample(TRANSITIONS[plan.transition], (), plan, field, "")
+    *_, last, _ = sample(TRANSITIONS[plan.transition], (), plan, known.field(model, plan.schedule), "")
     return last.latents  # type: ignore[union-attr]
 
 

@@ -90,7 +90,7 @@ def calibrate(
     what to call after each part of it. Raises RequestError when the sets are too small or overlap, or for a count that
     the grid has no room for.
     """
-    _check(placing, forecasting, counts, steps or model.defaults.steps)
+    _check(placing, forecasting, counts, model.defaults.steps if steps is None else steps)
     library = Library(model, steps)
     grid_steps = library.grid.steps
     wanted = dict.fromkeys(

@@ -25,7 +25,7 @@ from trajflow.search import Nodes, neighbours, search_nodes
 from trajflow.transitions import TRANSITIONS
 
 Rule = Literal["hold", "history"]
-LEVELS: dict[Rule, Level] = {"hold": "stack", "history": "velocity"}
+RULES: tuple[Rule, ...] = ("hold", "history")
 FORCED_ITERATIONS = 1000
 SHORTLIST = 16
 APART = 2
@@ -106,12 +106,13 @@ class ForcedError:
         return float(np.log10(max(np.mean(squares), 1e-12)))
 
 
-def run_mask(model: Model, known: Known, mask: Nodes, rule: Rule) -> float:
-    """The loss of one mask, from real runs; with priors estimated on the same prompts where the rule uses them."""
-    policy = BudCache(mask, LEVELS[rule])
+def run_mask(model: Model, known: Known, mask: Nodes, rule: Rule, level: Level = "stack") -> float:
+    """The loss of one mask, from real runs: of holding what is kept at that level, or of velocities with priors
+    estimated on the same prompts."""
     if rule == "history":
-        _, (latents,) = estimate(model, (known,), policy, "history")
+        _, (latents,) = estimate(model, (known,), BudCache(mask, "velocity"), "history")
         return known.log_error(latents)
+    policy = BudCache(mask, level)
     plan = Plan("budcache", "reuse", known.schedule, 0, mask, len(mask), "", policy=policy)
     *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, known.field(model), "")
     return known.log_error(last.latents)  # type: ignore[union-attr]
@@ -123,6 +124,7 @@ def search_mask(
     budget: int,
     rule: Rule,
     *,
+    level: Level = "stack",
     seed: int = 0,
     is_full: bool = False,
     memo: Memo | None = None,
@@ -131,7 +133,8 @@ def search_mask(
 ) -> FoundMask:
     """The mask of `budget` steps with the smallest loss that was met; deterministic by seed.
 
-    `about` names in the memo what the loss depends on besides rule and mask; `on_run` is called after each run.
+    `level` is what `hold` keeps. `about` names in the memo what the loss depends on besides; `on_run` is called after
+    each run.
     """
     steps = known.schedule.steps
     forced = ForcedError(known)
@@ -146,8 +149,8 @@ def search_mask(
 
     def really(mask: Nodes) -> float:
         if mask not in ran:
-            key = f"{about} {rule} {steps} {mask}"
-            ran[mask] = memo(key, lambda: run_mask(model, known, mask, rule))
+            key = f"{about} {rule} {level} {steps} {mask}"
+            ran[mask] = memo(key, lambda: run_mask(model, known, mask, rule, level))
             on_run()
         return ran[mask]
 

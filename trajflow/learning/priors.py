@@ -19,7 +19,7 @@ from torch import Tensor
 
 from trajflow.base import Level, Model, Residual, StepPolicy
 from trajflow.flow import euler_step
-from trajflow.learning.known import Known, residual_of
+from trajflow.learning.known import Known
 from trajflow.policies.tcc import Calibrated, Prior
 
 Form = Literal["offset", "scale", "history"]
@@ -63,7 +63,7 @@ def estimate(
 
 
 def _wanted(model: Model, run: Known, x: Tensor, k: int, end: int, level: Level) -> Residual:
-    residual = residual_of(model, run, k, level)
+    residual = run.residual(model, k, level)
     if level != "velocity":
         return residual
     sigmas = run.schedule.sigmas

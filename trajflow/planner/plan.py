@@ -6,7 +6,7 @@ from trajflow.base import Match, Plan, Schedule
 from trajflow.calibration import Learned, Profile
 from trajflow.planner.alone import plan_alone, reuse_plan, shorter_plan
 from trajflow.planner.switch import switch_plan
-from trajflow.planner.transport import transport_plan
+from trajflow.planner.transport import FEW_STEPS, transport_plan
 from trajflow.settings import Settings
 from trajflow.strategies import STRATEGIES
 
@@ -44,6 +44,8 @@ def make_plan(
         alone = plan_alone(settings, schedule, profile)
         why = f"Nothing cached fits yet, so all {steps} steps are computed; the next prompt starts from here."
         return alone if alone is not None else full(why)
+    if strategy == "auto" and budget is None and steps <= FEW_STEPS and steps != profile.steps:
+        return full(f"A grid of {steps} leaves little to save, so all of it is computed.")
     if family == "switch":
         return switch_plan(settings, matches[0], grid, resume_fraction, profile)
     return transport_plan(settings, matches, grid, profile, learned)

@@ -59,7 +59,7 @@ def unfinished(
     """The cards while a run is under way, or after it was stopped."""
     return pair(
         card(
-            "From the cache",
+            "Your picture",
             side="cached",
             size=size,
             source=png.data_uri(left),
@@ -127,7 +127,7 @@ def _missing(result: Result, *, is_running: bool) -> str:
         return "The last picture of the refinement will be this one."
     if words.is_full(result):
         return "Every step was computed: your picture is the from-scratch one."
-    return "Not computed yet: it comes in the background, or at once with comparison on."
+    return "Not computed yet. Settings: complete pictures while you look, or compare at once."
 
 
 def _baseline_cost(result: Result) -> str:
@@ -144,4 +144,8 @@ def _title(result: Result) -> str:
         return "Stored"
     if result.request.refine:
         return "Refined until exact" if result.is_final else "Refined so far"
-    return "Computed in full" if all(kind == "computed" for kind in result.kinds) else "From the cache"
+    if result.plan.sources:
+        return "From the cache"
+    if words.is_full(result):
+        return "Computed in full"
+    return "With reused steps" if "reused" in result.kinds else "With fewer steps"

@@ -34,6 +34,7 @@ def settings_of(result: Result, model: str) -> dict[str, Any]:
         "planned": plan.strategy,
         "reason": plan.reason,
         "source_prompt": plan.match.prompt if plan.match else None,
+        "source_is_exact": plan.match.is_true if plan.match else None,
         "similarity": round(plan.match.similarity, 4) if plan.match else None,
         "nfe": result.cost.nfe,
         "rows": result.cost.rows,

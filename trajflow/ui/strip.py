@@ -9,14 +9,18 @@ MEANING: dict[StepKind, str] = {
     "computed": "the network was asked",
     "coasted": "predicted from the cached path",
     "cached": "taken from the cached path",
-    "reused": "the last answer was used again",
+    "reused": "what the network found at earlier steps was used again, at no evaluation",
 }
+REUSE = (
+    "Reused steps cost no evaluation: what the network found at earlier steps of this very run stands in, because it "
+    "changes slowly from step to step."
+)
 
 
 def strip(kinds: Sequence[StepKind | None], angles: Mapping[int, float] | None = None) -> str:
     """HTML of the strip; None is a step still to come."""
     if not kinds:
-        return '<div class="tf-strip tf-empty"><p>Every step of a run shows here: asked, coasted or cached.</p></div>'
+        return '<div class="tf-strip tf-empty"><p>Every step of a run shows here: computed, coasted, cached or reused.</p></div>'
     cells = "".join(_cell(k, kind, (angles or {}).get(k)) for k, kind in enumerate(kinds))
     counts = {kind: sum(1 for other in kinds if other == kind) for kind in MEANING}
     legend = "".join(
@@ -25,10 +29,11 @@ def strip(kinds: Sequence[StepKind | None], angles: Mapping[int, float] | None =
         for kind, meaning in MEANING.items()
     )
     summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "nothing yet"
+    note = f'<p class="tf-note">{REUSE}</p>' if counts["reused"] else ""
     return (
         '<div class="tf-strip">'
         f'<div class="tf-cells" role="img" aria-label="{len(kinds)} steps: {summary}">{cells}</div>'
-        f'<ul class="tf-legend">{legend}</ul></div>'
+        f'<ul class="tf-legend">{legend}</ul>{note}</div>'
     )
 
 
@@ -36,4 +41,4 @@ def _cell(k: int, kind: StepKind | None, angle: float | None) -> str:
     if kind is None:
         return '<span class="tf-pending"></span>'
     turn = f", {angle:.1f}° from the cached velocity" if angle is not None else ""
-    return f'<span class="tf-{kind}" title="step {k + 1}: {kind}{turn}"></span>'
+    return f'<span class="tf-{kind}" title="step {k + 1}: {kind}, {MEANING[kind]}{turn}"></span>'
