@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 
 import trajflow
 from trajflow.bench.rivals import from_scratch, subset
-from trajflow.bench.steps import SOLVERS, make_batch, read_steps, search_steps, write_steps
+from trajflow.bench.steps import SOLVERS, make_batch, read_rows, read_steps, search_steps, write_steps
 from trajflow.cli import app
 from trajflow.errors import RequestError
 from trajflow.learning.pairs import Pair
+from trajflow.search import Found
 
 PAIRS = (Pair("time", "a mountain", "a mountain at dusk", 3), Pair("time", "a forest", "a snowy forest", 4))
 
@@ -60,7 +61,7 @@ def test_the_search_finds_the_best_set_and_never_asks_the_same_state_twice(mixtu
 
 def test_what_is_written_is_read_again(mixture, tmp_path):
     found = list(search_steps(mixture, PAIRS[:1], counts=(2, 3), steps=6, iterations=3, rounds=1))
-    write_steps(tmp_path / "rivals.json", found, {"command": "a test"})
+    write_steps(tmp_path / "rivals.json", found, {"command": "a test", "steps": 6})
     steps = read_steps(tmp_path / "rivals.json")
     assert steps == {
         solver: {len(each.nodes): each.nodes for name, _, each in found if name == solver} for solver in SOLVERS
@@ -101,4 +102,32 @@ def test_the_command_searches_and_stores(tmp_path):
     }
     stored = json.loads(out.read_text())
     assert len(stored["prompts"]) == 2
-    assert stored["command"] == "trajflow bench rivals --prompts 2 --iterations 1 --rounds 0"
+    assert stored["command"] == "trajflow bench rivals --prompts 2 --iterations 1 --rounds 0 --counts 2 --steps 4"
+
+
+def test_a_search_starts_from_what_is_known_where_that_is_better(mixture):
+    steps, options = 10, {"steps": 10, "iterations": 0, "rounds": 0}
+    searched = {
+        (solver, k): each
+        for solver, k, each in search_steps(mixture, PAIRS[:1], counts=(3, 4), steps=steps, iterations=60, rounds=8)
+    }
+    known = {solver: {3: searched[solver, 3].nodes} for solver in SOLVERS}
+    for solver, count, even in search_steps(mixture, PAIRS[:1], counts=(4,), **options):
+        [grown] = [
+            each
+            for name, _, each in search_steps(mixture, PAIRS[:1], counts=(4,), known=known, known_steps=10, **options)
+            if name == solver
+        ]
+        assert grown.loss <= even.loss
+        assert searched[solver, count].loss <= grown.loss + 1e-12
+    stretched = search_steps(mixture, PAIRS[:1], counts=(3,), known=known, known_steps=5, **options)
+    assert all(len(each.nodes) == 3 and each.nodes[-1] < steps for _, _, each in stretched)
+
+
+def test_what_was_not_searched_anew_stays_in_the_file(tmp_path):
+    path = tmp_path / "steps.json"
+    write_steps(path, [("unipc", 3, Found((0, 1, 2), 0.5, 9)), ("ab2", 4, Found((0, 1, 2, 3), 0.1, 9))], {"steps": 8})
+    steps, rows = read_rows(path)
+    assert (steps, [(row["solver"], row["count"]) for row in rows]) == (8, [("ab2", 4), ("unipc", 3)])
+    write_steps(path, [("unipc", 3, Found((0, 4, 5), 0.4, 9))], {"steps": 8}, rows)
+    assert read_steps(path) == {"ab2": {4: (0, 1, 2, 3)}, "unipc": {3: (0, 4, 5)}}

@@ -6,7 +6,7 @@ prompts at once. Nothing of it has seen a held-out prompt.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from trajflow.base import Conditioning, Model
 from trajflow.bench.rivals import solve, subset
 from trajflow.errors import RequestError
 from trajflow.field import Field
+from trajflow.flow import even_nodes
 from trajflow.learning.known import SharingModel, side_by_side
 from trajflow.learning.pairs import Pair
 from trajflow.search import Found, search_nodes
@@ -49,29 +50,69 @@ def make_batch(flow: Model, pairs: Sequence[Pair], steps: int) -> Batch:
 
 
 def search_steps(
-    flow: Model, pairs: Sequence[Pair], *, counts: Sequence[int], steps: int, iterations: int, rounds: int
+    flow: Model,
+    pairs: Sequence[Pair],
+    *,
+    counts: Sequence[int],
+    steps: int,
+    iterations: int,
+    rounds: int,
+    known: Steps | None = None,
+    known_steps: int = 0,
 ) -> Iterator[tuple[str, int, Found]]:
-    """Yield (solver, K, what was found) for every solver and K; K ascends, each search starts at even spacing."""
+    """Yield (solver, K, what was found) for every solver and K; K ascends.
+
+    A search starts at even spacing, or where that is better at the set that was found for the next smaller K, here or
+    in `known` on a grid of `known_steps`, stretched to this grid and filled up one best step at a time.
+    """
     schedule = flow.schedule(steps, flow.latent_shape(flow.defaults.height, flow.defaults.width))
     batch = make_batch(flow, pairs, steps)
     sharing = SharingModel(flow)
     for solver in SOLVERS:
-        for count in counts:
+        held = {k: _stretched(nodes, known_steps, steps) for k, nodes in (known or {}).get(solver, {}).items()}
+        for count in sorted(counts):
 
             def loss(nodes: tuple[int, ...], solver=solver) -> float:
                 grid = subset(schedule, nodes)
                 field = Field(sharing, batch.conditioning, grid, batch.noise, grid.steps)
                 return float((solve(STRATEGIES[solver].transition, field) - batch.reference).square().mean())
 
-            yield solver, count, search_nodes(steps, count, loss, iterations=iterations, rounds=rounds)
+            start = _start(held, steps, count, loss)
+            found = search_nodes(steps, count, loss, start=start, iterations=iterations, rounds=rounds)
+            held[count] = found.nodes
+            yield solver, count, found
 
 
-def write_steps(path: Path, found: Sequence[tuple[str, int, Found]], about: dict[str, Any]) -> None:
-    """Store what was found with its provenance."""
+def _stretched(nodes: tuple[int, ...], steps: int, target: int) -> tuple[int, ...]:
+    """The set on another grid; empty where two of its steps fall together."""
+    scaled = tuple(min(target - 1, round(node * target / steps)) for node in nodes)
+    return scaled if len(set(scaled)) == len(nodes) else ()
+
+
+def _start(
+    held: dict[int, tuple[int, ...]], steps: int, count: int, loss: Callable[[tuple[int, ...]], float]
+) -> tuple[int, ...]:
+    even = even_nodes(steps, count)
+    smaller = [nodes for k, nodes in sorted(held.items()) if nodes and k <= count]
+    if not smaller:
+        return even
+    grown = smaller[-1]
+    while len(grown) < count:
+        grown = min((tuple(sorted((*grown, k))) for k in range(1, steps) if k not in grown), key=loss)
+    return min(even, grown, key=loss)
+
+
+def write_steps(
+    path: Path, found: Sequence[tuple[str, int, Found]], about: dict[str, Any], others: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Store what was found with its provenance, and rows of `others` for solvers and K that were not searched."""
     rows = [
         {"solver": solver, "count": count, "nodes": list(each.nodes), "latent_mse": each.loss, "sets": each.evaluated}
         for solver, count, each in found
     ]
+    searched = {(row["solver"], row["count"]) for row in rows}
+    rows += [row for row in others if (row["solver"], row["count"]) not in searched]
+    rows.sort(key=lambda row: (SOLVERS.index(row["solver"]), row["count"]))
     lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
     head = json.dumps(about, indent=2).removesuffix("\n}")
     path.write_text(f'{head},\n  "found": [\n{lines}\n  ]\n}}\n', encoding="utf-8")
@@ -79,12 +120,20 @@ def write_steps(path: Path, found: Sequence[tuple[str, int, Found]], about: dict
 
 def read_steps(path: Path | None = None) -> Steps:
     """The stored steps by solver and K. Raises RequestError when the file is missing or damaged."""
-    path = path or asset(STORED)
+    steps: Steps = {}
+    for row in read_rows(path or asset(STORED))[1]:
+        steps.setdefault(row["solver"], {})[row["count"]] = tuple(row["nodes"])
+    return steps
+
+
+def read_rows(path: Path) -> tuple[int, list[dict[str, Any]]]:
+    """N, and the file's rows: solver, count, nodes and how they were found. Raises RequestError as `read_steps`."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["found"]
-        steps: Steps = {}
-        for row in rows:
-            steps.setdefault(row["solver"], {})[int(row["count"])] = tuple(row["nodes"])
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        rows = [
+            {**row, "count": int(row["count"]), "nodes": [int(k) for k in row["nodes"]], "solver": str(row["solver"])}
+            for row in stored["found"]
+        ]
+        return int(stored["steps"]), rows
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RequestError(f"{path} holds no searched steps ({error}). Make it with: trajflow bench rivals.") from error
-    return steps

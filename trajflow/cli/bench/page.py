@@ -32,13 +32,16 @@ def rivals(
     counts: Annotated[str, typer.Option(help="Numbers of steps to search for.")] = "3,5,7,10",
     iterations: Annotated[int, typer.Option(min=0, help="Of annealing, for each search.")] = 60,
     rounds: Annotated[int, typer.Option(min=0, help="Of hill climbing, at most.")] = 2,
+    known: Annotated[
+        Path | None, typer.Option(help="A file of searched steps to start from; what is not searched anew stays.")
+    ] = None,
     steps: Steps = None,
     model: ModelName = "tiny",
 ) -> None:
     """Search the best steps for the from-scratch solvers, on calibration prompts, and store them for the evidence."""
     from tqdm import tqdm
 
-    from trajflow.bench.steps import SOLVERS, search_steps, write_steps
+    from trajflow.bench.steps import SOLVERS, read_rows, read_steps, search_steps, write_steps
     from trajflow.learning.pairs import read_pairs
 
     chosen = read_pairs(pairs)
@@ -47,12 +50,24 @@ def rivals(
     make_folder(out.parent)
     flow = load_model(model)
     total = steps or flow.defaults.steps
-    search = search_steps(flow, chosen, counts=numbers, steps=total, iterations=iterations, rounds=rounds)
+    known_steps, rows = (0, []) if known is None else read_rows(known)
+    search = search_steps(
+        flow,
+        chosen,
+        counts=numbers,
+        steps=total,
+        iterations=iterations,
+        rounds=rounds,
+        known=None if known is None else read_steps(known),
+        known_steps=known_steps,
+    )
     command = f"trajflow bench rivals --prompts {prompts} --iterations {iterations} --rounds {rounds}"
+    command += f" --counts {counts}" + ("" if known is None else f" --known {known}")
+    command += "" if steps is None else f" --steps {steps}"
     about: dict[str, Any] = {"command": command, "model": model, "steps": total, "pairs_file": str(pairs)}
     about["prompts"] = [pair.target for pair in chosen]
     found = []
     for each in tqdm(search, total=len(SOLVERS) * len(numbers), unit="search", disable=None):
         found.append(each)
-        write_steps(out, found, about)
+        write_steps(out, found, about, rows if known_steps == total else ())
     typer.echo(f"{out}: {len(found)} searches")
