@@ -98,3 +98,17 @@ def test_a_model_without_a_stack_to_hold_holds_velocities(flow) -> None:
     mixed = object.__new__(Mixed)
     mixed.__dict__ = flow.__dict__
     assert (held_level(flow, known), held_level(mixed, known)) == ("stack", "velocity")
+
+
+def test_after_a_resume_the_rest_is_computed_within_its_budget(flow) -> None:
+    session, steps = trajflow.Session(flow), 20
+    first = session.generate("a mountain landscape at dusk", seed=9, steps=steps)
+    result = session.generate(
+        "a landscape of mountains at dusk", seed=9, steps=steps, strategy="resume-budcache", budget=2
+    )
+    start = result.plan.start_step
+    assert result.plan.sources == (first.key,)
+    assert 0 < start <= steps - 3
+    assert set(result.kinds[:start]) == {"cached"}
+    assert (result.kinds[start], result.kinds.count("computed"), result.cost.nfe) == ("computed", 2, 2)
+    assert result.kinds.count("reused") == steps - start - 2
