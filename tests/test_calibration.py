@@ -27,6 +27,7 @@ from trajflow.calibration import (
     write_profile,
 )
 from trajflow.errors import CacheError
+from trajflow.learning.priors import DEPTHS
 from trajflow.models.registry import load
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
@@ -283,7 +284,8 @@ def bundled() -> Model:
 
 def test_the_bundled_profile_is_for_the_bundled_model_and_forecasts(home, bundled) -> None:
     profile = read_profile(asset("tiny") / PROFILE_FILE, fingerprint(bundled.identity()))
-    assert find_profile(bundled.identity()) == profile
+    found = find_profile(bundled.identity())
+    assert (found.model, found.made, found.several) == (profile.model, profile.made, profile.several)
     assert profile.steps == bundled.defaults.steps == REFERENCE_STEPS
     for placements in (profile.single, profile.several):
         assert len(placements) > 1
@@ -291,6 +293,11 @@ def test_the_bundled_profile_is_for_the_bundled_model_and_forecasts(home, bundle
             rung = placement.rung
             assert len(rung.slopes) == len(rung.corrections) == len(rung.forecasters) == count
             assert placement.before is not None
+    for budget, caching in profile.alone.items():
+        assert set(caching.policies) <= set(caching.forecasts)
+        assert caching.best == "tcc", "what a miss with that budget takes"
+        assert caching.policies["tcc"].depth == DEPTHS["history"]
+        assert len(caching.policies["budcache"].mask) == budget
 
 
 @pytest.mark.slow

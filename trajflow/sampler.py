@@ -1,8 +1,9 @@
 """The sampling loop, the only one: ask the transition for a velocity, step with it, record it, tell the caller."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -12,7 +13,9 @@ from trajflow.base import Model, Plan, Step, StepKind, Trajectory, Transition
 from trajflow.errors import NumericalError
 from trajflow.field import Field
 from trajflow.flow import clean_estimate, euler_step
+from trajflow.memory import nothing_to_give, with_room
 from trajflow.metrics.angle import angle_degrees
+from trajflow.recording import Recording
 from trajflow.transitions import TRANSITIONS
 
 
@@ -39,17 +42,25 @@ class RemoteModel(Protocol):
 
 
 def make(
-    model: Model, plan: Plan, sources: tuple[Trajectory, ...], field: Field, prompt: str
+    model: Model,
+    plan: Plan,
+    sources: tuple[Trajectory, ...],
+    field: Field,
+    prompt: str,
+    relieve: Callable[[], None] = nothing_to_give,
 ) -> Generator[Step | Made, None, None]:
-    """Yield each `Step` of a plan on the model's field, then what was `Made`; closing it ends the run."""
+    """Yield each `Step` of a plan on the model's field, then what was `Made`; closing it ends the run.
+
+    `relieve` frees what the caller keeps on the device, should its memory not suffice (see `memory.py`).
+    """
     if isinstance(model, RemoteModel):
         yield from model.run(plan, sources, field, prompt)
         return
     latents = field.noise
-    for event in sample(TRANSITIONS[plan.transition], sources, plan, field, prompt):
+    for event in sample(TRANSITIONS[plan.transition], sources, plan, field, prompt, relieve):
         if isinstance(event, Trajectory):
             began = time.perf_counter()
-            image = model.decode(latents)
+            image = with_room(partial(model.decode, latents), relieve)
             yield Made(event, image, time.perf_counter() - began)
             return
         latents = event.latents
@@ -57,28 +68,33 @@ def make(
 
 
 def sample(
-    transition: Transition, sources: tuple[Trajectory, ...], plan: Plan, field: Field, prompt: str
+    transition: Transition,
+    sources: tuple[Trajectory, ...],
+    plan: Plan,
+    field: Field,
+    prompt: str,
+    relieve: Callable[[], None] = nothing_to_give,
 ) -> Iterator[Step | Trajectory]:
     """Yield a `Step` for each step taken, then the `Trajectory` of the whole run.
 
     The caller drives: it may look at a step, decode its preview, or stop asking. The seconds of a step are its own time
-    only. Raises BudgetExceeded and NumericalError from the field; nothing is recorded then.
+    only. A step that runs out of memory is tried once more after `relieve`. Raises BudgetExceeded and NumericalError
+    from the field, and MemoryExhausted; nothing is recorded then.
     """
     sigmas, steps = plan.schedule.sigmas, plan.schedule.steps
     state, start, x = transition.begin(sources, plan, field)
-    velocities: list[torch.Tensor] = []
+    recording = Recording(steps - start)
     kinds: list[StepKind] = []
     for k in range(start, steps):
         began = time.perf_counter()
-        velocity, kind, state = transition.velocity(k, x, state, field)
+        velocity, kind, state = with_room(partial(transition.velocity, k, x, state, field), relieve)
+        following = euler_step(x, velocity, sigmas[k], sigmas[k + 1])
+        # Looking at the numbers waits for a GPU, so the seconds below are those of the step, the device's included.
         if not torch.isfinite(velocity).all():
             raise NumericalError(f"the velocity of step {k} of {steps} ({kind}) is NaN or infinite")
-        following = euler_step(x, velocity, sigmas[k], sigmas[k + 1])
-        if following.is_cuda:
-            torch.cuda.synchronize(following.device)
+        recording.add(velocity)
         seconds = time.perf_counter() - began
         angle = angle_degrees(sources[0].velocities[k], velocity) if sources and kind == "computed" else None
-        velocities.append(velocity)
         kinds.append(kind)
         preview = clean_estimate(x, velocity, sigmas[k])
         x = following
@@ -97,4 +113,4 @@ def sample(
             sight=sights[-1] if sights and sights[-1].k == k else None,
             forecast=forecast,
         )
-    yield Trajectory(prompt, plan.schedule, field.noise, torch.stack(velocities), tuple(kinds))
+    yield Trajectory(prompt, plan.schedule, field.noise, recording.finish(), tuple(kinds))

@@ -59,6 +59,22 @@ class App:
     def ask(self, way):
         self.page.locator("#tf-ask-for label").filter(has_text=way).click()
 
+    def set_budget(self, budget):
+        self.page.fill("#tf-budget input[type=number]", str(budget))
+        self.page.press("#tf-budget input[type=number]", "Tab")
+
+    def choose(self, strategy):
+        self.page.click("#tf-strategy input")
+        self.page.locator("#tf-strategy [role=option]").filter(has_text=re.compile(rf"\b{strategy}: ")).click()
+
+    def strip(self, **counts):
+        """Wait until the strip has that many cells of each kind: the page draws its parts in turn."""
+        self.page.wait_for_function(
+            """(counts) => Object.entries(counts).every(([kind, count]) =>
+                document.querySelectorAll(`#tf-strip .tf-cells .tf-${kind}`).length === count)""",
+            arg=counts,
+        )
+
     def set_seed(self, seed):
         self.page.fill("#tf-seed input", str(seed))
         self.page.press("#tf-seed input", "Tab")
@@ -123,6 +139,8 @@ def test_the_story_from_first_picture_to_new_subject(visit, tmp_path):
     assert spent(app.chapter(1)) == (28, 28)
     assert "every step evaluated" in app.numbers()
     assert "your picture is the from-scratch one" in app.page.inner_text(".tf-card.tf-baseline")
+    app.see("from scratch is this very picture", "#tf-unslid")
+    app.see("Nothing cached was used", "#tf-no-angle")
     first = app.picture()
     assert png.read_settings(_bytes(first))["prompt"] == "a mountain landscape"
 
@@ -147,6 +165,7 @@ def test_the_story_from_first_picture_to_new_subject(visit, tmp_path):
     assert app.page.locator("#tf-strip .tf-cells span").count() == 28
     assert app.page.locator("#tf-strip .tf-cells .tf-computed").count() == spent(subject)[0]
     app.page.wait_for_selector("#tf-angle canvas, #tf-angle svg.marks")
+    app.page.wait_for_selector("#tf-slider img", state="attached")
     assert app.page.locator("#tf-charts .js-plotly-plot").count() == 3
     assert app.history().count() == 4
     assert "more in the background" in app.page.inner_text("#tf-tally")
@@ -172,6 +191,38 @@ def test_the_story_from_first_picture_to_new_subject(visit, tmp_path):
     app.see("Everything is forgotten", "#tf-status")
     assert app.history().count() == 0
     assert spent(app.generate("a mountain landscape")) == (28, 28)
+
+
+def test_a_first_picture_on_a_budget_reuses_steps_and_serves_the_next(visit):
+    app = visit()
+    app.settings()
+    app.page.uncheck("#tf-complete input")
+    app.ask("At most")
+    app.page.wait_for_selector("#tf-budget", state="visible")
+    app.set_budget(10)
+    app.page.fill("#tf-prompt textarea", "a windmill at dawn")
+    app.see("Up to 10 of 28 evaluations. About 31 dB, 25 to 40 expected.")
+    assert spent(app.generate()) == (10, 28)
+    app.strip(computed=10, reused=18, coasted=0)
+    app.see("Reused steps cost no evaluation", "#tf-strip")
+    app.see("Nothing cached was used", "#tf-no-angle")
+    assert app.page.inner_text(".tf-card.tf-cached .tf-title").startswith("With reused steps")
+    assert "expected 25 to 40 dB" in app.numbers()
+    assert app.page.locator("#tf-slider").count() == 0
+    app.see("approximate", "#tf-history li")
+
+    second = app.generate("a windmill at night")
+    assert spent(second) == (10, 28)
+    assert "from “a windmill at dawn”" in second
+    assert "That path is approximate" in second
+    app.strip(computed=10, coasted=18, reused=0)
+    app.page.wait_for_selector("#tf-angle canvas, #tf-angle svg.marks")
+
+    app.choose("tcc")
+    app.ask("At least")
+    app.see("Or keep tcc and ask for", "#tf-outlook .tf-error")
+    app.ask("At most")
+    app.see(re.compile(r"Up to \d+ of 28 evaluations"), "#tf-outlook .tf-idle")
 
 
 def test_a_changed_seed_warns_before_running_and_completion_can_be_off(visit):
@@ -250,15 +301,14 @@ def test_refining_ends_at_the_exact_picture_and_stop_keeps_the_best(visit):
 
 def test_what_is_asked_for_shows_its_own_slider_and_learning_can_be_saved(visit):
     app = visit()
+    app.generate("a city by the sea")
     assert app.page.locator("#tf-fidelity:visible, #tf-budget:visible").count() == 0
     app.ask("At least")
     app.page.wait_for_selector("#tf-fidelity", state="visible")
     app.ask("At most")
     app.page.wait_for_selector("#tf-budget", state="visible")
     app.page.wait_for_selector("#tf-fidelity", state="hidden")
-    app.generate("a city by the sea")
-    app.page.fill("#tf-budget input[type=number]", "3")
-    app.page.press("#tf-budget input[type=number]", "Tab")
+    app.set_budget(3)
     assert spent(app.generate("a city by the sea at night"))[0] == 3
     app.settings()
     app.see("Forecasts learned from 1 comparison", "#tf-learned")

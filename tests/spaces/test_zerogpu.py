@@ -14,7 +14,7 @@ from trajflow.base import Result, Step
 from trajflow.engine import ZeroGPUModel, placed
 from trajflow.engine.parcel import pack, unpack
 from trajflow.engine.zerogpu import GPUError
-from trajflow.errors import BudgetExceeded, Cancelled, ModelError, NumericalError
+from trajflow.errors import BudgetExceeded, Cancelled, MemoryExhausted, ModelError, NumericalError
 from trajflow.field import Field
 from trajflow.sampler import RemoteModel
 from trajflow.ui.form import FIELDS
@@ -181,6 +181,10 @@ def run_out(evaluation):
     raise torch.OutOfMemoryError("no memory left")
 
 
+def fail(evaluation):
+    raise RuntimeError("something else")
+
+
 def test_nan_in_the_worker_is_a_numerical_error_here_and_nothing_is_kept(space, mixture):
     there, here = Session(space.place(Broken(mixture, spoil))), Session(Broken(mixture, spoil))
     for session in (there, here):
@@ -190,9 +194,17 @@ def test_nan_in_the_worker_is_a_numerical_error_here_and_nothing_is_kept(space, 
     assert there.spent == here.spent, "the spoilt evaluation was paid for"
 
 
-def test_any_other_error_in_the_worker_is_named(space, mixture):
+def test_a_worker_without_memory_says_so_in_our_words_and_nothing_is_kept(space, mixture):
     session = Session(space.place(Broken(mixture, run_out)))
-    with pytest.raises(GPUError, match="ZeroGPU worker error: OutOfMemoryError"):
+    with pytest.raises(MemoryExhausted, match=r"does not suffice.*\(no memory left\)"):
+        session.generate("a mountain", steps=8)
+    assert session.entries() == ()
+    assert session.spent.waited.nfe == 2
+
+
+def test_any_other_error_in_the_worker_is_named(space, mixture):
+    session = Session(space.place(Broken(mixture, fail)))
+    with pytest.raises(GPUError, match="ZeroGPU worker error: RuntimeError"):
         session.generate("a mountain", steps=8)
 
 

@@ -1,9 +1,14 @@
+import re
+
 import pytest
 
 from trajflow.base import Defaults, Request
+from trajflow.errors import RequestError
 from trajflow.settings import settle
 from trajflow.strategies import STRATEGIES
 from trajflow.ui import form
+
+DEFAULTS = Defaults(8, 1.0, 8, 8, 4, 64)
 
 
 def fill(**changes):
@@ -22,10 +27,24 @@ def test_exactly_one_of_budget_fidelity_and_refinement_is_asked_for(ask, asked):
     assert form.asked(Request(**options)) == ask
 
 
+@pytest.mark.parametrize("ask", ["fidelity", "refine"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_only_strategies_that_aim_are_given_a_fidelity(strategy):
-    options = form.options(fill(ask="fidelity", strategy=strategy))
-    assert ("fidelity" in options) == (STRATEGIES[strategy].transition == "basis")
+def test_what_a_strategy_cannot_do_is_a_sentence_with_a_way_out(strategy, ask):
+    filled = fill(ask=ask, strategy=strategy)
+    request = Request(**form.options(filled))
+    if STRATEGIES[strategy].is_anytime or strategy == "baseline":
+        settle(request, DEFAULTS)
+        assert form.hint(filled) == ""
+    else:
+        with pytest.raises(RequestError, match=f"'{re.escape(strategy)}' cannot be refined|cannot aim at a fidelity"):
+            settle(request, DEFAULTS)
+        assert form.hint(filled) == f"Or keep {strategy} and ask for “At most … evaluations”."
+
+
+@pytest.mark.parametrize("ask", ["planner", "budget", None, ["refine"]])
+def test_what_any_strategy_can_do_has_no_hint(ask):
+    assert form.hint(fill(ask=ask, strategy="tcc")) == ""
+    assert form.hint(fill(ask="refine", strategy=["tcc"])) == ""
 
 
 @pytest.mark.parametrize("ask", [None, ["budget"], {"budget": 1}, "else"])
@@ -34,6 +53,5 @@ def test_what_is_none_of_the_choices_leaves_it_to_the_planner(ask):
 
 
 def test_the_ends_of_the_fidelity_slider_are_allowed():
-    defaults = Defaults(8, 1.0, 8, 8, 4, 64)
     for fidelity in (form.LEAST_DB, form.USUAL_DB, form.MOST_DB):
-        assert settle(Request("sea", fidelity=fidelity), defaults).fidelity == fidelity
+        assert settle(Request("sea", fidelity=fidelity), DEFAULTS).fidelity == fidelity

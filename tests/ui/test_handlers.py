@@ -9,11 +9,15 @@ import gradio as gr
 import pytest
 
 from trajflow import Session
+from trajflow.base import Forecast
+from trajflow.calibration import Caching, Profile
 from trajflow.errors import NumericalError
-from trajflow.ui import background
+from trajflow.policies.budcache import BudCache
+from trajflow.ui import background, words
 from trajflow.ui.handlers import Handlers
 from trajflow.ui.page import lay_out
 from trajflow.ui.registry import Registry
+from trajflow.ui.strip import REUSE
 from trajflow.ui.views import Views
 
 STORY = [
@@ -73,6 +77,13 @@ class Tab:
         return self.text("outlook")
 
     @property
+    def slides(self):
+        """Whether there is something to slide between; what stands in its place goes away then."""
+        slider = self.shown["slider"]
+        assert slider["visible"] == (slider["value"] is not None) == (not self.shown["unslid"])
+        return slider["visible"]
+
+    @property
     def seat(self):
         return self.registry.find(self.key)
 
@@ -110,7 +121,7 @@ def test_a_run_draws_as_it_goes_and_ends_with_pictures_charts_and_history(tab):
     assert statuses[0].startswith("Generating: 1 of 8 evaluations, step 1 of 8.")
     assert tab.status.startswith("8 of 8 evaluations in ")
     assert tab.shown["pictures"].count("<img") == 2
-    assert tab.shown["slider"] is not None
+    assert tab.slides
     assert "1 picture<" in tab.shown["history"]
     assert tab.shown["charts"]["visible"]
     assert not tab.seat.is_busy
@@ -206,7 +217,7 @@ def test_the_outlook_warns_of_what_leaves_the_cache_behind(tab):
 
     assert foresee().startswith("Up to 8 evaluations. Nothing cached fits")
     tab.generate()
-    assert foresee().startswith("Up to 2 evaluations, about ")
+    assert foresee().startswith("Up to 2 of 8 evaluations, about ")
     assert "seed" in foresee(seed=8)
     assert "tf-warn" in tab.shown["outlook"]
     assert "seed is not kept" in foresee(keep_seed=False)
@@ -248,7 +259,9 @@ def test_forget_all_leaves_an_empty_page(tab):
     tab.take(tab.on.forget_all(tab.key))
     assert tab.seat.session.entries() == ()
     assert tab.seat.runs == []
-    assert tab.shown["angle"] is None
+    assert not tab.slides
+    assert not tab.shown["angle"].visible
+    assert tab.text("no_angle") == words.NO_ANGLE_YET
     assert not tab.shown["charts"]["visible"]
     assert tab.generate().startswith("8 of 8")
 
@@ -308,6 +321,88 @@ def test_the_forecast_stands_in_the_outlook_and_beside_the_measurement(foreseein
     assert f"about {foretold[1]} dB" in tab.shown["history"]
     tab.complete()
     assert re.search(rf"expected {foretold[2]} dB, measured \d+\.\d", tab.shown["pictures"])
+
+
+@pytest.fixture
+def reusing(mixture):
+    """A tab whose model knows a mask for four evaluations, and what to expect of it."""
+    caching = Caching({"budcache": BudCache((0, 2, 4, 6), "velocity")}, {"budcache": Forecast(31.0, 33.0, 35.0, 40.0)})
+    return Tab(mixture, lambda: Session(mixture, profile=Profile(steps=8, alone={4: caching})))
+
+
+def test_a_budget_without_a_source_is_shown_like_any_other(reusing):
+    tab = reusing
+    outlook = tab.foresee("mountain", ask="budget", budget=5)
+    assert outlook.startswith("Up to 4 of 8 evaluations (5 allowed). About 35 dB, 31 to 40 expected.")
+    assert tab.generate("mountain", ask="budget", budget=5, compare=False).startswith("4 of 8 evaluations in ")
+    assert "With reused steps" in tab.shown["pictures"]
+    assert "expected 31 to 40 dB<" in tab.shown["pictures"]
+    assert [tab.shown["strip"].count(f'<span class="tf-{kind}"') for kind in ("computed", "reused")] == [4, 4]
+    assert REUSE in tab.shown["strip"]
+    assert not tab.slides
+    assert "Once both pictures are there" in tab.text("unslid")
+    assert tab.text("no_angle").startswith("Nothing cached was used")
+    assert "4 of 8 · about 35 dB · <abbr" in tab.shown["history"]
+
+
+def test_a_source_that_reused_steps_is_called_approximate_until_it_is_completed(reusing):
+    tab = reusing
+    tab.generate("mountain", ask="budget", budget=4, compare=False)
+    assert ">approximate</abbr>" in tab.shown["history"]
+    tab.generate("mountain dusk", ask="budget", budget=4, compare=False)
+    assert words.APPROXIMATE in tab.status
+    assert tab.shown["angle"].visible
+    assert tab.text("no_angle") == ""
+    tab.complete()
+    assert "approximate" not in tab.shown["history"]
+    tab.generate("mountain sea", ask="budget", budget=4, compare=False)
+    assert words.APPROXIMATE not in tab.status
+    assert "mountain" in tab.status
+
+
+def test_a_picture_on_a_grid_of_its_own_is_no_source_and_called_so(tab):
+    tab.generate("mountain", strategy="fewer-steps", ask="budget", budget=3, compare=False)
+    assert ">picture only</abbr>" in tab.shown["history"]
+    assert "With fewer steps" in tab.shown["pictures"]
+    assert tab.foresee().startswith("Up to 8 evaluations")
+
+
+def test_a_stored_exact_picture_promises_no_other(tab):
+    tab.generate(compare=False)
+    assert "from scratch is this very picture" in tab.text("unslid")
+    tab.generate(compare=False)
+    assert "Stored" in tab.shown["pictures"]
+    assert "your picture is the from-scratch one" in tab.shown["pictures"]
+    assert "from scratch is this very picture" in tab.text("unslid")
+    assert tab.text("no_angle").startswith("Nothing was evaluated")
+    for _ in range(2):
+        tab.generate("mountain dusk", ask="budget", budget=3, compare=False)
+    assert "Stored" in tab.shown["pictures"]
+    assert "Not computed yet" in tab.shown["pictures"]
+
+
+def test_a_run_under_way_leaves_nothing_of_the_last_one_beside_it(tab):
+    def look():
+        if tab.status.startswith("Generating: "):
+            assert not tab.slides
+            assert "Once both pictures are there" in tab.text("unslid")
+            assert tab.text("no_angle") == words.NO_ANGLE_YET
+            assert not tab.shown["angle"].visible
+
+    tab.generate()
+    tab.generate("mountain dusk")
+    assert tab.slides
+    assert tab.shown["angle"].visible
+    tab.generate("sea", strategy="baseline", compare=False, on_change=look)
+    assert "from scratch is this very picture" in tab.text("unslid")
+
+
+@pytest.mark.parametrize("ask", ["fidelity", "refine"])
+def test_a_strategy_that_cannot_do_what_is_asked_says_what_can_be_asked(tab, ask):
+    way_out = "Or keep budcache and ask for “At most … evaluations”."
+    assert tab.foresee(strategy="budcache", ask=ask).endswith(way_out)
+    assert tab.generate("mountain", strategy="budcache", ask=ask).endswith(way_out)
+    assert tab.generate("mountain", strategy="baseline", ask=ask).startswith("8 of 8")
 
 
 def test_a_model_without_a_profile_foretells_nothing(tab):
@@ -380,7 +475,7 @@ def test_completing_brings_the_exact_picture_and_counts_its_evaluations_apart(ta
     assert lines[-1].startswith("The exact picture is there after 7 evaluations in the background")
     assert "dB to from-scratch" in tab.shown["pictures"]
     assert "7 evaluations in the background" in tab.shown["pictures"]
-    assert tab.shown["slider"] is not None
+    assert tab.slides
     assert tab.text("tally") == "10 evaluations waited for, 7 more in the background; 2 runs from scratch: 16."
     assert tab.seat.runs[1].background_nfe == 7
     assert tab.seat.runs[1].psnr_db == tab.seat.session.entries()[0].result.metrics.psnr_db

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 from trajflow.base import Cost, Forecast, Metrics
@@ -59,3 +60,43 @@ def test_what_was_foreseen_is_told_once_and_only_where_it_was(result):
     assert words.expectation(result(plan=plan, compare=False)) == "expected 38 to 50 dB"
     assert words.expectation(result(plan=plan, from_store=True)) is None
     assert words.expectation(result()) is None
+
+
+def test_an_approximate_source_is_called_so(result):
+    plan = result().plan
+    approximate = replace(plan, match=replace(plan.match, is_true=False))
+    assert words.APPROXIMATE not in words.finished(result(), 4)
+    assert words.APPROXIMATE in words.finished(result(plan=approximate), 4)
+    assert words.APPROXIMATE not in words.finished(result(plan=approximate, from_store=True), 4)
+
+
+def test_the_outlook_says_of_how_many_and_what_is_left_of_a_budget():
+    assert words.outlook(10, 28, None, 10) == "Up to 10 of 28 evaluations."
+    assert words.outlook(8, 28, 0.4, 10) == "Up to 8 of 28 evaluations (10 allowed), about 0.40 s."
+    assert words.outlook(28, 28, 1.0, None) == "Up to 28 evaluations, about 1.00 s."
+    assert words.outlook(0, 28, 0.0, 10) == "No evaluation."
+
+
+def test_a_missing_angle_has_its_reason(result):
+    alone = replace(result().plan, sources=(), match=None)
+    assert words.no_angle(result(plan=alone)).startswith("Nothing cached was used")
+    assert words.no_angle(result(from_store=True)).startswith("Nothing was evaluated")
+    assert words.no_angle(result()).startswith("No step was evaluated beside")
+
+
+def test_a_picture_is_named_after_how_it_was_made(result):
+    def title(**changes):
+        return re.search(r"<figcaption[^>]*>([^<]*)", pictures.finished(result(**changes), 4, "tiny"))[1]
+
+    alone = replace(result().plan, sources=(), match=None)
+    assert title() == "From the cache"
+    assert title(plan=alone, kinds=("computed", "reused") * 2) == "With reused steps"
+    assert title(plan=alone, kinds=("computed",) * 2) == "With fewer steps"
+    assert title(plan=alone, kinds=("computed",) * 4) == "Computed in full"
+
+
+def test_an_exact_picture_stands_where_there_is_nothing_to_slide_to(result):
+    assert "from scratch is this very picture" in pictures.unslid(result(compare=False), is_exact=True)
+    for html in (pictures.unslid(), pictures.unslid(result(compare=False))):
+        assert "<img" not in html
+        assert "Once both pictures are there" in html

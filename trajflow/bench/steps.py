@@ -62,8 +62,8 @@ def search_steps(
 ) -> Iterator[tuple[str, int, Found]]:
     """Yield (solver, K, what was found) for every solver and K; K ascends.
 
-    A search starts at even spacing, or where that is better at the set that was found for the next smaller K, here or
-    in `known` on a grid of `known_steps`, stretched to this grid and filled up one best step at a time.
+    A search starts at the best of: even spacing; what is `known` for K on a grid of `known_steps`, stretched to this
+    one; and the set of the next smaller K, known or found, filled up one best step at a time.
     """
     schedule = flow.schedule(steps, flow.latent_shape(flow.defaults.height, flow.defaults.width))
     batch = make_batch(flow, pairs, steps)
@@ -92,14 +92,14 @@ def _stretched(nodes: tuple[int, ...], steps: int, target: int) -> tuple[int, ..
 def _start(
     held: dict[int, tuple[int, ...]], steps: int, count: int, loss: Callable[[tuple[int, ...]], float]
 ) -> tuple[int, ...]:
-    even = even_nodes(steps, count)
-    smaller = [nodes for k, nodes in sorted(held.items()) if nodes and k <= count]
-    if not smaller:
-        return even
-    grown = smaller[-1]
-    while len(grown) < count:
-        grown = min((tuple(sorted((*grown, k))) for k in range(1, steps) if k not in grown), key=loss)
-    return min(even, grown, key=loss)
+    candidates = [even_nodes(steps, count), held.get(count, ())]
+    smaller = [nodes for k, nodes in sorted(held.items()) if nodes and k < count]
+    if smaller:
+        grown = smaller[-1]
+        while len(grown) < count:
+            grown = min((tuple(sorted((*grown, k))) for k in range(1, steps) if k not in grown), key=loss)
+        candidates.append(grown)
+    return min(filter(None, candidates), key=loss)
 
 
 def write_steps(

@@ -7,7 +7,7 @@ favours it.
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ def paired_median(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float
 
 
 def judge_claims(rows: Sequence[Row]) -> list[Row]:
-    """Whether each claim holds, by the median difference: claim, steps, budget, dB with its interval, the dB needed."""
+    """Whether each claim holds, by the median difference: claim, steps, budget, dB with its interval, the dB
+    needed; `is_clear` where the whole interval says the same."""
     verdicts: list[Row] = []
     for steps, budget in sorted({(row["steps"], row["budget"]) for row in rows}):
         here = {row["method"]: row for row in rows if (row["steps"], row["budget"]) == (steps, budget)}
@@ -97,6 +98,7 @@ def _verdict(claim: str, steps: int, budget: int, found: Sequence[float], needed
         "db_interval": list(found[1:]),
         "db_needed": needed,
         "is_true": is_true,
+        "is_clear": not found[1] <= needed <= found[2],
     }
 
 
@@ -130,33 +132,31 @@ def markdown(rows: Sequence[Row]) -> str:
     the verdicts."""
     parts = []
     for steps in dict.fromkeys(row["steps"] for row in rows):
-        here = [row for row in rows if row["steps"] == steps]
+        here = [row for row in rows if row["steps"] == steps and row["family"] != "full"]
         parts.append(f"{steps} steps: dB, median / worst tenth, and the gain on the best solver")
-        parts.append(_grid([row for row in here if row["family"] != "full"], _fidelity))
-        parts.append(f"{steps} steps: SSIM, attributes read as asked, seconds of learning")
+        parts.append(_grid(here, _fidelity))
+        parts.append(f"{steps} steps: SSIM, attributes read as asked, seconds of learning{_all_steps(rows, steps)}")
         parts.append(_grid(here, _likeness))
     parts.append("\n".join(_said(verdict) for verdict in judge_claims(rows)))
     return "\n\n".join(part for part in parts if part)
 
 
-def _grid(rows: Sequence[Row], cell: Any) -> str:
-    budgets = [b for b in dict.fromkeys(row["budget"] for row in rows) if any(_is_at(row, b) for row in rows)]
+def _grid(rows: Sequence[Row], cell: Callable[[Row], str]) -> str:
+    budgets = list(dict.fromkeys(row["budget"] for row in rows))
     lines = [
         "| | " + " | ".join(f"{budget} evaluations" for budget in budgets) + " |",
         "|---" * (len(budgets) + 1) + "|",
     ]
-    for method in sorted(dict.fromkeys(row["method"] for row in rows if row["family"] != "full"), key=_place):
+    for method in sorted(dict.fromkeys(row["method"] for row in rows), key=_place):
         found = {row["budget"]: row for row in rows if row["method"] == method}
         cells = [cell(found[budget]) if budget in found else "–" for budget in budgets]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    full = [row for row in rows if row["family"] == "full"]
-    if full and full[0]["obedience"] is not None:
-        lines += ["", f"With all steps, {full[0]['obedience']:.0%} of the attributes are read as asked."]
     return "\n".join(lines)
 
 
-def _is_at(row: Row, budget: int) -> bool:
-    return row["budget"] == budget and row["family"] != "full"
+def _all_steps(rows: Sequence[Row], steps: int) -> str:
+    obeyed = [row["obedience"] for row in rows if row["steps"] == steps and row["family"] == "full"]
+    return f" (with all steps {obeyed[0]:.0%} are)" if obeyed and obeyed[0] is not None else ""
 
 
 def _fidelity(row: Row) -> str:
@@ -173,9 +173,10 @@ def _likeness(row: Row) -> str:
 
 def _said(verdict: Row) -> str:
     low, high = verdict["db_interval"]
+    noise = "" if verdict["is_clear"] else ", within chance"
     return (
         f"- **{str(verdict['is_true']).lower()}** at {verdict['budget']} of {verdict['steps']}: {verdict['claim']}: "
-        f"{verdict['db']:+.2f} dB ({low:+.2f} to {high:+.2f})"
+        f"{verdict['db']:+.2f} dB ({low:+.2f} to {high:+.2f}){noise}"
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from trajflow.cache.entry import Entry
 from trajflow.cache.index import PromptIndex
 from trajflow.cache.store import Store
+from trajflow.errors import CacheError
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,16 @@ class TrajectoryCache:
     def insert(self, entry: Entry) -> tuple[str, ...]:
         """Keep an entry as the newest, replacing one of the same key; returns the keys evicted for it.
 
-        Raises `CacheError`, and keeps all as it was, when the entry is larger than the store.
+        Raises `CacheError`, and keeps all as it was, when the entry is larger than the store; also when it has room for
+        it only on a disk that is full, and what had made room for it is gone then.
         """
         with self._lock:
-            evicted = self._store.put(entry)
+            try:
+                evicted = self._store.put(entry)
+            except CacheError:
+                for key in [key for key in self._cards if key not in self._store]:
+                    self._drop(key)
+                raise
             for key in (entry.key, *evicted):
                 self._drop(key)
             self._index.add(entry.key, entry.vector)
@@ -112,6 +119,12 @@ class TrajectoryCache:
         with self._lock:
             listed = [self._store.peek(card.key) for card in self._newest_first()]
             return [entry for entry in listed if entry is not None]
+
+    def spill(self) -> None:
+        """Make room on the device that the entries are used on; see `Store.spill`."""
+        with self._lock:
+            for key in self._store.spill():
+                self._drop(key)
 
     def forget(self, key: str) -> None:
         """Remove one entry; nothing happens when it is not there."""

@@ -74,6 +74,10 @@ class DiskStore:
         if self._entries.pop(key, None) is not None:
             self._path(key).unlink(missing_ok=True)
 
+    def spill(self) -> tuple[str, ...]:
+        """Nothing: there is nowhere to go; see `Store.spill`."""
+        return ()
+
     def _path(self, key: str) -> Path:
         # A key may be any text; a file's name may not.
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.safetensors"
@@ -81,16 +85,26 @@ class DiskStore:
     def _write(self, entry: Entry) -> Entry:
         """The entry with its tensors mapped from the file that now holds them."""
         path = self._path(entry.key)
-        partial = path.with_suffix(".partial")
         try:
-            save_file(_tensors(entry), partial, {"entry": json.dumps(_words(entry))})
-            _flush(partial)
-            os.replace(partial, path)
-            _flush(self._folder)
+            write_whole(path, _tensors(entry), {"entry": json.dumps(_words(entry))})
             return _mapped(entry, load_file(path))
         except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
             raise CacheError(f"The run cannot be kept in {self._folder}: {error}.") from error
+
+
+def write_whole(path: Path, tensors: dict[str, Tensor], words: dict[str, str]) -> None:
+    """A safetensors file with `words` in its header, under its name only once all of it is on the disk.
+
+    Raises OSError and SafetensorError, leaving what was there before.
+    """
+    partial = path.with_suffix(".partial")
+    try:
+        save_file(tensors, partial, words)
+        _flush(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    _flush(path.parent)
 
 
 def _tensors(entry: Entry) -> dict[str, Tensor]:
@@ -112,9 +126,7 @@ def _mapped(entry: Entry, tensors: dict[str, Tensor]) -> Entry:
     if entry.trajectory is None:
         return replace(entry, prefix=tensors.get("prefix"))
     grid = replace(entry.trajectory.schedule, sigmas=tensors["sigmas"], timesteps=tensors["timesteps"])
-    trajectory = replace(
-        entry.trajectory, schedule=grid, noise=tensors["noise"], velocities=tensors["velocities"]
-    )
+    trajectory = replace(entry.trajectory, schedule=grid, noise=tensors["noise"], velocities=tensors["velocities"])
     return replace(entry, trajectory=trajectory, prefix=tensors.get("prefix"))
 
 

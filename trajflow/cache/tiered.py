@@ -4,10 +4,13 @@ Entries begin in the uppermost store that can hold them. When it is full, its le
 store, and so on. A use brings an entry up again, to the device it was recorded on, as long as nothing is lost by it.
 """
 
+from bisect import insort
+
 import torch
+from torch import Tensor
 
 from trajflow.cache.entry import Entry
-from trajflow.cache.places import device_of, on_device
+from trajflow.cache.places import device_of, on_device, with_tensors
 from trajflow.cache.store import Store, check_size
 from trajflow.errors import CacheError
 
@@ -37,7 +40,9 @@ class TieredStore:
         self.delete(entry.key)
         self._homes[entry.key] = device_of(entry)
         evicted = self._sink(entry, 0)
-        return tuple(key for key in evicted if key != entry.key)
+        if entry.key not in self._places:
+            raise CacheError("The run is not kept: no store below could be written to.")
+        return tuple(evicted)
 
     def get(self, key: str) -> Entry | None:
         """The entry, or None; counts as a use."""
@@ -60,9 +65,9 @@ class TieredStore:
             del self._homes[key]
 
     def spill(self) -> tuple[str, ...]:
-        """Empty the uppermost store into those below it; returns the keys that had to go, oldest use first."""
+        """Empty the uppermost store into those below it; see `Store.spill`."""
         evicted: list[str] = []
-        for key in self._held(0):
+        for key in self._held(0) if len(self._stores) > 1 else ():
             evicted += self._lower(key)
         return tuple(evicted)
 
@@ -99,32 +104,41 @@ class TieredStore:
         return self._sink(entry, at + 1)
 
     def _raise(self, key: str, entry: Entry, at: int) -> Entry:
-        """Move an entry to the uppermost store, if those in its way find free room below; returns it as held then."""
-        top, *below = self._stores
-        if entry.nbytes > top.capacity:
+        """Move an entry to the uppermost store, if nothing is lost by what sinks for it; returns it as held then."""
+        if entry.nbytes > self._stores[0].capacity or self._would_lose(key, entry.nbytes):
             return entry
-        free = [store.capacity - store.nbytes for store in self._stores]
-        free[at] += entry.nbytes
-        moves: list[tuple[str, Entry, int]] = []
-        for oldest in self._held(0):
-            if free[0] >= entry.nbytes:
-                break
-            other = top.peek(oldest)
-            assert other is not None
-            place = next((i for i in range(1, len(free)) if free[i] >= other.nbytes), None)
-            if place is None:
-                return entry
-            moves.append((oldest, other, place))
-            free[0], free[place] = free[0] + other.nbytes, free[place] - other.nbytes
         try:
-            raised = on_device(entry, self._homes[key])
+            raised = _brought(entry, self._homes[key])
         except torch.OutOfMemoryError:
             return entry
+        del self._places[key]
         self._stores[at].delete(key)
-        for oldest, other, place in moves:
-            top.delete(oldest)
-            try: 
-                self._stores[place].put(other)
-            except CacheError:
-                pass
+        self._sink(raised, 0)
         return raised
+
+    def _would_lose(self, key: str, size: int) -> bool:
+        """Whether putting the entry of that size uppermost would push another one out of the last store."""
+        held: list[list[tuple[int, int]]] = [[] for _ in self._stores]
+        for turn, (other, at) in enumerate(self._places.items()):
+            sinking = self._stores[at].peek(other)
+            if other != key and sinking is not None:
+                held[at].append((turn, sinking.nbytes))
+
+        def loses(entry: tuple[int, int], first: int) -> bool:
+            for at in range(first, len(held)):
+                capacity = self._stores[at].capacity
+                if entry[1] > capacity:
+                    continue
+                while sum(size for _, size in held[at]) + entry[1] > capacity:
+                    if loses(held[at].pop(0), at + 1):
+                        return True
+                insort(held[at], entry)
+                return False
+            return True
+
+        return loses((len(self._places), size), 0)
+
+
+def _brought(entry: Entry, home: torch.device) -> Entry:
+    """The entry in the memory of its home: what is mapped from a file must not go with the file."""
+    return on_device(entry, home) if home.type != "cpu" else with_tensors(entry, Tensor.clone)

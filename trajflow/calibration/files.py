@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from trajflow.assets import asset
@@ -57,7 +57,7 @@ def write_profile(path: Path, profile: Profile) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if tensors:
-            save_file(tensors, partial)
+            partial.write_bytes(save(tensors))
             partial.replace(path.with_suffix(".safetensors"))
         partial.write_text(text + "\n", encoding="utf-8")
         partial.replace(path)

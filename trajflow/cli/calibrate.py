@@ -35,7 +35,7 @@ def calibrate(
     """Learn what to compute on a model and what fidelity to expect; kept as its profile, beside what it held before."""
     from trajflow.assets import asset
     from trajflow.calibration import profile_folder, write_profile
-    from trajflow.learning.alone import Tried, calibrate_alone
+    from trajflow.learning.alone import calibrate_alone
     from trajflow.learning.calibrate import calibrate as learn
     from trajflow.learning.calibrate import check_counts
     from trajflow.learning.masks import Memo
@@ -64,8 +64,8 @@ def calibrate(
         typer.echo(f"{path}: {len(counts)} placements, {profile.made['sets_tried']} sets of nodes tried")
     if alone:
         memo = path.with_suffix(".losses.jsonl")
-        tried = Tried()
-        for budget, caching, more in calibrate_alone(
+        judged = ran = 0
+        for budget, caching, tried in calibrate_alone(
             flow,
             learn_from,
             forecast_on,
@@ -76,7 +76,7 @@ def calibrate(
             memo=Memo(memo),
             report=_bars,
         ):
-            tried += more
+            judged, ran = judged + tried.judged, ran + tried.run
             made = {
                 **profile.made,
                 "trajflow": trajflow.__version__,
@@ -86,7 +86,7 @@ def calibrate(
             profile = replace(profile, alone={**profile.alone, budget: caching}, made=made)
             write_profile(path, profile)
         memo.unlink(missing_ok=True)
-        typer.echo(f"{path}: {len(alone)} budgets, {tried.judged} masks judged, {tried.run} of them run")
+        typer.echo(f"{path}: {len(alone)} budgets, {judged} masks judged, {ran} of them run")
 
 
 def _begun(flow: "Model", out: Path | None, steps: int) -> tuple[Path, "Profile"]:

@@ -4,7 +4,8 @@ Masks are searched on some prompts, priors estimated on more, forecasts measured
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from trajflow.errors import ModelError
 from trajflow.learning.alignment import align_mask
 from trajflow.learning.calibrate import Report, check_apart, check_counts, silent
 from trajflow.learning.known import Asked, Known, SharingModel, run_known
-from trajflow.learning.masks import RULES, Memo, search_mask
+from trajflow.learning.masks import FoundMask, Memo, Rule, search_mask
 from trajflow.learning.pairs import Pair
 from trajflow.learning.priors import estimate
 from trajflow.metrics import compare_images
@@ -32,18 +33,17 @@ SEARCHED = 16
 ALIGNED = 8
 PARTS = 5
 MOST_FORECAST = 48
+SEARCHES: dict[str, Rule] = {"budcache": "hold", "tcc": "history"}
 SOLVERS = tuple(name for name, strategy in STRATEGIES.items() if strategy.family == "shorter")
 
 
 @dataclass(frozen=True)
 class Tried:
-    """How many masks were judged by their forced error, and how many of them were run."""
+    """How many masks were judged by their forced error, how many of them were run, and the seconds each policy took."""
 
-    judged: int = 0
-    run: int = 0
-
-    def __add__(self, other: "Tried") -> "Tried":
-        return Tried(self.judged + other.judged, self.run + other.run)
+    judged: int
+    run: int
+    seconds: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -118,22 +118,26 @@ def learn_alone(
 ) -> tuple[Caching, Tried]:
     """What was learned for one budget, and how many masks were tried for it; `done` is called `PARTS` times."""
     sharing = SharingModel(model)
-    tried = Tried()
-    masks = {}
     level = held_level(model, prompts.aligning)
-    for rule in RULES:
-        found = search_mask(
+    found: dict[str, FoundMask] = {}
+    seconds: dict[str, float] = {}
+    policies: dict[str, StepPolicy] = {}
+
+    def timed(name: str, began: float) -> None:
+        seconds[name] = round(time.perf_counter() - began, 1)
+        done()
+
+    for name, rule in SEARCHES.items():
+        began = time.perf_counter()
+        found[name] = search_mask(
             sharing, prompts.searching, budget, rule, level=level, seed=seed, is_full=is_full, memo=memo, about=about
         )
-        masks[rule] = found.mask
-        tried += Tried(found.judged, found.run)
-        done()
-    policies: dict[str, StepPolicy] = {
-        "budcache": BudCache(masks["hold"], level),
-        "aligned": align_mask(model, prompts.aligning, masks["hold"], level),
-    }
-    done()
-    policies["tcc"], _ = estimate(model, (prompts.fitting,), BudCache(masks["history"], "velocity"), "history")
+        timed(name, began)
+    policies["budcache"] = BudCache(found["budcache"].mask, level)
+    began = time.perf_counter()
+    policies["aligned"] = align_mask(model, prompts.aligning, found["budcache"].mask, level)
+    timed("aligned", began)
+    policies["tcc"], _ = estimate(model, (prompts.fitting,), BudCache(found["tcc"].mask, "velocity"), "history")
     done()
     forecasts = {
         name: _forecast(model, prompts, run_policy(model, prompts.forecasting, each)) for name, each in policies.items()
@@ -141,6 +145,7 @@ def learn_alone(
     for solver in SOLVERS:
         forecasts[solver] = _forecast(model, prompts, run_solver(model, prompts.forecasting, solver, budget))
     done()
+    tried = Tried(sum(each.judged for each in found.values()), sum(each.run for each in found.values()), seconds)
     return Caching(policies, forecasts), tried
 
 

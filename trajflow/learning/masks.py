@@ -25,7 +25,6 @@ from trajflow.search import Nodes, neighbours, search_nodes
 from trajflow.transitions import TRANSITIONS
 
 Rule = Literal["hold", "history"]
-RULES: tuple[Rule, ...] = ("hold", "history")
 FORCED_ITERATIONS = 1000
 SHORTLIST = 16
 APART = 2

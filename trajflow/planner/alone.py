@@ -13,10 +13,10 @@ from trajflow.settings import Settings
 from trajflow.strategies import STRATEGIES
 
 WAYS = {
-    "interval": "every {every}th step is computed",
-    "budcache": "{count} steps, searched beforehand, are computed",
-    "aligned": "{count} steps are computed on a grid that was moved for them",
-    "tcc": "{count} steps, searched beforehand, are computed; priors learned beforehand correct what is reused",
+    "interval": "every {every}, the others reuse them",
+    "budcache": "where a search found them best, the others reuse them",
+    "aligned": "where a search found them best, on a grid that was moved for them; the others reuse them",
+    "tcc": "where a search found them best; the others reuse them, corrected by priors learned beforehand",
 }
 
 
@@ -38,14 +38,15 @@ def reuse_plan(strategy: str, method: str, grid: Schedule, budget: int, profile:
         every = interval_within(budget, steps)
         policy: StepPolicy = Interval(every)
         nodes = tuple(range(0, steps, every))
-        return _reusing(strategy, grid, policy, nodes, WAYS[method].format(every=every).replace("1th", "single"))
-    count, caching = _calibrated(profile, method, steps, budget)
+        nth = "step" if every == 1 else f"{every} steps"
+        return _reusing(strategy, grid, policy, nodes, WAYS[method].format(every=nth))
+    _, caching = _calibrated(profile, method, steps, budget)
     if caching is None:
         nodes = even_nodes(steps, budget)
-        how = f"{budget} even steps are computed, as nothing was calibrated for this model, grid and budget"
+        how = "evenly spread, as nothing was calibrated for this model, grid and budget; the others reuse them"
         return _reusing(strategy, grid, BudCache(nodes), nodes, how)
     policy = caching.policies[method]
-    how = WAYS[method].format(count=count)
+    how = WAYS[method]
     moved = policy.grid(grid) if isinstance(policy, Aligned) else grid
     plan = _reusing(strategy, moved, policy, _mask(policy, steps), how)
     return plan if method not in caching.forecasts else _expecting(plan, caching, method)
@@ -99,7 +100,7 @@ def _mask(policy: StepPolicy, steps: int) -> tuple[int, ...]:
 
 
 def _reusing(strategy: str, grid: Schedule, policy: StepPolicy, nodes: tuple[int, ...], how: str) -> Plan:
-    reason = f"From scratch with {len(nodes)} of {grid.steps} evaluations: {how}."
+    reason = f"From scratch with {len(nodes)} of {grid.steps} evaluations, {how}."
     return Plan(strategy, "reuse", grid, 0, nodes, len(nodes), reason, policy=policy)
 
 

@@ -27,11 +27,12 @@ def answer(
     A picture that is stored is the answer at no cost; a request to refine is answered by every pass. With an economy,
     that decides how much of a run to compute. Raises Cancelled after a stop, and NumericalError.
     """
-    clock = PhaseClock()
+    clock = PhaseClock(runner.noise(settings).device)
     with clock("embed"):
+        ingredients = runner.ingredients(settings)
+        shelf.prefetch(settings, ingredients)
         runner.conditioning(settings)
     with clock("lookup"):
-        ingredients = runner.ingredients(settings)
         stored = shelf.exact(settings, ingredients)
         if stored and request.refine and not stored.is_true:
             stored = None
@@ -78,8 +79,7 @@ def answer(
         except NumericalError:
             shelf.forget(result.key)
             raise
-        if plan.sources:
-            runner.learn(result)
+        runner.learn(result)
         if result.key:
             shelf.keep(ingredients, result, trajectory)
     yield result

@@ -7,6 +7,7 @@ evaluations. It goes step by step and gives way between any two of them; what it
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 import torch
 from PIL.Image import Image
@@ -16,6 +17,7 @@ from trajflow.base import Cost, Result, Step, Trajectory
 from trajflow.cache import Entry
 from trajflow.errors import NumericalError, RequestError
 from trajflow.field import Field
+from trajflow.memory import with_room
 from trajflow.metrics import PhaseClock, compare_images
 from trajflow.sampler import sample
 from trajflow.session.runner import Runner
@@ -52,7 +54,7 @@ def complete(
     path = [field.noise]
     is_broken = is_done = False
     try:
-        run = sample(TRANSITIONS[plan.transition], (), plan, field, settings.prompt)
+        run = sample(TRANSITIONS[plan.transition], (), plan, field, settings.prompt, runner.relieve)
         while True:
             with spare(), clock("sample"):
                 event = _counted(runner, field, run)
@@ -61,7 +63,7 @@ def complete(
             path.append(event.latents)
             yield replace(event, phase="completion")
         with spare(), clock("decode"):
-            image = runner.flow.decode(path[-1])
+            image = with_room(partial(runner.flow.decode, path[-1]), runner.relieve)
         is_done = True
     except NumericalError:
         is_broken = True

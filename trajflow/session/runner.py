@@ -1,10 +1,13 @@
 """The work of one session on its model: conditioning, fields, sampled runs, and the count of every evaluation."""
 
+import hashlib
+import json
 import threading
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from PIL.Image import Image
 from torch import Tensor
@@ -25,9 +28,10 @@ from trajflow.base import (
 )
 from trajflow.cache import Ingredients
 from trajflow.cache.tiers import tier_of
-from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profile
+from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profile, fingerprint
 from trajflow.errors import Cancelled
 from trajflow.field import Field
+from trajflow.memory import nothing_to_give, with_room
 from trajflow.planner import make_plan
 from trajflow.sampler import Made, make
 from trajflow.settings import Settings
@@ -51,35 +55,82 @@ class Run:
 
 
 class Runner:
-    """A model as one session uses it; `tiers` names the preset of similarity tiers. Not locked: one run at a time."""
+    """A model as one session uses it; `tiers` names the preset of similarity tiers. Not locked: one run at a time.
 
-    def __init__(self, flow: Model, tiers: str, profile: Profile | None = None) -> None:
+    `relieve` frees what the session keeps on the device, when a run does not find the memory it takes.
+    """
+
+    def __init__(
+        self,
+        flow: Model,
+        tiers: str,
+        profile: Profile | None = None,
+        relieve: Callable[[], None] = nothing_to_give,
+    ) -> None:
         self.flow = flow
-        self.profile = find_profile(flow.identity()) if profile is None else profile
+        self.relieve = relieve
         self.learned = Learned()
         self.spent = Spent()
         self.step_seconds: deque[float] = deque(maxlen=TIMED_STEPS)
         self.stopped = threading.Event()
         self._tiers = tiers
-        self._conditionings: dict[tuple[str, str, float], Conditioning] = {}
+        self._identity: Mapping[str, Any] = {}
+        self._noises: dict[tuple[int, tuple[int, ...]], Tensor] = {}
+        self._grids: dict[tuple[int, tuple[int, ...]], Schedule] = {}
+        self._given_profile = profile
+        self._found_profile: Profile | None = None
+        self._conditionings: dict[tuple[str, str, str, float], Conditioning] = {}
+
+    @property
+    def profile(self) -> Profile:
+        """What is known of the model as it is now: what was given, else what is found for it."""
+        self._look()
+        return self._profile()
+
+    def _look(self) -> None:
+        """Take note of what the model is now. That takes milliseconds, so a request does it once."""
+        identity = self.flow.identity()
+        if identity != self._identity:
+            self._noises, self._grids = {}, {}
+        self._identity = identity
+
+    def _profile(self) -> Profile:
+        if self._given_profile is not None:
+            return self._given_profile
+        if self._found_profile is None or self._found_profile.model != fingerprint(self._identity):
+            self._found_profile = find_profile(self._identity)
+        return self._found_profile
 
     def shape(self, settings: Settings) -> tuple[int, ...]:
         """The shape of x."""
         return self.flow.latent_shape(settings.height, settings.width)
 
     def noise(self, settings: Settings) -> Tensor:
-        """x_0."""
-        return self.flow.noise(settings.seed, self.shape(settings))
+        """x_0; the last one is remembered."""
+        asked = (settings.seed, self.shape(settings))
+        noise = self._noises.get(asked)
+        if noise is None:
+            noise = self.flow.noise(*asked)
+            self._noises = {asked: noise}
+        return noise
 
     def schedule(self, settings: Settings) -> Schedule:
         """The grid of the from-scratch run."""
-        return self.flow.schedule(settings.steps, self.shape(settings))
+        return self._grid(settings.steps, self.shape(settings))
+
+    def _grid(self, steps: int, shape: tuple[int, ...]) -> Schedule:
+        """The model's grid. A large pipeline takes milliseconds to say where it computes, so grids are remembered."""
+        grid = self._grids.get((steps, shape))
+        if grid is None:
+            grid = self._grids[steps, shape] = self.flow.schedule(steps, shape)
+        return grid
 
     def ingredients(self, settings: Settings) -> Ingredients:
-        """What decides which cached runs fit."""
+        """What decides which cached runs fit. Every request asks for this first: it looks at the model anew."""
+        self._look()
         sigmas = self.schedule(settings).sigmas
         return Ingredients.of(
-            self.flow.identity(),
+            self._identity,
             self.shape(settings),
             sigmas,
             settings.guidance,
@@ -88,13 +139,15 @@ class Runner:
         )
 
     def conditioning(self, settings: Settings) -> Conditioning:
-        """What the text encoders say; the last few are remembered."""
+        """What the text encoders say, as they are since `ingredients`; the last few are remembered."""
         asked = (settings.prompt, settings.negative_prompt, settings.guidance)
-        if asked not in self._conditionings:
+        identity = json.dumps(self._identity, sort_keys=True)
+        key = (hashlib.sha256(identity.encode()).hexdigest(), *asked)
+        if key not in self._conditionings:
             if len(self._conditionings) >= REMEMBERED_PROMPTS:
                 self._conditionings.pop(next(iter(self._conditionings)))
-            self._conditionings[asked] = self.flow.encode(*asked)
-        return self._conditionings[asked]
+            self._conditionings[key] = with_room(partial(self.flow.encode, *asked), self.relieve)
+        return self._conditionings[key]
 
     def clear(self) -> None:
         """Forget what the text encoders said."""
@@ -107,14 +160,14 @@ class Runner:
             settings,
             matches,
             lambda similarity: tier_of(similarity, self._tiers).resume_fraction,
-            lambda steps: self.flow.schedule(steps, shape),
-            self.profile,
+            lambda steps: self._grid(steps, shape),
+            self._profile(),
             self.learned,
         )
 
     def learn(self, result: Result) -> None:
-        """Take a forecast and its measurement into account in the forecasts to come."""
-        if result.forecast is not None and result.metrics is not None and not result.from_store:
+        """Take a forecast and its measurement into account in the forecasts to come of runs with sources."""
+        if result.plan.sources and result.forecast is not None and result.metrics is not None and not result.from_store:
             shift, margin = result.plan.shift_db, result.plan.margin_db
             told, measured = result.forecast, result.metrics.psnr_db
             raw = (told.low_db - shift + margin, told.median_db - shift, told.high_db - shift - margin)
@@ -132,7 +185,7 @@ class Runner:
         """The fresh velocity at step 0, [*x.shape]: the run that follows on the same field has it for nothing."""
         before = field.cost
         try:
-            return field.evaluate(field.noise, 0)
+            return with_room(partial(field.evaluate, field.noise, 0), self.relieve)
         finally:
             self.spent = replace(self.spent, waited=self.spent.waited + (field.cost - before))
 
@@ -153,7 +206,7 @@ class Runner:
         seconds, angles = 0.0, {}
         forecast: Forecast | None = None
         sights: list[Sight] = []
-        events = make(self.flow, plan, sources, field, settings.prompt)
+        events = make(self.flow, plan, sources, field, settings.prompt, self.relieve)
         try:
             for event in events:
                 if isinstance(event, Made):

@@ -5,8 +5,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Literal
 
+import torch
 from PIL.Image import Image
 from torch import Tensor
 
@@ -34,6 +36,10 @@ MODES: tuple[Mode, ...] = ("manual", "interactive", "economy")
 class Session:
     """Runs requests of one user on a model and remembers their trajectories, up to `cache_bytes`.
 
+    On a GPU `cache_bytes` is the limit on the GPU and once more in the CPU's memory, to which what was not used for
+    long gives way. With a folder `spill` it goes on to the disk, up to 16 times `cache_bytes`, in a folder of the
+    session's own that is removed with it.
+
     `tiers` is the preset ("published", "conservative" or "aggressive") that `resume` and `blend` use when no budget is
     given. One run at a time: a second caller waits. Nothing is shared with other sessions but the model.
 
@@ -54,14 +60,17 @@ class Session:
         tiers: str = "published",
         mode: Mode = "manual",
         profile: Profile | None = None,
+        spill: Path | None = None,
     ) -> None:
         tier_of(0.0, tiers)
         if mode not in MODES:
             raise RequestError(f"There is no mode {mode!r}. Choose one of: {', '.join(MODES)}.")
         self.flow = flow
         self.mode = mode
-        self._runner = Runner(flow, tiers, profile)
-        self._shelf = Shelf(cache_bytes, tiers)
+        # A model that computes elsewhere, as on ZeroGPU, names no device: its runs come back to the CPU.
+        is_on_gpu = getattr(flow, "device", torch.device("cpu")).type == "cuda"
+        self._shelf = Shelf(cache_bytes, tiers, is_on_gpu=is_on_gpu, spill=spill)
+        self._runner = Runner(flow, tiers, profile, self._shelf.make_room)
         self._turns = Turns()
         self._economy = Economy() if mode == "economy" else None
         self._hopeless: set[str] = set()
@@ -96,7 +105,8 @@ class Session:
         `strategy="baseline"` ignores the cache. `compare=True` also runs from scratch,
         reports that cost apart, keeps it as a true source and fills `result.metrics`.
 
-        Raises RequestError for a request that cannot be run, Cancelled after `stop()`, NumericalError for NaN.
+        Raises RequestError for a request that cannot be run, Cancelled after `stop()`, NumericalError for NaN,
+        MemoryExhausted where the device is full even without this session's cached runs.
         """
         *_, result = self.stream(
             prompt,
@@ -212,12 +222,12 @@ class Session:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held by the cache."""
+        """Bytes held by the cache, wherever."""
         return self._shelf.nbytes
 
     @property
     def capacity(self) -> int:
-        """Bytes the cache may hold."""
+        """Bytes the cache may hold in all: in memory, and on the disk with `spill`."""
         return self._shelf.capacity
 
     def decode(self, latents: Tensor) -> Image:

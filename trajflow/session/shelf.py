@@ -4,14 +4,28 @@ The cache counts a replaced entry as its newest; the shelf remembers the order o
 later keeps its place. Every method may be called from any thread.
 """
 
+import shutil
+import tempfile
 import threading
 import time
+import weakref
 from dataclasses import replace
+from pathlib import Path
 
 from torch import Tensor
 
 from trajflow.base import Match, Result, Trajectory
-from trajflow.cache import Entry, Ingredients, MemoryStore, PromptIndex, SentenceEncoder, TrajectoryCache
+from trajflow.cache import (
+    DiskStore,
+    Entry,
+    Ingredients,
+    MemoryStore,
+    PromptIndex,
+    SentenceEncoder,
+    Store,
+    TieredStore,
+    TrajectoryCache,
+)
 from trajflow.cache.tiers import tier_of
 from trajflow.errors import CacheError
 from trajflow.field import Field
@@ -21,18 +35,30 @@ from trajflow.strategies import STRATEGIES
 
 # Transitions whose computed steps are the network's own velocities, at states the run itself stepped to.
 PLAIN_TRANSITIONS = ("direct", "basis", "reuse")
+# Of the bytes of memory, on the disk.
+DISK_SHARE = 16
 
 
 class Shelf:
-    """The entries of one session, at most `capacity` bytes of them; `tiers` names the preset of similarity tiers.
+    """The entries of one session; `tiers` names the preset of similarity tiers.
+
+    On a GPU the last used ones stay there, up to `capacity` bytes, and others wait in as many bytes of the CPU's
+    memory; on the CPU there is only that. With a `spill` folder as many as `DISK_SHARE` times the bytes go there.
 
     Runs that were made only to compare a request with are its companions: held as sources, not listed.
     """
 
-    def __init__(self, capacity: int, tiers: str) -> None:
-        self.capacity = capacity
+    def __init__(self, capacity: int, tiers: str, *, is_on_gpu: bool = False, spill: Path | None = None) -> None:
         self._tiers = tiers
-        self._cache = TrajectoryCache(MemoryStore(capacity), PromptIndex())
+        self._is_on_gpu = is_on_gpu
+        stores: list[Store] = [MemoryStore(capacity)]
+        if is_on_gpu:
+            stores.append(MemoryStore(capacity, is_on_cpu=True))
+        if spill is not None:
+            folder = _own_folder(spill)
+            stores.append(DiskStore(folder, DISK_SHARE * capacity))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._cache = TrajectoryCache(TieredStore(tuple(stores)), PromptIndex())
         self._encoder = SentenceEncoder()
         self._companions: dict[str, str] = {}
         self._order: dict[str, int] = {}
@@ -40,8 +66,17 @@ class Shelf:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Bytes held, wherever."""
         return self._cache.nbytes
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that may be held in all."""
+        return self._cache.capacity
+
+    def make_room(self) -> None:
+        """Free what is held on the GPU; all of it is still held elsewhere, as far as there is room."""
+        self._cache.spill()
 
     def entries(self) -> tuple[Entry, ...]:
         """Every finished request still held, newest first."""
@@ -145,6 +180,12 @@ class Shelf:
             for entry, similarity in (true or found)[: STRATEGIES[settings.strategy].most_sources]
         )
 
+    def prefetch(self, settings: Settings, ingredients: Ingredients) -> None:
+        """Begin to bring what may serve a request back to the GPU, on which the text encoders run meanwhile."""
+        if self._is_on_gpu:
+            for match in self.matches(settings, ingredients):
+                self._cache.get(match.key)
+
     def _same(self, settings: Settings, ingredients: Ingredients) -> list[Entry]:
         """The requests for this very prompt, however asked for, newest first."""
         digest = ingredients.digest()
@@ -156,6 +197,15 @@ class Shelf:
         assert entry is not None
         assert entry.trajectory is not None
         return entry.trajectory
+
+
+def _own_folder(parent: Path) -> Path:
+    """A new folder that nobody else uses. Raises CacheError where there cannot be one."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="session-", dir=parent))
+    except OSError as error:
+        raise CacheError(f"Runs cannot be kept in {parent}: {error.strerror}. Choose another folder.") from error
 
 
 def leading_velocities(entry: Entry) -> tuple[Tensor, ...]:
@@ -172,6 +222,8 @@ def leading_velocities(entry: Entry) -> tuple[Tensor, ...]:
 def remember(field: Field, velocities: tuple[Tensor, ...]) -> None:
     """Tell a field of the from-scratch velocities that are known from step 0 on: asking for them costs nothing."""
     sigmas, x = field.schedule.sigmas, field.noise
-    for k, velocity in enumerate(velocities):
+    for k, known in enumerate(velocities):
+        # An entry that is only looked at may wait on the CPU.
+        velocity = known.to(x.device)
         field.remember(x, k, velocity)
         x = euler_step(x, velocity, sigmas[k], sigmas[k + 1])

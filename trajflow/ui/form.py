@@ -7,10 +7,11 @@ from trajflow.planner import FIDELITY as PLANNED_DB
 from trajflow.strategies import STRATEGIES
 
 PLANNER, FIDELITY, BUDGET, REFINE = "planner", "fidelity", "budget", "refine"
+BUDGET_ASKED = "At most … evaluations"
 ASKS = (
     (f"Planner chooses ({PLANNED_DB:g} dB)", PLANNER),
     ("At least … dB", FIDELITY),
-    ("At most … evaluations", BUDGET),
+    (BUDGET_ASKED, BUDGET),
     ("Refine until exact", REFINE),
 )
 LEAST_DB, USUAL_DB, MOST_DB = 30, 40, 55
@@ -34,24 +35,34 @@ FIELDS = (
 def options(form: tuple[Any, ...]) -> dict[str, Any]:
     """The form as `Session.stream` takes it: of budget, fidelity and refinement only the one that is asked for.
 
-    A strategy that does not aim at a fidelity is not given one.
+    The from-scratch run, which reaches any, is given none of them.
     """
     given = dict(zip(FIELDS, form, strict=True))
     ask, fidelity, budget = given.pop("ask"), given.pop("fidelity"), given.pop("budget")
     given["negative_prompt"] = given["negative_prompt"] or ""
     if ask == BUDGET:
         given["budget"] = budget
-    elif ask == FIDELITY and aims(given["strategy"]):
+    elif is_full(given["strategy"]):
+        return given
+    elif ask == FIDELITY:
         given["fidelity"] = fidelity
     elif ask == REFINE:
         given["refine"] = True
     return given
 
 
-def aims(strategy: Any) -> bool:
-    """Whether a strategy can be asked for a fidelity."""
-    known = STRATEGIES.get(strategy) if isinstance(strategy, str) else None
-    return known is not None and known.is_anytime
+def is_full(strategy: Any) -> bool:
+    """Whether a strategy computes every step, whatever is asked for."""
+    return isinstance(strategy, str) and strategy in STRATEGIES and STRATEGIES[strategy].family == "full"
+
+
+def hint(form: tuple[Any, ...]) -> str:
+    """What else could be asked of the form's strategy, where it cannot do what is asked of it; else nothing."""
+    given = dict(zip(FIELDS, form, strict=True))
+    known = STRATEGIES.get(given["strategy"]) if isinstance(given["strategy"], str) else None
+    if known is None or known.is_anytime or is_full(given["strategy"]) or given["ask"] not in (FIDELITY, REFINE):
+        return ""
+    return f"Or keep {given['strategy']} and ask for “{BUDGET_ASKED}”."
 
 
 def asked(request: Request) -> str:

@@ -16,7 +16,7 @@ from trajflow.base import Model, Result
 from trajflow.errors import Cancelled, TrajflowError
 from trajflow.plots import Run
 from trajflow.ui import background, pictures, png, words
-from trajflow.ui.form import BUDGET, FIDELITY, options
+from trajflow.ui.form import BUDGET, FIDELITY, hint, options
 from trajflow.ui.live import Live
 from trajflow.ui.registry import Registry, Seat
 from trajflow.ui.views import Changes, Views
@@ -93,7 +93,7 @@ class Handlers:
         except Cancelled:
             yield self._stopped(seat, live)
         except TrajflowError as error:
-            yield {**self.views.status("error", str(error)), **self._restored(seat, live)}
+            yield {**self.views.status("error", str(error), detail=hint(form)), **self._restored(seat, live)}
         except Exception as error:
             logger.exception("a run failed")
             sentence = f"The run failed inside the model ({type(error).__name__}). Your pictures are kept; try again."
@@ -161,13 +161,13 @@ class Handlers:
         try:
             outlook = seat.session.outlook(**settings)
         except TrajflowError as error:
-            return self.views.outlook("error", str(error))
+            return self.views.outlook("error", str(error), detail=hint(form))
         if not keep_seed and seat.session.entries():
             return self.views.outlook(
                 "warn", "The seed is not kept: new noise each time, so nothing cached can be used."
             )
-        cost = f"Up to {words.plural(outlook.nfe, 'evaluation')}" if outlook.nfe else "No evaluation"
-        cost += f", about {words.duration(outlook.seconds)}." if outlook.seconds else "."
+        steps = settings["steps"] or self.flow.defaults.steps
+        cost = words.outlook(outlook.nfe, steps, outlook.seconds, settings.get("budget"))
         if outlook.forecast is not None and "refine" not in settings:
             cost += f" {words.forecast(outlook.forecast)}."
         if outlook.warning:
@@ -193,7 +193,7 @@ class Handlers:
         text = f"Restored: “{result.request.prompt}”, with its settings."
         return {
             **self.views.status("done", text, detail=result.plan.reason),
-            **self.views.shown(result),
+            **self.views.shown(seat, result),
             **self.views.form(result),
             **self.views.history(seat),
         }
@@ -247,7 +247,7 @@ class Handlers:
         if live.best is not None:
             self._record(seat, live.best)
             text = f"Stopped after {words.plural(live.nfe, 'evaluation')}; the best picture so far is kept."
-            changes = {**self.views.shown(live.best), **self.views.history(seat), **self.views.charts(seat)}
+            changes = {**self.views.shown(seat, live.best), **self.views.history(seat), **self.views.charts(seat)}
             return {**self.views.status("warn", text), **changes}
         if live.last is None:
             return self.views.status("warn", "Stopped before the first step; nothing was changed.")
@@ -266,7 +266,7 @@ class Handlers:
         if live.last is None:
             return {}
         shown = next((entry for entry in seat.session.entries() if entry.key == seat.shown), None)
-        return self.views.blank() if shown is None else self.views.shown(shown.result)
+        return self.views.blank() if shown is None else self.views.shown(seat, shown.result)
 
     def _refuse_if_busy(self, key: str | None) -> None:
         seat = self.registry.find(key)

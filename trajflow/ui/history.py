@@ -53,7 +53,12 @@ def _card(entry: Entry, is_shown: bool, steps: int) -> str:
         f'<li class="{"tf-shown" if is_shown else ""}">'
         f'<button class="tf-restore" data-action="restore" data-key="{key}" title="Show this run and its settings">'
         f'<img src="{png.thumbnail(result.image)}" alt="{prompt}"><span>{prompt}</span></button>'
-        f"<small>seed {result.request.seed} · {numbers}</small>"
+        f"<small>seed {result.request.seed} · {numbers}{_mark(entry)}</small>"
         f'<p><button data-action="save" data-key="{key}">Download</button>'
         f'<button data-action="forget" data-key="{key}">Forget</button></p></li>'
     )
+
+
+def _mark(entry: Entry) -> str:
+    mark, meaning = words.source(entry)
+    return f' · <abbr title="{escape(meaning)}">{mark}</abbr>' if mark else ""

@@ -5,11 +5,10 @@ from html import escape
 
 import gradio as gr
 
-from trajflow import STRATEGIES
 from trajflow.assets import asset
 from trajflow.base import Model
 from trajflow.sampler import RemoteModel
-from trajflow.ui import api, form, history, pictures, words
+from trajflow.ui import api, choices, form, history, pictures, words
 from trajflow.ui.handlers import Handlers
 from trajflow.ui.parts import Parts
 from trajflow.ui.registry import Registry
@@ -81,15 +80,19 @@ def lay_out(flow: Model, examples: dict) -> Parts:
             made["pictures"] = _html(pictures.invitation((defaults.width, defaults.height)), "tf-pictures", SAVE_SHOWN)
             made["strip"] = _html(strip(()), "tf-strip")
         with gr.Column(scale=2, min_width=300, elem_id="tf-side"):
-            _html('<p class="tf-title">Slide between from scratch and cached</p>')
+            _html('<p class="tf-title">Slide between from scratch and your picture</p>')
+            made["unslid"] = _html(pictures.unslid(), "tf-unslid")
             made["slider"] = gr.ImageSlider(
-                label="From scratch and cached, to slide between", show_label=False, format="png", type="pil",
+                visible=False,
+                label="From scratch and your picture, to slide between", show_label=False, format="png", type="pil",
                 interactive=False, elem_id="tf-slider", max_height=300, buttons=[],
             )  # fmt: skip
             _html('<p class="tf-title">Velocity angle to the cached path, per step</p>')
+            made["no_angle"] = _html(f'<p class="tf-note">{words.NO_ANGLE_YET}</p>', "tf-no-angle")
             made["angle"] = gr.LinePlot(
-                None, x="step", y="degrees", height=170, label="Velocity angle per step", show_label=False,
-                x_lim=[0, max(defaults.steps - 1, 1)], y_lim=[0, None], elem_id="tf-angle", buttons=[],
+                None, visible=False, x="step", y="degrees", height=170, label="Velocity angle per step",
+                show_label=False, x_lim=[0, max(defaults.steps - 1, 1)], y_lim=[0, None], elem_id="tf-angle",
+                buttons=[],
             )  # fmt: skip
     with gr.Column(visible=False, elem_id="tf-charts") as charts:
         _html("<h2>This session</h2>")
@@ -142,9 +145,10 @@ def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
             True, label="Keep the seed", info="Only runs with the same seed share their paths.", min_width=180,
             elem_id="tf-keep-seed",
         )  # fmt: skip
-        made["strategy"] = gr.Dropdown(
-            list(STRATEGIES), value="auto", label="Strategy", min_width=160, elem_id="tf-strategy", filterable=False
-        )
+    made["strategy"] = gr.Dropdown(
+        choices.strategies(), value="auto", label="Strategy", elem_id="tf-strategy", filterable=False,
+        info="Auto suits most. The others are there to compare, kind by kind.",
+    )  # fmt: skip
     with gr.Row(equal_height=True):
         # A GPU that is lent by the call costs its user quota: nothing is computed there that was not asked for.
         is_idle_free = not isinstance(flow, RemoteModel)

@@ -37,7 +37,9 @@ class Parts:
     pictures: gr.HTML
     strip: gr.HTML
     slider: gr.ImageSlider
+    unslid: gr.HTML
     angle: gr.LinePlot
+    no_angle: gr.HTML
     charts: gr.Column
     tally: gr.HTML
     latency: gr.Plot

@@ -53,6 +53,18 @@ def invitation(size: tuple[int, int]) -> str:
     )
 
 
+def unslid(result: Result | None = None, *, is_exact: bool = False) -> str:
+    """HTML in the place of the slider while there is nothing to slide to; an exact picture stands there itself."""
+    if result is None or not is_exact:
+        text = "Once both pictures are there, slide between them here."
+        return f'<div class="tf-unslid tf-frame tf-empty"><p>{text}</p></div>'
+    return (
+        f'<div class="tf-unslid tf-frame" style="--ratio:{result.image.width}/{result.image.height}">'
+        f'<img src="{png.data_uri(result.image)}" alt="{escape(result.request.prompt)}"></div>'
+        '<p class="tf-note">Every step was computed: from scratch is this very picture.</p>'
+    )
+
+
 def unfinished(
     size: tuple[int, int], prompt: str, left: Image, right: Image | None, *, badge: str, compare: bool, spent: str
 ) -> str:
@@ -74,13 +86,13 @@ def unfinished(
             source=png.data_uri(right) if right else None,
             alt=f"{prompt}, from scratch",
             badge="comparing" if right else "",
-            empty="Comes next." if compare else "Comparison is off.",
+            empty="Comes next." if compare else "Not compared during the run.",
         ),
     )
 
 
-def finished(result: Result, steps: int, model: str, *, badge: str = "") -> str:
-    """The cards of a finished run, or with a badge of one that is not over."""
+def finished(result: Result, steps: int, model: str, *, badge: str = "", is_exact: bool = False) -> str:
+    """The cards of a finished run, or with a badge of one that is not over; an exact one is the from-scratch run."""
     prompt, size = result.request.prompt, result.image.size
     settings = png.settings_of(result, model)
     cost = f"{words.plural(result.cost.nfe, 'evaluation')} · {words.duration(words.seconds(result))}"
@@ -98,7 +110,7 @@ def finished(result: Result, steps: int, model: str, *, badge: str = "") -> str:
     )
     if result.baseline is None:
         return pair(
-            left, card("From scratch", side="baseline", size=size, empty=_missing(result, is_running=bool(badge)))
+            left, card("From scratch", side="baseline", size=size, empty=_missing(is_exact, is_running=bool(badge)))
         )
     likeness = () if result.metrics is None else (f"SSIM {result.metrics.ssim:.3f}",)
     right = card(
@@ -121,13 +133,13 @@ def file_name(result: Result, mark: str = "") -> str:
     return f"trajflow-{slug or 'picture'}-seed{result.request.seed}{mark}.png"
 
 
-def _missing(result: Result, *, is_running: bool) -> str:
+def _missing(is_exact: bool, *, is_running: bool) -> str:
     """Why there is no from-scratch picture beside a result."""
     if is_running:
         return "The last picture of the refinement will be this one."
-    if words.is_full(result):
+    if is_exact:
         return "Every step was computed: your picture is the from-scratch one."
-    return "Not computed yet. Settings: complete pictures while you look, or compare at once."
+    return "Not computed yet: it comes in the background, unless Settings say otherwise."
 
 
 def _baseline_cost(result: Result) -> str:

@@ -20,7 +20,8 @@ REUSE = (
 def strip(kinds: Sequence[StepKind | None], angles: Mapping[int, float] | None = None) -> str:
     """HTML of the strip; None is a step still to come."""
     if not kinds:
-        return '<div class="tf-strip tf-empty"><p>Every step of a run shows here: computed, coasted, cached or reused.</p></div>'
+        text = "Every step of a run shows here: computed, coasted, cached or reused."
+        return f'<div class="tf-strip tf-empty"><p>{text}</p></div>'
     cells = "".join(_cell(k, kind, (angles or {}).get(k)) for k, kind in enumerate(kinds))
     counts = {kind: sum(1 for other in kinds if other == kind) for kind in MEANING}
     legend = "".join(
@@ -40,5 +41,5 @@ def strip(kinds: Sequence[StepKind | None], angles: Mapping[int, float] | None =
 def _cell(k: int, kind: StepKind | None, angle: float | None) -> str:
     if kind is None:
         return '<span class="tf-pending"></span>'
-    turn = f", {angle:.1f}° from the cached velocity" if angle is not None else ""
-    return f'<span class="tf-{kind}" title="step {k + 1}: {kind}, {MEANING[kind]}{turn}"></span>'
+    more = f"{angle:.1f}° from the cached velocity" if angle is not None else MEANING[kind]
+    return f'<span class="tf-{kind}" title="step {k + 1}: {kind}, {more}"></span>'

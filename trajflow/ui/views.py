@@ -48,30 +48,31 @@ class Views:
         return {
             self.parts.pictures: pictures.invitation((defaults.width, defaults.height)),
             self.parts.strip: strip(()),
-            self.parts.angle: None,
-            self.parts.slider: None,
+            **self._angles({}, defaults.steps, words.NO_ANGLE_YET),
+            **self._sliding(None),
         }
 
     def drawn(self, live: Live, *, is_stopped: bool = False) -> Changes:
         """A run under way, or where it was stopped; a picture that is being refined stays until a better one comes."""
-        changes: Changes = {self.parts.strip: strip(live.kinds, live.angles)}
+        changes = {
+            self.parts.strip: strip(live.kinds, live.angles),
+            **self._angles(live.angles, len(live.kinds), words.NO_ANGLE_YET),
+        }
         if live.best is None:
-            changes[self.parts.pictures] = live.cards(is_stopped=is_stopped)
-        if live.angles or live.done <= 1:
-            changes[self.parts.angle] = self._angle(live.angles, len(live.kinds))
+            changes |= {self.parts.pictures: live.cards(is_stopped=is_stopped), **self._sliding(None)}
         return changes
 
     def improved(self, seat: Seat, result: Result) -> Changes:
         """A picture that is being refined further."""
         return {
             self.parts.pictures: pictures.finished(result, self.steps(result), self.flow.name, badge="being refined"),
-            self.parts.slider: None,
+            **self._sliding(None),
             **self.history(seat),
         }
 
     def completed(self, seat: Seat, result: Result) -> Changes:
         """A picture whose from-scratch picture has arrived; those on the stage change only if it is the one there."""
-        shown = self.shown(result) if seat.shown == result.key else {}
+        shown = self.shown(seat, result) if seat.shown == result.key else {}
         return {**shown, **self.history(seat), **self.charts(seat), **self.learned(seat)}
 
     def learned(self, seat: Seat) -> Changes:
@@ -88,20 +89,20 @@ class Views:
         """A result that has just come, with the history and the charts that now contain it."""
         return {
             self.parts.status: words.finished(result, self.steps(result)),
-            **self.shown(result),
+            **self.shown(seat, result),
             **self.history(seat),
             **self.charts(seat),
             **self.learned(seat),
         }
 
-    def shown(self, result: Result) -> Changes:
+    def shown(self, seat: Seat, result: Result) -> Changes:
         """A result's pictures, strip and angles."""
-        both = (result.baseline, result.image) if result.baseline is not None else None
+        is_exact = words.is_full(result) or _is_exactly_stored(seat, result)
         return {
-            self.parts.pictures: pictures.finished(result, self.steps(result), self.flow.name),
+            self.parts.pictures: pictures.finished(result, self.steps(result), self.flow.name, is_exact=is_exact),
             self.parts.strip: strip(result.kinds, result.angles),
-            self.parts.angle: self._angle(result.angles, len(result.kinds)),
-            self.parts.slider: both,
+            **self._angles(result.angles, len(result.kinds), words.no_angle(result)),
+            **self._sliding(result, is_exact=is_exact),
         }
 
     def form(self, result: Result) -> Changes:
@@ -143,9 +144,29 @@ class Views:
         """The steps of the full run that a result is compared with."""
         return result.request.steps or self.flow.defaults.steps
 
-    def _angle(self, angles: Mapping[int, float], steps: int) -> gr.LinePlot:
-        return gr.LinePlot(value=plots.angles(angles), x_lim=[0, max(steps - 1, 1)])
+    def _angles(self, angles: Mapping[int, float], steps: int, instead: str) -> Changes:
+        """The angles drawn, or where there are none a sentence instead."""
+        note = "" if angles else f'<p class="tf-note">{instead}</p>'
+        drawn = gr.LinePlot(value=plots.angles(angles), x_lim=[0, max(steps - 1, 1)], visible=bool(angles))
+        return {self.parts.angle: drawn, self.parts.no_angle: note}
+
+    def _sliding(self, result: Result | None, *, is_exact: bool = False) -> Changes:
+        """The slider over both pictures, or what stands in its place."""
+        has_both = result is not None and result.baseline is not None
+        return {
+            self.parts.slider: gr.update(
+                value=(result.baseline, result.image) if result is not None and has_both else None, visible=has_both
+            ),
+            self.parts.unslid: "" if has_both else pictures.unslid(result, is_exact=is_exact),
+        }
 
 
 def _placements(profile: Profile) -> tuple[Placement, ...]:
     return (*profile.single.values(), *profile.several.values())
+
+
+def _is_exactly_stored(seat: Seat, result: Result) -> bool:
+    """Whether a result is a stored from-scratch picture: that of a true entry, or one that is held but not listed."""
+    if not result.from_store:
+        return False
+    return all(entry.is_true for entry in seat.session.entries() if entry.key == result.key)

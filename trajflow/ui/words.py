@@ -3,8 +3,12 @@
 from html import escape
 
 from trajflow.base import Cost, Forecast, Result, Spent, Step
+from trajflow.cache import Entry
 from trajflow.calibration import Learned
 from trajflow.plots import foreseen
+
+APPROXIMATE = "That path is approximate: not every step of it was computed."
+NO_ANGLE_YET = "Where a run follows a cached path, the angle between the two is drawn here."
 
 
 def duration(seconds: float) -> str:
@@ -114,7 +118,37 @@ def finished(result: Result, steps: int) -> str:
     match = result.plan.match
     if match is not None and not result.from_store:
         cost += f", from “{_short(match.prompt)}” (similarity {match.similarity:.2f}, {match.tier})"
+        # The planner takes approximate paths only where it has no exact one.
+        if not match.is_true:
+            return line("done", f"{cost}.", detail=f"{result.plan.reason} {APPROXIMATE}")
     return line("done", f"{cost}.", detail=result.plan.reason)
+
+
+def outlook(nfe: int, steps: int, seconds: float | None, allowed: int | None) -> str:
+    """What a run would take at most: of `steps` evaluations in all, where the user allowed so many."""
+    if not nfe:
+        return "No evaluation."
+    share = f"{nfe} of {plural(steps, 'evaluation')}" if nfe < steps else plural(nfe, "evaluation")
+    unspent = f" ({allowed} allowed)" if allowed is not None and nfe < allowed else ""
+    return f"Up to {share}{unspent}" + (f", about {duration(seconds)}." if seconds else ".")
+
+
+def no_angle(result: Result) -> str:
+    """Why a result has no angle to show."""
+    if result.from_store:
+        return "Nothing was evaluated, so there is no angle to measure."
+    if not result.plan.sources:
+        return "Nothing cached was used, so there is no path to measure an angle to."
+    return "No step was evaluated beside the cached path, so there is no angle to measure."
+
+
+def source(entry: Entry) -> tuple[str, str]:
+    """What a picture of the history is to the next one, in a word and in a sentence; nothing where that is exact."""
+    if entry.is_true or entry.result.metrics is not None:
+        return "", ""
+    if entry.trajectory is None:
+        return "picture only", "Made on a grid of its own: it is kept as a picture, the next one cannot start from it."
+    return "approximate", "Not every step was computed, so its path is approximate until the picture is completed."
 
 
 def completing(step: Step, *, is_shown: bool) -> str:

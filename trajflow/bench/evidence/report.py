@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame
 
-from trajflow.bench import ablation, figures, planner, refinement
+from trajflow.bench import ablation, block_caches, figures, planner, refinement, verdicts
 from trajflow.bench.chains import markdown_chains
 from trajflow.bench.evidence import statistics
 from trajflow.bench.evidence.sections import (
@@ -52,6 +52,21 @@ OTHERS: dict[str, tuple[str, Callable[[Sequence[dict[str, Any]]], str], str]] = 
         "Refinement",
         refinement.markdown,
         "Evaluations are those spent so far, all pictures together.",
+    ),
+    "policies": (
+        "Without a source: step reuse against solvers",
+        verdicts.markdown,
+        "Prompts that neither searches, estimations nor training have seen, each compared with its own from-scratch "
+        "picture on the full grid. Gains are medians of paired differences to the solver with the highest median at "
+        "that budget, chosen on these very prompts; intervals are 95 % bootstraps over prompts. Interval reuse may "
+        "spend less than its budget. Seconds are those of the search or the estimation, from-scratch runs of the "
+        "prompts to learn from included; a dash where nothing is learned or the time is not known.",
+    ),
+    "block_caches": (
+        "Caches inside the network",
+        block_caches.markdown,
+        "A small FLUX pipeline on one thread, methods in turn in one process, medians over noises. A step counts as "
+        "computed when the last block computes its attention.",
     ),
     "chains": (
         "Chains of twenty edits",
