@@ -58,7 +58,9 @@ def test_the_same_again(flow, learned) -> None:
 def test_a_session_spends_a_budget_by_it_and_starts_the_next_picture_from_the_run(flow, learned) -> None:
     profile = Profile(fingerprint(flow.identity()), STEPS, alone={3: learned[0]})
     session = trajflow.Session(flow, profile=profile)
-    first = session.generate("a village at dusk", seed=9, steps=STEPS, budget=3, compare=False)
+    session.generate("a desert at dusk", seed=8, steps=STEPS, budget=3, compare=True)
+    assert session.learned.outcomes == (), "the forecasts that learn are those of runs with sources"
+    first = session.generate("a village at dusk", seed=9, steps=STEPS, budget=3)
     assert (first.cost.nfe, first.kinds.count("reused"), first.forecast) == (3, 3, first.plan.forecast)
     assert "3 of 6 evaluations" in first.plan.reason
     second = session.generate("a village at noon", seed=9, steps=STEPS, budget=3)
