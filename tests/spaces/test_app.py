@@ -1,5 +1,6 @@
 """The assembled Spaces, started as the Hub starts them, and used by two clients."""
 
+import itertools
 import os
 import socket
 import subprocess
@@ -45,7 +46,7 @@ def is_up(address):
 def raised(log: str) -> bool:
     """Whether something was raised, other than by an event loop that Gradio leaves to the garbage collector."""
     lines = ["", *log.splitlines()]
-    tracebacks = [before for before, line in zip(lines, lines[1:], strict=False) if line.startswith("Traceback")]
+    tracebacks = [before for before, line in itertools.pairwise(lines) if line.startswith("Traceback")]
     return any("BaseEventLoop.__del__" not in before for before in tracebacks)
 
 
