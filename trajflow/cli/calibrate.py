@@ -80,8 +80,9 @@ def calibrate(
             made = {
                 **profile.made,
                 "trajflow": trajflow.__version__,
-                "masks_judged": tried.judged,
-                "masks_run": tried.run,
+                "masks_judged": judged,
+                "masks_run": ran,
+                "seconds": {**profile.made.get("seconds", {}), str(budget): dict(tried.seconds)},
             }
             profile = replace(profile, alone={**profile.alone, budget: caching}, made=made)
             write_profile(path, profile)
