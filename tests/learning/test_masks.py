@@ -61,6 +61,13 @@ def test_the_search_is_near_the_best_of_all_masks_and_the_same_again(flow, known
     assert found.run <= found.judged <= len(masks)
 
 
+def test_a_full_search_anneals_on_real_runs_and_is_no_worse(flow, known) -> None:
+    sharing = SharingModel(flow)
+    quick, full = (search_mask(sharing, known, 3, "hold", is_full=is_full) for is_full in (False, True))
+    assert full.loss <= quick.loss
+    assert full.run > quick.run
+
+
 def test_a_search_that_was_stopped_goes_on_where_it_was(flow, known, tmp_path, monkeypatch) -> None:
     path, runs = tmp_path / "losses.jsonl", []
     sharing = SharingModel(flow)
