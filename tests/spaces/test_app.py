@@ -2,13 +2,14 @@
 
 import itertools
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,12 @@ def running(folder, python, **environment):
     }
     with log.open("w") as output:
         server = subprocess.Popen(
-            [python, "app.py"], cwd=folder, env=kept | of_the_hub | environment, stdout=output, stderr=output
+            [python, "app.py"],
+            cwd=folder,
+            env=kept | of_the_hub | environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -82,6 +88,9 @@ def running(folder, python, **environment):
     finally:
         server.terminate()
         server.wait(timeout=20)
+        # A forked worker outlives the app.
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
     assert not raised(log.read_text()), log.read_text()[-4000:]
 
 
