@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 
 import trajflow
 from trajflow.bench.rivals import from_scratch, subset
-from trajflow.bench.steps import SOLVERS, make_batch, read_rows, read_steps, search_steps, write_steps
+from trajflow.bench.steps import SOLVERS, read_rows, read_steps, search_steps, write_steps
 from trajflow.cli import app
 from trajflow.errors import RequestError
+from trajflow.learning.known import run_known
 from trajflow.learning.pairs import Pair
 from trajflow.search import Found
 
@@ -25,12 +26,12 @@ def model():
 
 def test_a_batch_is_its_runs_side_by_side(model):
     steps = 5
-    batch = make_batch(model, PAIRS, steps)
+    batch = run_known(model, [(pair.target, pair.seed) for pair in PAIRS], steps)
     shape = model.latent_shape(model.defaults.height, model.defaults.width)
     for i, pair in enumerate(PAIRS):
         asked = model.encode(pair.target, "", model.defaults.guidance)
         alone = from_scratch(model, asked, model.noise(pair.seed, shape), "direct", model.schedule(steps, shape))
-        assert torch.allclose(batch.reference[i : i + 1], alone.latents, atol=1e-3)
+        assert torch.allclose(batch.path[-1][i : i + 1], alone.latents, atol=1e-3)
 
 
 def test_the_search_finds_the_best_set_and_never_asks_the_same_state_twice(mixture):

@@ -7,20 +7,15 @@ prompts at once. Nothing of it has seen a held-out prompt.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from trajflow.assets import asset
-from trajflow.base import Conditioning, Model
+from trajflow.base import Model
 from trajflow.bench.rivals import solve, subset
 from trajflow.errors import RequestError
-from trajflow.field import Field
 from trajflow.flow import even_nodes
-from trajflow.learning.known import SharingModel, side_by_side
+from trajflow.learning.known import SharingModel, run_known
 from trajflow.learning.pairs import Pair
 from trajflow.search import Found, search_nodes
 from trajflow.strategies import STRATEGIES
@@ -28,25 +23,6 @@ from trajflow.strategies import STRATEGIES
 SOLVERS = tuple(name for name, strategy in STRATEGIES.items() if strategy.family == "shorter")
 STORED = "rivals.json"
 Steps = dict[str, dict[int, tuple[int, ...]]]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Prompts run side by side: their conditionings as one, noise [B, C, H, W], and the N-step run's final latents."""
-
-    conditioning: Conditioning
-    noise: Tensor
-    reference: Tensor
-
-
-def make_batch(flow: Model, pairs: Sequence[Pair], steps: int) -> Batch:
-    """The targets of `pairs` as one batch, each with its own seed, run from scratch with all `steps`."""
-    shape = flow.latent_shape(flow.defaults.height, flow.defaults.width)
-    each = [flow.encode(pair.target, "", flow.defaults.guidance) for pair in pairs]
-    conditioning = side_by_side(each)
-    noise = torch.cat([flow.noise(pair.seed, shape) for pair in pairs])
-    field = Field(flow, conditioning, flow.schedule(steps, shape), noise, steps)
-    return Batch(conditioning, noise, solve("direct", field))
 
 
 def search_steps(
@@ -65,17 +41,15 @@ def search_steps(
     A search starts at the best of: even spacing; what is `known` for K on a grid of `known_steps`, stretched to this
     one; and the set of the next smaller K, known or found, filled up one best step at a time.
     """
-    schedule = flow.schedule(steps, flow.latent_shape(flow.defaults.height, flow.defaults.width))
-    batch = make_batch(flow, pairs, steps)
+    runs = run_known(flow, [(pair.target, pair.seed) for pair in pairs], steps)
     sharing = SharingModel(flow)
     for solver in SOLVERS:
         held = {k: _stretched(nodes, known_steps, steps) for k, nodes in (known or {}).get(solver, {}).items()}
         for count in sorted(counts):
 
             def loss(nodes: tuple[int, ...], solver=solver) -> float:
-                grid = subset(schedule, nodes)
-                field = Field(sharing, batch.conditioning, grid, batch.noise, grid.steps)
-                return float((solve(STRATEGIES[solver].transition, field) - batch.reference).square().mean())
+                field = runs.field(sharing, subset(runs.schedule, nodes))
+                return float((solve(STRATEGIES[solver].transition, field) - runs.path[-1]).square().mean())
 
             start = _start(held, steps, count, loss)
             found = search_nodes(steps, count, loss, start=start, iterations=iterations, rounds=rounds)
