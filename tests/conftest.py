@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
 import trajflow
+from tools.tiny.architecture import build_tokenizer
 from trajflow.base import (
     Conditioning,
     Cost,
@@ -23,10 +24,10 @@ from trajflow.base import (
     Level,
     Match,
     Model,
+    NodeSchedule,
     Plan,
     Point,
     Residual,
-    Rung,
     Schedule,
     Step,
     Trajectory,
@@ -36,7 +37,6 @@ from trajflow.field import Field
 from trajflow.flow import even_nodes
 from trajflow.models.registry import wrap
 from trajflow.sampler import sample
-from trajflow.tiny.architecture import build_tokenizer
 from trajflow.transitions import TRANSITIONS
 
 CORPUS = ("a mountain landscape at dusk", "a snowy forest in the fog", "a red cabin by the sea, blurry")
@@ -143,7 +143,7 @@ def adapt(text_length: int) -> Callable[[StableDiffusion3Pipeline], Model]:
 
 
 @pytest.fixture(scope="session")
-def flow(pipeline: StableDiffusion3Pipeline, adapt: Callable[[StableDiffusion3Pipeline], Model]) -> Model:
+def model(pipeline: StableDiffusion3Pipeline, adapt: Callable[[StableDiffusion3Pipeline], Model]) -> Model:
     """The random pipeline as a model."""
     return adapt(pipeline)
 
@@ -317,8 +317,10 @@ def make_profile() -> Callable[..., Profile]:
         placements = {}
         for count, median_db in expected_db.items():
             first, later = make_forecaster(median_db, (-20.0,)), make_forecaster(median_db, (0.0, -20.0, 0.0))
-            rung = Rung(even_nodes(steps, count), (0.0,) * count, (0.8,) * count, (first, *(later,) * (count - 1)))
-            placements[count] = Placement(rung, make_forecaster(median_db, (-5.0, 0.0)))
+            node_schedule = NodeSchedule(
+                even_nodes(steps, count), (0.0,) * count, (0.8,) * count, (first, *(later,) * (count - 1))
+            )
+            placements[count] = Placement(node_schedule, make_forecaster(median_db, (-5.0, 0.0)))
         return Profile(model, steps, placements, placements, made={"by": "hand"})
 
     return make

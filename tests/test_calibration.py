@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from trajflow.assets import asset
-from trajflow.base import Forecast, Model, Rung
+from trajflow.base import Forecast, Model, NodeSchedule
 from trajflow.calibration import (
     CORRECTION,
     FORMAT,
@@ -21,7 +21,7 @@ from trajflow.calibration import (
     Placement,
     Profile,
     find_profile,
-    fingerprint,
+    model_digest,
     profile_folder,
     read_profile,
     write_profile,
@@ -40,8 +40,8 @@ IDENTITY = {"weights": "abc", "dtype": "float32", "device": "cpu"}
 
 @pytest.fixture
 def profile(make_profile) -> Profile:
-    made = make_profile(28, {3: 30.0, 5: 35.0}, fingerprint(IDENTITY))
-    return replace(made, several={**made.several, 7: Placement(Rung((0, 4, 8, 12, 16, 20, 24)))})
+    made = make_profile(28, {3: 30.0, 5: 35.0}, model_digest(IDENTITY))
+    return replace(made, several={**made.several, 7: Placement(NodeSchedule((0, 4, 8, 12, 16, 20, 24)))})
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_profile_survives_its_file(tmp_path, profile) -> None:
 
 
 @pytest.fixture
-def alone(profile) -> Profile:
+def without_sources(profile) -> Profile:
     """With what was learned for runs without a source at 3 of 28 evaluations."""
     mask = (0, 9, 20)
     priors = {
@@ -73,16 +73,16 @@ def alone(profile) -> Profile:
         "aligned": Aligned(mask, (0.1, 0.2, 0.3, 0.4)),
         "tcc": Calibrated(BudCache(mask, "velocity"), priors, 4),
     }
-    return replace(profile, alone={3: Caching(policies, {"tcc": Forecast(30.0, 32.5, 35.0, 40.0)})})
+    return replace(profile, without_sources={3: Caching(policies, {"tcc": Forecast(30.0, 32.5, 35.0, 40.0)})})
 
 
-def test_policies_and_their_priors_survive_their_files(tmp_path, alone) -> None:
+def test_policies_and_their_priors_survive_their_files(tmp_path, without_sources) -> None:
     path = tmp_path / "profile.json"
-    write_profile(path, alone)
-    held = read_profile(path, alone.model)
+    write_profile(path, without_sources)
+    held = read_profile(path, without_sources.model)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["profile.json", "profile.safetensors"]
-    [(budget, caching)] = held.alone.items()
-    kept = alone.alone[3]
+    [(budget, caching)] = held.without_sources.items()
+    kept = without_sources.without_sources[3]
     assert (budget, caching.forecasts, caching.best) == (3, kept.forecasts, "tcc")
     assert {name: caching.policies[name] for name in ("budcache", "aligned")} == {
         name: kept.policies[name] for name in ("budcache", "aligned")
@@ -95,11 +95,11 @@ def test_policies_and_their_priors_survive_their_files(tmp_path, alone) -> None:
 
 
 @pytest.mark.parametrize("harm", ["gone", "broken", "another's", "mask", "logits", "level"])
-def test_policies_that_do_not_fit_their_files_are_refused(tmp_path, alone, harm: str) -> None:
+def test_policies_that_do_not_fit_their_files_are_refused(tmp_path, without_sources, harm: str) -> None:
     path, beside = tmp_path / "profile.json", tmp_path / "profile.safetensors"
-    write_profile(path, alone)
+    write_profile(path, without_sources)
     stored = json.loads(path.read_text())
-    policies = stored["alone"]["3"]["policies"]
+    policies = stored["without_sources"]["3"]["policies"]
     if harm == "gone":
         beside.unlink()
     elif harm == "broken":
@@ -128,7 +128,7 @@ def refused(path: Path, model: str | None = None) -> str:
 
 def test_a_profile_of_another_model_is_refused(tmp_path, profile) -> None:
     write_profile(tmp_path / "profile.json", profile)
-    other = fingerprint({**IDENTITY, "weights": "xyz"})
+    other = model_digest({**IDENTITY, "weights": "xyz"})
     sentence = refused(tmp_path / "profile.json", other)
     assert "another model" in sentence
     assert profile.model[:12] in sentence
@@ -160,7 +160,7 @@ def at(*keys: str | int, value: object):
     return change
 
 
-RUNG = ("single", "3", "rung")
+RUNG = ("single", "3", "node_schedule")
 BROKEN = {
     "format": at("format", value=FORMAT + 1),
     "model": at("model", value=7),
@@ -193,8 +193,8 @@ def test_a_broken_profile_is_refused_when_read_not_when_used(tmp_path, profile, 
     stored = json.loads(path.read_text())
     change(stored)
     path.write_text(json.dumps(stored))
-    if stored["single"] and stored["single"]["3"]["rung"]["forecasters"] == []:
-        assert not read_profile(path).single[3].rung.forecasters, "nothing learned is allowed"
+    if stored["single"] and stored["single"]["3"]["node_schedule"]["forecasters"] == []:
+        assert not read_profile(path).single[3].node_schedule.forecasters, "nothing learned is allowed"
     else:
         refused(path, profile.model)
 
@@ -210,10 +210,10 @@ def test_a_profile_that_cannot_be_written_is_one_sentence(tmp_path, profile) -> 
 
 
 def test_the_device_is_no_part_of_a_model_and_all_else_is() -> None:
-    assert fingerprint(IDENTITY) == fingerprint({**IDENTITY, "device": "cuda"})
-    assert fingerprint(IDENTITY) == fingerprint(dict(reversed(IDENTITY.items())))
+    assert model_digest(IDENTITY) == model_digest({**IDENTITY, "device": "cuda"})
+    assert model_digest(IDENTITY) == model_digest(dict(reversed(IDENTITY.items())))
     for key in ("weights", "dtype"):
-        assert fingerprint(IDENTITY) != fingerprint({**IDENTITY, key: "other"})
+        assert model_digest(IDENTITY) != model_digest({**IDENTITY, key: "other"})
 
 
 def test_profiles_are_kept_where_the_environment_says(home, tmp_path, monkeypatch) -> None:
@@ -248,10 +248,13 @@ def test_on_its_own_grid_a_placement_is_used_as_it_is(profile) -> None:
 
 def test_on_another_grid_nodes_are_scaled_and_forecasts_left(profile) -> None:
     scaled, own = profile.placement(56, 5, 1), profile.single[5]
-    assert scaled.rung.nodes == tuple(2 * node for node in own.rung.nodes)
-    assert (scaled.rung.slopes, scaled.rung.corrections) == (own.rung.slopes, own.rung.corrections)
+    assert scaled.node_schedule.nodes == tuple(2 * node for node in own.node_schedule.nodes)
+    assert (scaled.node_schedule.slopes, scaled.node_schedule.corrections) == (
+        own.node_schedule.slopes,
+        own.node_schedule.corrections,
+    )
     assert scaled.before is None
-    assert scaled.rung.forecasters == ()
+    assert scaled.node_schedule.forecasters == ()
 
 
 @pytest.mark.parametrize("sources", [1, 3])
@@ -259,7 +262,7 @@ def test_wherever_they_come_from_nodes_are_distinct_and_as_many_as_paid(profile,
     for known in (profile, Profile()):
         for steps in range(1, 60):
             for count in range(1, steps + 1):
-                placed = known.placement(steps, count, sources).rung
+                placed = known.placement(steps, count, sources).node_schedule
                 assert len(set(placed.nodes)) == len(placed.nodes) == count
                 assert list(placed.nodes) == sorted(placed.nodes)
                 assert placed.nodes[0] == 0
@@ -270,8 +273,10 @@ def test_wherever_they_come_from_nodes_are_distinct_and_as_many_as_paid(profile,
 def test_a_model_without_a_profile_gets_the_bundled_nodes_and_no_forecasts() -> None:
     for count, nodes in SCALED_NODES.items():
         placed = Profile().placement(REFERENCE_STEPS, count, 1)
-        assert placed == Placement(Rung(nodes, (), (CORRECTION,) * count))
-        assert Profile().placement(2 * REFERENCE_STEPS, count, 1).rung.nodes == tuple(2 * node for node in nodes)
+        assert placed == Placement(NodeSchedule(nodes, (), (CORRECTION,) * count))
+        assert Profile().placement(2 * REFERENCE_STEPS, count, 1).node_schedule.nodes == tuple(
+            2 * node for node in nodes
+        )
 
 
 # The bundled one
@@ -283,17 +288,19 @@ def bundled() -> Model:
 
 
 def test_the_bundled_profile_is_for_the_bundled_model_and_forecasts(home, bundled) -> None:
-    profile = read_profile(asset("tiny") / PROFILE_FILE, fingerprint(bundled.identity()))
+    profile = read_profile(asset("tiny") / PROFILE_FILE, model_digest(bundled.identity()))
     found = find_profile(bundled.identity())
     assert (found.model, found.made, found.several) == (profile.model, profile.made, profile.several)
     assert profile.steps == bundled.defaults.steps == REFERENCE_STEPS
     for placements in (profile.single, profile.several):
         assert len(placements) > 1
         for count, placement in placements.items():
-            rung = placement.rung
-            assert len(rung.slopes) == len(rung.corrections) == len(rung.forecasters) == count
+            node_schedule = placement.node_schedule
+            assert (
+                len(node_schedule.slopes) == len(node_schedule.corrections) == len(node_schedule.forecasters) == count
+            )
             assert placement.before is not None
-    for budget, caching in profile.alone.items():
+    for budget, caching in profile.without_sources.items():
         assert set(caching.policies) <= set(caching.forecasts)
         assert caching.best == "tcc", "what a miss with that budget takes"
         assert caching.policies["tcc"].depth == DEPTHS["history"]
@@ -304,14 +311,14 @@ def test_the_bundled_profile_is_for_the_bundled_model_and_forecasts(home, bundle
 def test_a_session_on_the_bundled_model_climbs_as_it_needs(home, bundled) -> None:
     session = Session(bundled)
     session.generate("a mountain landscape", seed=3)
-    rungs = tuple(session.profile.single[count].rung for count in sorted(session.profile.single))
+    node_schedules = tuple(session.profile.single[count].node_schedule for count in sorted(session.profile.single))
     spent = []
     for fidelity in (LEAST_FIDELITY, MOST_FIDELITY):
         result = session.generate("a mountain landscape at dusk", seed=3, strategy="difference", fidelity=fidelity)
-        assert (result.plan.ladder, result.plan.fidelity) == (rungs, fidelity)
-        assert result.cost.nfe == len(result.sights) <= result.plan.budget == len(rungs[-1].nodes)
+        assert (result.plan.escalation, result.plan.fidelity) == (node_schedules, fidelity)
+        assert result.cost.nfe == len(result.diagnostics) <= result.plan.budget == len(node_schedules[-1].nodes)
         assert 0.0 <= result.forecast.low_db <= result.forecast.assured_db <= result.forecast.high_db <= 100.0
-        assert session.outlook("a lake at night", seed=3).forecast is not None
+        assert session.estimate("a lake at night", seed=3).forecast is not None
         spent.append(result.cost.nfe)
     assert spent[0] < spent[1]
 

@@ -26,10 +26,10 @@ def test_one_evaluation_is_one_nfe_and_guidance_doubles_its_rows(mixture, guidan
 
 
 @pytest.mark.parametrize(("guidance", "rows"), [(1.0, 1), (4.0, 2)])
-def test_a_real_pipeline_counts_the_same(flow, guidance: float, rows: int) -> None:
-    shape = flow.latent_shape(32, 32)
-    noise = flow.noise(0, shape)
-    field = Field(flow, flow.encode("a mountain", "", guidance), flow.schedule(4, shape), noise, 4)
+def test_a_real_pipeline_counts_the_same(model, guidance: float, rows: int) -> None:
+    shape = model.latent_shape(32, 32)
+    noise = model.noise(0, shape)
+    field = Field(model, model.encode("a mountain", "", guidance), model.schedule(4, shape), noise, 4)
     velocity = field.evaluate(noise, 1)
     assert velocity.shape == noise.shape
     assert (field.nfe, field.rows) == (1, rows)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from trajflow.base import Forecaster, Plan, Rung, Sight
+from trajflow.base import Forecaster, NodeDiagnostics, NodeSchedule, Plan
 from trajflow.forecast import (
     BEST_DB,
     FEATURES,
@@ -15,7 +15,7 @@ from trajflow.forecast import (
 )
 
 LEVELS = Forecaster((30.0,), (34.0,), (40.0,), (50.0,))
-FIRST, SECOND = Sight(0, 0.5, 0.7, 0.0), Sight(9, 0.01, 0.3, 0.1)
+FIRST, SECOND = NodeDiagnostics(0, 0.5, 0.7, 0.0), NodeDiagnostics(9, 0.01, 0.3, 0.1)
 
 
 def told(forecaster: Forecaster, *values: float, **learned: float) -> tuple[float, ...]:
@@ -26,26 +26,26 @@ def told(forecaster: Forecaster, *values: float, **learned: float) -> tuple[floa
 def test_the_features_are_logarithms_of_what_was_seen() -> None:
     assert features((FIRST,)) == pytest.approx((1.0, math.log10(0.5)))
     assert features((FIRST, SECOND)) == pytest.approx((1.0, math.log10(0.5), -1.0, -2.0))
-    newest = Sight(20, 1.0, 1.0, 10.0)
+    newest = NodeDiagnostics(20, 1.0, 1.0, 10.0)
     assert features((FIRST, SECOND, newest)) == pytest.approx((1.0, math.log10(0.5), 1.0, 0.0))
     assert features_before(0.99, 4) == pytest.approx((1.0, -2.0, 2.0))
 
 
 def test_there_are_as_many_features_as_a_profile_must_have() -> None:
-    assert tuple(len(features(sights)) for sights in ((FIRST,), (FIRST, SECOND))) == FEATURES
+    assert tuple(len(features(diagnostics)) for diagnostics in ((FIRST,), (FIRST, SECOND))) == FEATURES
     assert len(features_before(0.5, 3)) == FEATURES_BEFORE
 
 
 @pytest.mark.parametrize("unmeasured", [math.nan, math.inf, 1e30])
 def test_what_cannot_be_measured_counts_as_the_farthest(unmeasured: float) -> None:
-    farthest = features((Sight(0, 1 / SMALLEST, 1.0, 0.0),))
-    assert features((Sight(0, unmeasured, 1.0, 0.0),)) == farthest
-    assert features((FIRST, Sight(9, unmeasured, 1.0, unmeasured)))[2:] == (farthest[1],) * 2
+    farthest = features((NodeDiagnostics(0, 1 / SMALLEST, 1.0, 0.0),))
+    assert features((NodeDiagnostics(0, unmeasured, 1.0, 0.0),)) == farthest
+    assert features((FIRST, NodeDiagnostics(9, unmeasured, 1.0, unmeasured)))[2:] == (farthest[1],) * 2
 
 
 @pytest.mark.parametrize("equal", [0.0, -1e-7, 1e-30])
 def test_what_is_equal_counts_as_near_and_stays_finite(equal: float) -> None:
-    assert features((Sight(0, equal, 0.0, 0.0),)) == (1.0, math.log10(SMALLEST))
+    assert features((NodeDiagnostics(0, equal, 0.0, 0.0),)) == (1.0, math.log10(SMALLEST))
     assert features_before(1.0 - equal, 1)[1] == math.log10(SMALLEST)
     assert features_before(0.5, 0)[2] == 0.0
 
@@ -81,18 +81,18 @@ def test_features_that_do_not_belong_to_the_forecaster_are_an_error() -> None:
 def test_a_run_is_forecast_by_the_forecaster_of_its_newest_node(plan_of) -> None:
     at_first = Forecaster((10.0, 0.0), (20.0, 0.0), (30.0, -10.0), (40.0, -10.0))
     at_second = Forecaster(*((level, 0.0, -10.0, 0.0) for level in (15.0, 25.0, 35.0, 45.0)))
-    rung = Rung((0, 9), forecasters=(at_first, at_second))
-    forecast = forecast_run(plan_of(), rung, (Sight(0, 0.1, 1.0, 0.0),))
+    node_schedule = NodeSchedule((0, 9), forecasters=(at_first, at_second))
+    forecast = forecast_run(plan_of(), node_schedule, (NodeDiagnostics(0, 0.1, 1.0, 0.0),))
     assert (forecast.median_db, forecast.high_db) == (40.0, 50.0)
-    forecast = forecast_run(plan_of(shift_db=1.0, margin_db=0.5), rung, (FIRST, SECOND))
+    forecast = forecast_run(plan_of(shift_db=1.0, margin_db=0.5), node_schedule, (FIRST, SECOND))
     assert (forecast.low_db, forecast.median_db, forecast.high_db) == (25.5, 46.0, 56.5)
 
 
 def test_nothing_is_forecast_where_nothing_was_seen_or_learned(plan_of) -> None:
-    known = Rung((0, 9), forecasters=(LEVELS,))
+    known = NodeSchedule((0, 9), forecasters=(LEVELS,))
     assert forecast_run(plan_of(), known, ()) is None
     assert forecast_run(plan_of(), known, (FIRST, SECOND)) is None
-    assert forecast_run(plan_of(), Rung((0, 9)), (FIRST,)) is None
+    assert forecast_run(plan_of(), NodeSchedule((0, 9)), (FIRST,)) is None
 
 
 @pytest.fixture

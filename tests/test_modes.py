@@ -245,73 +245,73 @@ def test_another_models_picture_is_not_completed_here(session, make_mixture) -> 
 
 
 def test_an_interactive_session_completes_every_run_newest_first(make_gated) -> None:
-    flow = make_gated()
-    with trajflow.Session(flow, mode="interactive") as session:
+    model = make_gated()
+    with trajflow.Session(model, mode="interactive") as session:
         session.generate(FIRST)
-        flow.is_shut = True
-        flow.permits.release()
+        model.is_shut = True
+        model.permits.release()
         session.generate(SECOND, budget=1)
-        assert flow.entered.acquire(timeout=PATIENCE)
-        assert flow.entered.acquire(timeout=PATIENCE), "the completion has begun, and waits at the gate"
+        assert model.entered.acquire(timeout=PATIENCE)
+        assert model.entered.acquire(timeout=PATIENCE), "the completion has begun, and waits at the gate"
         done = []
         request = threading.Thread(target=lambda: done.append(session.generate(THIRD, budget=1)))
         request.start()
         assert eventually(lambda: session._turns.is_called)
-        flow.permits.release(100)
+        model.permits.release(100)
         request.join(PATIENCE)
         [third] = done
         assert eventually(lambda: session.unfinished() == ())
         assert [third.key, FIRST] == [session.entries()[0].key, session.entries()[2].prompt]
         # The request waited for one evaluation at the most; then the newest run was completed before the older one.
-        assert flow.log == [FIRST] * 8 + [SECOND] * 2 + [THIRD] * 8 + [SECOND] * 6
+        assert model.log == [FIRST] * 8 + [SECOND] * 2 + [THIRD] * 8 + [SECOND] * 6
         assert session.spent.waited.nfe == 8 + 1 + 1
-        assert session.spent.background.nfe == 7 + 7 == flow.calls - 10
+        assert session.spent.background.nfe == 7 + 7 == model.calls - 10
 
 
 def test_a_request_waits_for_one_evaluation_at_the_most(make_gated) -> None:
     """Counted: from the moment the request is there, the completion evaluates nothing but the step it is in."""
-    flow = make_gated()
-    with trajflow.Session(flow, mode="interactive") as session:
+    model = make_gated()
+    with trajflow.Session(model, mode="interactive") as session:
         session.generate(FIRST)
-        flow.is_shut = True
-        flow.permits.release(3)
+        model.is_shut = True
+        model.permits.release(3)
         session.generate(SECOND, budget=1)
         for _ in range(4):
-            assert flow.entered.acquire(timeout=PATIENCE)
+            assert model.entered.acquire(timeout=PATIENCE)
         stream = session.stream(THIRD, budget=1)
         request = threading.Thread(target=next, args=(stream,))
         request.start()
         assert eventually(lambda: session._turns.is_called)
-        flow.permits.release()
+        model.permits.release()
         request.join(PATIENCE)
-        assert flow.log[-1] == THIRD
-        assert flow.log.count(SECOND) == 4
+        assert model.log[-1] == THIRD
+        assert model.log.count(SECOND) == 4
         assert session.entries()[0].prefix.shape[0] == 4
-        flow.permits.release(100)
-        assert flow.log.count(SECOND) == 4, "nothing goes on while a request is open"
+        model.permits.release(100)
+        assert model.log.count(SECOND) == 4, "nothing goes on while a request is open"
         list(stream)
         assert eventually(lambda: session.unfinished() == ())
 
 
 def test_closing_ends_the_thread_within_an_evaluation(make_gated) -> None:
-    flow, before = make_gated(), len(idle_threads())
-    session = trajflow.Session(flow, mode="interactive")
+    model, before = make_gated(), len(idle_threads())
+    session = trajflow.Session(model, mode="interactive")
     assert len(idle_threads()) == before + 1
     assert all(thread.daemon for thread in idle_threads())
     session.generate(FIRST)
-    flow.is_shut = True
-    flow.permits.release(1)
+    model.is_shut = True
+    model.permits.release(1)
     session.generate(SECOND, budget=1)
     for _ in range(2):
-        assert flow.entered.acquire(timeout=PATIENCE)
+        assert model.entered.acquire(timeout=PATIENCE)
     closing = threading.Thread(target=session.close)
     closing.start()
     assert eventually(lambda: session._worker._bell._closed)
-    flow.permits.release(100)
+    model.permits.release(100)
     closing.join(PATIENCE)
     assert not closing.is_alive()
     assert len(idle_threads()) == before
-    assert flow.log.count(SECOND) == 2
+    assert model.log.count(SECOND) == 2
     session.close()
     assert session.generate(THIRD, budget=1).cost.nfe == 1, "requests still work"
 
@@ -337,23 +337,23 @@ def test_what_cannot_be_completed_does_not_keep_the_thread_busy(make_mixture, ca
                 raise RuntimeError("out of memory")
             return super().decode(x)
 
-    flow = Blind()
-    with trajflow.Session(flow, mode="interactive") as session:
+    model = Blind()
+    with trajflow.Session(model, mode="interactive") as session:
         session.generate(FIRST)
         session.adopt(coasted_elsewhere(session))
-        flow.is_blind = True
+        model.is_blind = True
         session.stop()
         session._worker.ring()
         assert eventually(lambda: len(session._hopeless) == 1)
         assert "could not be completed" in caplog.text
-        flow.is_blind = False
+        model.is_blind = False
         assert session.generate(FIRST).from_store
         assert [entry.prompt for entry in session.unfinished()] == [SECOND]
 
 
 def coasted_elsewhere(session):
     """An entry that another session made from this one's."""
-    other = trajflow.Session(session.flow)
+    other = trajflow.Session(session.model)
     other.adopt(session.entries()[0])
     other.generate(SECOND, budget=3)
     return other.entries()[0]
@@ -422,7 +422,7 @@ def test_economy_carries_over_what_is_near_and_never_pays_twice_for_the_first_ve
     session.generate(FIRST)
     result = session.generate(SECOND, budget=3)
     assert result.cost.nfe == 3 == mixture.calls - STEPS
-    assert session.outlook(THIRD, budget=3).nfe == STEPS, "it may be computed in full"
+    assert session.estimate(THIRD, budget=3).nfe == STEPS, "it may be computed in full"
 
 
 def test_economy_computes_in_full_what_is_far(mixture, monkeypatch) -> None:

@@ -8,13 +8,13 @@ import torch
 import trajflow
 from trajflow.cache import Entry, MemoryStore, TieredStore
 from trajflow.errors import MemoryExhausted, NumericalError
-from trajflow.memory import nothing_to_give, with_room
+from trajflow.memory import nothing_to_give, retry_on_oom
 
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB"
 
 
 @pytest.fixture
-def make_flow(make_mixture):
+def make_model(make_mixture):
     """A mixture whose calls number `failing` (from 1) find the device full; `word` says which calls count."""
 
     def make(failing, word="evaluate"):
@@ -42,10 +42,10 @@ def pictures(session) -> list[bytes]:
 
 @pytest.mark.parametrize("word", ["evaluate", "encode", "decode"])
 @pytest.mark.parametrize("first", [1, 2])
-def test_a_call_that_fails_once_is_made_again_and_changes_nothing(make_flow, mixture, word, first) -> None:
+def test_a_call_that_fails_once_is_made_again_and_changes_nothing(make_model, mixture, word, first) -> None:
     results = []
-    for flow in (mixture, make_flow({first}, word)):
-        session = trajflow.Session(flow)
+    for model in (mixture, make_model({first}, word)):
+        session = trajflow.Session(model)
         session.generate("snowy mountain", seed=3)
         results.append(session.generate("snowy mountain dusk", seed=3, budget=4))
     plain, crowded = results
@@ -54,10 +54,10 @@ def test_a_call_that_fails_once_is_made_again_and_changes_nothing(make_flow, mix
 
 
 @pytest.mark.parametrize("strategy", ["interval", "shooting", "mpc", "blend"])
-def test_every_way_goes_on_after_a_step_that_failed_once(make_flow, mixture, strategy) -> None:
+def test_every_way_goes_on_after_a_step_that_failed_once(make_model, mixture, strategy) -> None:
     results = []
-    for flow in (mixture, make_flow({8 + 2})):
-        session = trajflow.Session(flow)
+    for model in (mixture, make_model({8 + 2})):
+        session = trajflow.Session(model)
         session.generate("snowy mountain", seed=3)
         results.append(session.generate("snowy mountain dusk", seed=3, strategy=strategy, budget=6))
     plain, crowded = results
@@ -66,19 +66,19 @@ def test_every_way_goes_on_after_a_step_that_failed_once(make_flow, mixture, str
 
 
 @pytest.mark.parametrize("word", ["evaluate", "encode", "decode"])
-def test_what_fails_again_is_one_sentence_and_nothing_is_kept(make_flow, word) -> None:
-    flow = make_flow(range(1, 100), word)
-    session = trajflow.Session(flow)
+def test_what_fails_again_is_one_sentence_and_nothing_is_kept(make_model, word) -> None:
+    model = make_model(range(1, 100), word)
+    session = trajflow.Session(model)
     with pytest.raises(MemoryExhausted, match=r"does not suffice.*\(CUDA out of memory\).*smaller picture") as caught:
         session.generate("snowy mountain", seed=3)
-    assert flow.counted == 2
+    assert model.counted == 2
     assert caught.value.__context__ is None, "the error would hold the tensors of the run"
     assert (session.entries(), session.nbytes) == ((), 0)
 
 
-def test_a_session_that_failed_goes_on_and_others_never_notice(make_flow) -> None:
-    flow = make_flow({9, 10})
-    mine, yours = trajflow.Session(flow), trajflow.Session(flow)
+def test_a_session_that_failed_goes_on_and_others_never_notice(make_model) -> None:
+    model = make_model({9, 10})
+    mine, yours = trajflow.Session(model), trajflow.Session(model)
     yours.generate("a lake", seed=3)
     before, held = pictures(yours), yours.nbytes
     with pytest.raises(MemoryExhausted):
@@ -90,10 +90,10 @@ def test_a_session_that_failed_goes_on_and_others_never_notice(make_flow) -> Non
 
 
 @pytest.mark.parametrize("way", ["refine", "complete", "compare"])
-def test_later_pictures_of_a_request_fail_in_the_same_way(make_flow, way) -> None:
+def test_later_pictures_of_a_request_fail_in_the_same_way(make_model, way) -> None:
     """After the run of the source (8 evaluations) and four of its own, the device stays full."""
-    flow = make_flow(range(13, 100))
-    session = trajflow.Session(flow)
+    model = make_model(range(13, 100))
+    session = trajflow.Session(model)
     session.generate("snowy mountain", seed=3)
     if way == "refine":
         with pytest.raises(MemoryExhausted):
@@ -120,15 +120,15 @@ def test_relief_comes_before_the_second_attempt_and_only_then() -> None:
             raise torch.OutOfMemoryError(FULL)
         return "made"
 
-    assert with_room(work, lambda: order.append("relief")) == "made"
+    assert retry_on_oom(work, lambda: order.append("relief")) == "made"
     assert order == ["work", "relief", "work"]
-    assert with_room(lambda: "made", pytest.fail) == "made"
+    assert retry_on_oom(lambda: "made", pytest.fail) == "made"
     with pytest.raises(ZeroDivisionError):
-        with_room(lambda: 1 / 0, pytest.fail)
+        retry_on_oom(lambda: 1 / 0, pytest.fail)
     nothing_to_give()
 
 
-def test_relief_moves_the_runs_of_the_session_out_of_the_first_store(make_flow, monkeypatch) -> None:
+def test_relief_moves_the_runs_of_the_session_out_of_the_first_store(make_model, monkeypatch) -> None:
     """Both stores are the CPU's here; on a GPU the first one is there."""
     made: list[TieredStore] = []
 
@@ -136,8 +136,8 @@ def test_relief_moves_the_runs_of_the_session_out_of_the_first_store(make_flow, 
         made.append(TieredStore((*stores, MemoryStore(stores[0].capacity, is_on_cpu=True))))
         return made[-1]
 
-    monkeypatch.setattr("trajflow.session.shelf.TieredStore", two_stores)
-    session = trajflow.Session(make_flow({10}))
+    monkeypatch.setattr("trajflow.session.cache.TieredStore", two_stores)
+    session = trajflow.Session(make_model({10}))
     session.generate("snowy mountain", seed=3)
     above, below = made[0]._stores
     [entry] = session.entries()
@@ -165,10 +165,10 @@ class Broken:
 @pytest.mark.parametrize("first", [1, 3, 9, 10, 12])
 @pytest.mark.parametrize("strategy", ["basis", "interval", "resume", "shooting", "refine", "compare", "economy"])
 def test_nothing_of_a_run_with_nan_is_kept(make_mixture, strategy, first) -> None:
-    flow = type("BrokenMixture", (Broken, make_mixture), {})()
-    flow.first = first
+    model = type("BrokenMixture", (Broken, make_mixture), {})()
+    model.first = first
     mode = "economy" if strategy == "economy" else "manual"
-    session = trajflow.Session(flow, mode=mode)
+    session = trajflow.Session(model, mode=mode)
     special = {"refine": {"refine": True}, "compare": {"compare": True, "budget": 6}, "economy": {"budget": 6}}
     options = special.get(strategy, {"strategy": strategy, "budget": 6})
 

@@ -70,16 +70,19 @@ def test_every_plan_can_be_run(plan_for, calibrated, steps: int, strategy: str, 
         assert 1 <= len(plan.nodes) <= plan.budget <= steps
         assert all(plan.start_step <= node < grid_steps for node in plan.nodes)
         assert strategy == "baseline" or budget is None or plan.budget <= budget
-        assert all(len(rung.nodes) <= plan.budget for rung in plan.ladder)
+        assert all(len(node_schedule.nodes) <= plan.budget for node_schedule in plan.escalation)
         assert set(plan.sources) <= {match.key for match in matches}
         assert plan.sources or plan.transition == "direct" or STRATEGIES[strategy].family in ("shorter", "reuse")
         assert (plan.policy is not None) == (plan.transition == "reuse")
         assert grid_steps == steps or not plan.sources, "sources fit the full grid only"
         if plan.transition == "basis":
             assert plan.nodes[0] == 0, "without a first evaluation there is no difference to carry"
-            assert all(rung.nodes[0] == 0 for rung in plan.ladder)
-        for rung in (plan.rung, *plan.ladder):
-            assert {len(rung.slopes), len(rung.corrections), len(rung.forecasters)} <= {0, len(rung.nodes)}
+            assert all(node_schedule.nodes[0] == 0 for node_schedule in plan.escalation)
+        for node_schedule in (plan.node_schedule, *plan.escalation):
+            assert {len(node_schedule.slopes), len(node_schedule.corrections), len(node_schedule.forecasters)} <= {
+                0,
+                len(node_schedule.nodes),
+            }
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -171,7 +174,7 @@ def test_without_a_profile_a_transport_takes_a_quarter_of_the_steps_and_foretell
         assert "little to save" in plan.reason
         return
     assert len(plan.nodes) == plan.budget == max(1, round(steps / 4))
-    assert (plan.ladder, plan.forecasters, plan.forecast, plan.fidelity) == ((), (), None, None)
+    assert (plan.escalation, plan.forecasters, plan.forecast, plan.fidelity) == ((), (), None, None)
     assert "a quarter of the steps" in plan.reason
 
 
@@ -185,7 +188,7 @@ def test_a_given_budget_is_spent_at_the_bundled_nodes_or_evenly(plan_for) -> Non
     for budget in range(1, STEPS):
         plan = plan_for("auto", budget)
         assert plan.nodes == SCALED_NODES.get(budget, even_nodes(STEPS, budget))
-        assert (plan.budget, plan.ladder) == (budget, ())
+        assert (plan.budget, plan.escalation) == (budget, ())
         assert "quarter" not in plan.reason
 
 
@@ -205,7 +208,7 @@ def levels(forecast: Forecast) -> tuple[float, ...]:
 @pytest.mark.parametrize("strategy", ["auto", "basis", "difference"])
 def test_with_a_profile_the_evaluations_decide_up_to_a_fidelity(plan_for, calibrated, strategy: str) -> None:
     plan = plan_for(strategy, profile=calibrated)
-    assert [len(rung.nodes) for rung in plan.ladder] == sorted(EXPECTED)
+    assert [len(node_schedule.nodes) for node_schedule in plan.escalation] == sorted(EXPECTED)
     assert (plan.budget, plan.fidelity) == (8, FIDELITY)
     assert "3 to 8" in plan.reason
     assert "40 dB" in plan.reason
@@ -219,14 +222,14 @@ def test_a_run_is_expected_to_be_the_cheapest_that_is_assured_else_the_dearest(
 ) -> None:
     """Assured at the nearest prompt: 22.8 dB with 3 evaluations, 27.8 dB with 5, 32.8 dB with 8."""
     plan = plan_for(profile=calibrated, fidelity=fidelity)
-    assert plan.nodes == calibrated.several[count].rung.nodes
+    assert plan.nodes == calibrated.several[count].node_schedule.nodes
     assert levels(plan.forecast) == pytest.approx(levels(by_hand(4, count)))
 
 
 def test_a_budget_is_spent_as_calibrated_and_forecast(plan_for, calibrated) -> None:
     plan = plan_for(budget=5, profile=calibrated)
-    rung = calibrated.several[5].rung
-    assert (plan.rung, plan.budget, plan.ladder, plan.fidelity) == (rung, 5, (), None)
+    node_schedule = calibrated.several[5].node_schedule
+    assert (plan.node_schedule, plan.budget, plan.escalation, plan.fidelity) == (node_schedule, 5, (), None)
     assert levels(plan.forecast) == pytest.approx(levels(by_hand(4, 5)))
     assert plan_for(budget=6, profile=calibrated).forecast is None
 
@@ -250,24 +253,27 @@ def test_what_a_session_learned_moves_the_forecast_and_goes_with_the_plan(plan_f
 
 def test_on_another_grid_nothing_climbs_and_nothing_is_foretold(plan_for, calibrated) -> None:
     plan = plan_for(steps=14, profile=calibrated)
-    assert (plan.ladder, plan.forecast, plan.budget) == ((), None, 4)
+    assert (plan.escalation, plan.forecast, plan.budget) == ((), None, 4)
     scaled = plan_for(steps=56, budget=5, profile=calibrated)
-    assert scaled.nodes == tuple(2 * node for node in calibrated.several[5].rung.nodes)
+    assert scaled.nodes == tuple(2 * node for node in calibrated.several[5].node_schedule.nodes)
     assert (scaled.forecast, scaled.forecasters) == (None, ())
 
 
 def test_other_transports_take_the_nodes_but_neither_ladder_nor_forecast(plan_for, calibrated) -> None:
     for strategy in ("shooting", "mpc"):
         plan = plan_for(strategy, 5, profile=calibrated)
-        assert plan.nodes == calibrated.several[5].rung.nodes
+        assert plan.nodes == calibrated.several[5].node_schedule.nodes
         assert plan.forecast is None
-        assert plan_for(strategy, profile=calibrated).ladder == ()
+        assert plan_for(strategy, profile=calibrated).escalation == ()
 
 
 def test_a_profile_without_forecasts_leaves_a_quarter(plan_for, calibrated) -> None:
-    silent = {n: replace(each, rung=replace(each.rung, forecasters=())) for n, each in calibrated.single.items()}
+    silent = {
+        n: replace(each, node_schedule=replace(each.node_schedule, forecasters=()))
+        for n, each in calibrated.single.items()
+    }
     plan = plan_for(profile=Profile("", STEPS, silent, silent))
-    assert (plan.budget, plan.ladder) == (7, ())
+    assert (plan.budget, plan.escalation) == (7, ())
 
 
 def test_extrapolation_follows_the_line_through_the_last_two() -> None:
@@ -288,18 +294,18 @@ def caching(budget: int, medians: dict[str, float]) -> Caching:
 def alone() -> Profile:
     """A reuse policy is the best at 6 evaluations, a solver at 10."""
     reusing = {"budcache": 36.0, "tcc": 40.0, "dpm++2m": 38.0}
-    return Profile("", STEPS, alone={6: caching(6, reusing), 10: caching(10, {"tcc": 44.0, "dpm++2m": 46.0})})
+    return Profile("", STEPS, without_sources={6: caching(6, reusing), 10: caching(10, {"tcc": 44.0, "dpm++2m": 46.0})})
 
 
 def test_a_miss_with_a_budget_takes_what_was_found_best_at_it(plan_for, alone: Profile) -> None:
     plan = plan_for("auto", 6, (), profile=alone)
-    assert (plan.transition, plan.policy, len(plan.nodes)) == ("reuse", alone.alone[6].policies["tcc"], 6)
+    assert (plan.transition, plan.policy, len(plan.nodes)) == ("reuse", alone.without_sources[6].policies["tcc"], 6)
     assert plan.schedule.steps == STEPS, "on the model's own grid, so that it can be a source"
-    assert plan.forecast == alone.alone[6].forecasts["tcc"]
+    assert plan.forecast == alone.without_sources[6].forecasts["tcc"]
     assert "6 of 28 evaluations" in plan.reason
     solver = plan_for("auto", 10, (), profile=alone)
     assert (solver.transition, solver.schedule.steps) == ("dpm++2m", 10)
-    assert solver.forecast == alone.alone[10].forecasts["dpm++2m"]
+    assert solver.forecast == alone.without_sources[10].forecasts["dpm++2m"]
 
 
 def test_between_calibrated_budgets_the_one_below_is_spent(plan_for, alone: Profile) -> None:

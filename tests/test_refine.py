@@ -20,9 +20,9 @@ def results_of(events) -> list[Result]:
     return [event for event in events if isinstance(event, Result)]
 
 
-def baseline(flow, prompt: str = SECOND, **options) -> trajflow.Session:
+def baseline(model, prompt: str = SECOND, **options) -> trajflow.Session:
     """A session of its own that holds the from-scratch run of a prompt."""
-    session = trajflow.Session(flow)
+    session = trajflow.Session(model)
     session.generate(prompt, strategy="baseline", **options)
     return session
 
@@ -85,11 +85,11 @@ def test_it_ends_at_the_baseline_bit_for_bit_within_its_account(mixture, make_mi
     assert np.array_equal(pixels(results[-1]), pixels(alone.result))
 
 
-def test_it_is_exact_on_an_sd3_pipeline(flow) -> None:
-    session = trajflow.Session(flow)
+def test_it_is_exact_on_an_sd3_pipeline(model) -> None:
+    session = trajflow.Session(model)
     session.generate(FIRST, steps=8, guidance=3.0)
     *_, result = session.stream(SECOND, steps=8, guidance=3.0, refine=True)
-    [alone] = baseline(flow, steps=8, guidance=3.0).entries()
+    [alone] = baseline(model, steps=8, guidance=3.0).entries()
     assert result.cost.rows == 2 * result.cost.nfe == 20
     assert torch.equal(session.entries()[0].trajectory.velocities, alone.trajectory.velocities)
 
@@ -218,7 +218,7 @@ def test_it_goes_on_from_where_it_was_left(mixture, make_mixture, after: int) ->
         shown += results_of([next(stream)])
     stream.close()
     calls = mixture.calls
-    foreseen = session.outlook(SECOND, steps=STEPS, refine=True).nfe
+    foreseen = session.estimate(SECOND, steps=STEPS, refine=True).nfe
     results = results_of(session.stream(SECOND, steps=STEPS, refine=True, compare=True))
     exact = leading_steps(passes(STEPS)[after - 1])
     assert mixture.calls - calls == results[-1].cost.nfe == foreseen == spent_by(passes(STEPS)[after:], exact)
@@ -258,7 +258,7 @@ def test_a_true_run_answers_at_once(session, mixture) -> None:
     calls = mixture.calls
     [result] = session.stream(SECOND, refine=True)
     assert (mixture.calls, result.is_final, result.from_store) == (calls, True, True)
-    assert session.outlook(SECOND, refine=True).nfe == 0
+    assert session.estimate(SECOND, refine=True).nfe == 0
 
 
 def test_the_refined_run_becomes_a_source(session) -> None:
@@ -316,6 +316,6 @@ def test_what_cannot_be_refined_is_refused(session, options: dict, reason: str) 
 def test_every_transport_can_be_refined(session, mixture, strategy: str) -> None:
     session.generate(FIRST, steps=STEPS)
     *_, result = session.stream(SECOND, steps=STEPS, refine=True, strategy=strategy)
-    assert session.outlook(SECOND, steps=STEPS, refine=True, strategy=strategy).nfe == 0
+    assert session.estimate(SECOND, steps=STEPS, refine=True, strategy=strategy).nfe == 0
     assert result.plan.strategy == strategy
     assert mixture.calls == 28 + 42

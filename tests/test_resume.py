@@ -12,18 +12,18 @@ PROMPT, SEED, STEPS, GUIDANCE, TEXT_LENGTH = "a snowy mountain at dusk", 3, 6, 3
 
 
 @pytest.fixture(scope="module")
-def full(flow, run_plan, make_grid_plan):
+def full(model, run_plan, make_grid_plan):
     """The uninterrupted run."""
-    return run_plan(flow, make_grid_plan(flow, STEPS), PROMPT, seed=SEED, guidance=GUIDANCE)
+    return run_plan(model, make_grid_plan(model, STEPS), PROMPT, seed=SEED, guidance=GUIDANCE)
 
 
 @pytest.mark.parametrize("transition", ["direct", "blend"])
 @pytest.mark.parametrize("start", range(STEPS))
 def test_resume_at_any_step_is_the_uninterrupted_run(
-    flow, full, run_plan, make_grid_plan, transition: str, start: int
+    model, full, run_plan, make_grid_plan, transition: str, start: int
 ) -> None:
-    plan = make_grid_plan(flow, STEPS, transition, start=start)
-    resumed = run_plan(flow, plan, PROMPT, (full.trajectory,), seed=SEED, guidance=GUIDANCE)
+    plan = make_grid_plan(model, STEPS, transition, start=start)
+    resumed = run_plan(model, plan, PROMPT, (full.trajectory,), seed=SEED, guidance=GUIDANCE)
     assert torch.equal(resumed.latents, full.latents)
     assert torch.equal(resumed.trajectory.velocities, full.trajectory.velocities)
     assert resumed.trajectory.kinds == ("cached",) * start + ("computed",) * (STEPS - start)
@@ -32,10 +32,10 @@ def test_resume_at_any_step_is_the_uninterrupted_run(
 
 @pytest.mark.parametrize("start", [1, 4])
 def test_resume_is_exact_in_bfloat16(make_pipeline, adapt, run_plan, make_grid_plan, start: int) -> None:
-    flow = adapt(make_pipeline(dtype=torch.bfloat16))
-    full = run_plan(flow, make_grid_plan(flow, STEPS), PROMPT, seed=SEED, guidance=GUIDANCE)
-    plan = make_grid_plan(flow, STEPS, start=start)
-    resumed = run_plan(flow, plan, PROMPT, (full.trajectory,), seed=SEED, guidance=GUIDANCE)
+    model = adapt(make_pipeline(dtype=torch.bfloat16))
+    full = run_plan(model, make_grid_plan(model, STEPS), PROMPT, seed=SEED, guidance=GUIDANCE)
+    plan = make_grid_plan(model, STEPS, start=start)
+    resumed = run_plan(model, plan, PROMPT, (full.trajectory,), seed=SEED, guidance=GUIDANCE)
     assert torch.equal(resumed.latents, full.latents)
 
 
@@ -114,8 +114,8 @@ def test_the_stock_pipeline_with_dynamic_shifting_resumes_bit_for_bit(
     make_pipeline, adapt, run_plan, make_grid_plan
 ) -> None:
     pipeline = make_pipeline(use_dynamic_shifting=True, base_image_seq_len=16, max_image_seq_len=256)
-    flow = adapt(pipeline)
-    full = run_plan(flow, make_grid_plan(flow, STEPS), PROMPT, seed=SEED, guidance=GUIDANCE)
+    model = adapt(pipeline)
+    full = run_plan(model, make_grid_plan(model, STEPS), PROMPT, seed=SEED, guidance=GUIDANCE)
     assert torch.equal(resume_right(pipeline, full, 4), full.latents)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import trajflow
-from trajflow.calibration import Profile, find_profile, fingerprint
+from trajflow.calibration import Profile, find_profile, model_digest
 
 
 @pytest.fixture
@@ -22,30 +22,30 @@ def changing(make_pipeline, adapt):
 
 @pytest.mark.parametrize("part", ["text_encoder", "text_encoder_2"])
 def test_a_changed_text_encoder_is_heard_in_a_live_session(changing, part) -> None:
-    flow, change = changing
-    session = trajflow.Session(flow)
+    model, change = changing
+    session = trajflow.Session(model)
     before = session.generate("a red cabin", steps=3)
     change(part)
     after = session.generate("a red cabin", steps=3)
-    assert after.image.tobytes() == trajflow.Session(flow).generate("a red cabin", steps=3).image.tobytes()
+    assert after.image.tobytes() == trajflow.Session(model).generate("a red cabin", steps=3).image.tobytes()
     assert after.image.tobytes() != before.image.tobytes()
     assert not after.from_store
 
 
 def test_the_profile_is_that_of_the_model_as_it_is_now(changing) -> None:
-    flow, change = changing
-    session = trajflow.Session(flow)
+    model, change = changing
+    session = trajflow.Session(model)
     before = session.profile
     assert session.profile is before
     change("transformer")
-    assert session.profile == find_profile(flow.identity())
-    assert session.profile.model == fingerprint(flow.identity()) != before.model
+    assert session.profile == find_profile(model.identity())
+    assert session.profile.model == model_digest(model.identity()) != before.model
 
 
 def test_a_profile_that_was_given_stays(changing) -> None:
-    flow, change = changing
+    model, change = changing
     given = Profile("of another model", 5)
-    session = trajflow.Session(flow, profile=given)
+    session = trajflow.Session(model, profile=given)
     change("transformer")
     assert session.profile is given
 
@@ -62,13 +62,13 @@ def test_a_request_looks_at_the_model_once_and_a_changed_one_has_its_own_grid_an
         def noise(self, seed, shape):
             return self.scale * super().noise(seed, shape)
 
-    flow = Counted()
-    session = trajflow.Session(flow)
+    model = Counted()
+    session = trajflow.Session(model)
     for options in ({}, {"budget": 4}, {"budget": 3, "compare": True}):
-        before = flow.looks
+        before = model.looks
         session.generate(f"snowy mountain {len(options)}", **options)
-        assert flow.looks == before + 1
-    flow.scale = 0.5
+        assert model.looks == before + 1
+    model.scale = 0.5
     session.generate("snowy mountain", strategy="baseline")
     newest = session.entries()[0]
-    assert torch.equal(newest.trajectory.noise, flow.noise(0, (1, 3, 8, 8)))
+    assert torch.equal(newest.trajectory.noise, model.noise(0, (1, 3, 8, 8)))

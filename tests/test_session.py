@@ -87,8 +87,8 @@ def test_without_a_budget_the_ladder_decides_within_the_plan(calibrated) -> None
     spent = []
     for number, fidelity in enumerate((10.0, 40.0, 60.0)):
         result = calibrated.generate(f"{SECOND} {number}", fidelity=fidelity)
-        assert len(result.plan.ladder) == 3
-        assert result.cost.nfe == result.kinds.count("computed") == len(result.sights)
+        assert len(result.plan.escalation) == 3
+        assert result.cost.nfe == result.kinds.count("computed") == len(result.diagnostics)
         assert 2 <= result.cost.nfe <= result.plan.budget == 5
         spent.append(result.cost.nfe)
     assert spent[0] == 2
@@ -99,8 +99,8 @@ def test_without_a_budget_the_ladder_decides_within_the_plan(calibrated) -> None
 def test_without_a_profile_a_quarter_of_the_steps_is_spent_and_nothing_foretold(session) -> None:
     session.generate(FIRST)
     result = session.generate(SECOND)
-    assert (result.cost.nfe, result.plan.ladder) == (2, ())
-    assert result.forecast is result.plan.forecast is session.outlook(THIRD).forecast is None
+    assert (result.cost.nfe, result.plan.escalation) == (2, ())
+    assert result.forecast is result.plan.forecast is session.estimate(THIRD).forecast is None
 
 
 def test_a_budget_of_all_steps_is_the_baseline_whatever_is_cached(session, make_mixture) -> None:
@@ -153,12 +153,14 @@ def test_a_fidelity_that_is_asked_for_is_the_plans(calibrated) -> None:
 
 def test_forecasts_are_given_before_during_and_after_a_run(calibrated) -> None:
     calibrated.generate(FIRST)
-    assert calibrated.outlook(SECOND, budget=3).forecast == calibrated.outlook(SECOND, budget=3, compare=True).forecast
+    assert (
+        calibrated.estimate(SECOND, budget=3).forecast == calibrated.estimate(SECOND, budget=3, compare=True).forecast
+    )
     *steps, result = calibrated.stream(SECOND, budget=3)
-    assert calibrated.outlook(SECOND, budget=3).forecast is None, "it is stored"
-    assert len(result.sights) == 3
-    assert [step.sight for step in steps if step.sight is not None] == list(result.sights)
-    assert [sight.k for sight in result.sights] == list(result.plan.nodes)
+    assert calibrated.estimate(SECOND, budget=3).forecast is None, "it is stored"
+    assert len(result.diagnostics) == 3
+    assert [step.diagnosis for step in steps if step.diagnosis is not None] == list(result.diagnostics)
+    assert [diagnosis.k for diagnosis in result.diagnostics] == list(result.plan.nodes)
     assert steps[-1].forecast == result.forecast
     for forecast in (result.plan.forecast, *(step.forecast for step in steps)):
         assert 0.0 <= forecast.low_db <= forecast.assured_db <= forecast.median_db <= forecast.high_db <= 100.0
@@ -168,12 +170,12 @@ def test_forecasts_are_given_before_during_and_after_a_run(calibrated) -> None:
 def test_nothing_is_forecast_for_what_will_be_exact(calibrated) -> None:
     assert calibrated.generate(FIRST).forecast is None
     for asked in ({"refine": True}, {"budget": 8}, {"strategy": "baseline"}, {"strategy": "resume"}):
-        assert calibrated.outlook(SECOND, **asked).forecast is None
+        assert calibrated.estimate(SECOND, **asked).forecast is None
 
 
 def test_a_comparison_is_learned_from_and_moves_the_forecasts_to_come(calibrated) -> None:
     calibrated.generate(FIRST)
-    before = calibrated.outlook(THIRD, budget=3).forecast
+    before = calibrated.estimate(THIRD, budget=3).forecast
     result = calibrated.generate(SECOND, budget=3, compare=True)
     [outcome] = calibrated.learned.outcomes
     assert outcome.measured_db == result.metrics.psnr_db
@@ -183,7 +185,7 @@ def test_a_comparison_is_learned_from_and_moves_the_forecasts_to_come(calibrated
     shift, margin = calibrated.learned.shift_db, calibrated.learned.margin_db
     assert shift == pytest.approx((result.metrics.psnr_db - result.forecast.median_db) / 9)
     calibrated.forget(result.key)
-    after = calibrated.outlook(THIRD, budget=3).forecast
+    after = calibrated.estimate(THIRD, budget=3).forecast
     assert after.median_db - before.median_db == pytest.approx(shift)
     assert after.low_db - before.low_db == pytest.approx(shift - margin)
     plan = calibrated.generate(THIRD, budget=3).plan
@@ -243,7 +245,7 @@ def test_what_was_learned_can_be_exported_and_forgotten(calibrated) -> None:
     assert [Outcome(**each) for each in exported["outcomes"]] == list(learned.outcomes)
     calibrated.forget_learned()
     assert calibrated.learned == Learned()
-    assert calibrated.outlook(THIRD, budget=3).forecast == calibrated.generate(THIRD, budget=3).plan.forecast
+    assert calibrated.estimate(THIRD, budget=3).forecast == calibrated.generate(THIRD, budget=3).plan.forecast
 
 
 def test_the_from_scratch_run_of_a_comparison_is_asked_for_as_one_may_ask(calibrated) -> None:
@@ -265,7 +267,7 @@ def test_clearing_the_pictures_keeps_what_was_learned(calibrated) -> None:
 
 
 def test_two_sessions_learn_apart(calibrated) -> None:
-    other = trajflow.Session(calibrated.flow, profile=calibrated.profile)
+    other = trajflow.Session(calibrated.model, profile=calibrated.profile)
     calibrated.generate(FIRST)
     calibrated.generate(SECOND, budget=3, compare=True)
     assert other.learned == Learned()
@@ -603,17 +605,17 @@ def test_nothing_a_caller_does_to_streamed_latents_reaches_the_cache(session) ->
 
 
 def test_the_outlook_foretells_the_run_without_running_it(session, mixture) -> None:
-    before = session.outlook(FIRST)
+    before = session.estimate(FIRST)
     assert (before.nfe, before.seconds, before.warning) == (8, None, "")
     session.generate(FIRST)
     calls = mixture.calls
-    outlook = session.outlook(SECOND, strategy="difference", budget=3)
+    estimate = session.estimate(SECOND, strategy="difference", budget=3)
     assert mixture.calls == calls
-    assert (outlook.nfe, outlook.warning) == (3, "")
-    assert outlook.seconds > 0
-    assert outlook.reason == session.generate(SECOND, strategy="difference", budget=3).plan.reason
-    assert session.outlook(FIRST).nfe == 0
-    assert session.outlook(FIRST).seconds == 0.0
+    assert (estimate.nfe, estimate.warning) == (3, "")
+    assert estimate.seconds > 0
+    assert estimate.reason == session.generate(SECOND, strategy="difference", budget=3).plan.reason
+    assert session.estimate(FIRST).nfe == 0
+    assert session.estimate(FIRST).seconds == 0.0
 
 
 @pytest.mark.parametrize(
@@ -629,31 +631,31 @@ def test_the_outlook_foretells_the_run_without_running_it(session, mixture) -> N
 )
 def test_the_outlook_warns_and_names_what_changed(session, change: dict, named: str) -> None:
     session.generate(FIRST)
-    assert session.outlook(SECOND).warning == ""
-    warning = session.outlook(SECOND, **change).warning
+    assert session.estimate(SECOND).warning == ""
+    warning = session.estimate(SECOND, **change).warning
     assert f"Changed since the last picture: {named}." in warning
     assert "starts from scratch" in warning
-    both = session.outlook(SECOND, **{"seed": 5, "guidance": 4.0, **change}).warning
+    both = session.estimate(SECOND, **{"seed": 5, "guidance": 4.0, **change}).warning
     assert named.split(" (")[0] in both
     assert both.count(",") >= 1
     for ignoring in ("baseline", "fewer-steps"):
-        assert session.outlook(SECOND, strategy=ignoring, **change).warning == ""
+        assert session.estimate(SECOND, strategy=ignoring, **change).warning == ""
 
 
 def test_an_outlook_without_a_change_gives_no_warning(session) -> None:
     """A full budget uses nothing cached by choice; a run on another grid left nothing to use."""
     session.generate(FIRST)
-    assert session.outlook(SECOND, budget=8).warning == ""
-    other = trajflow.Session(session.flow)
+    assert session.estimate(SECOND, budget=8).warning == ""
+    other = trajflow.Session(session.model)
     other.generate(FIRST, budget=3)
     assert other.entries()[0].trajectory is None
-    assert "picture: ." not in other.outlook(SECOND).warning
+    assert "picture: ." not in other.estimate(SECOND).warning
 
 
 def test_the_outlook_of_a_comparison_counts_the_baseline_in_its_time(session) -> None:
     session.generate(FIRST)
-    alone = session.outlook(SECOND, budget=2).seconds
-    assert session.outlook(SECOND, budget=2, compare=True).seconds == pytest.approx(5 * alone)
+    alone = session.estimate(SECOND, budget=2).seconds
+    assert session.estimate(SECOND, budget=2, compare=True).seconds == pytest.approx(5 * alone)
 
 
 def test_an_unknown_tier_preset_is_refused(mixture) -> None:

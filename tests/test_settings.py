@@ -6,28 +6,28 @@ import torch
 import trajflow
 from trajflow.base import Defaults, Request
 from trajflow.errors import RequestError, TrajflowError
-from trajflow.settings import LEAST_FIDELITY, LONGEST_PROMPT, MOST_FIDELITY, MOST_GUIDANCE, MOST_STEPS, settle
+from trajflow.settings import LEAST_FIDELITY, LONGEST_PROMPT, MOST_FIDELITY, MOST_GUIDANCE, MOST_STEPS, resolve_request
 from trajflow.strategies import STRATEGIES
 
 DEFAULTS = Defaults(steps=28, guidance=3.5, height=64, width=96, size_multiple=16, largest_side=256)
 
 
 def test_what_is_not_asked_for_is_the_models_default() -> None:
-    settings = settle(Request("a mountain"), DEFAULTS)
+    settings = resolve_request(Request("a mountain"), DEFAULTS)
     assert (settings.steps, settings.guidance, settings.height, settings.width) == (28, 3.5, 64, 96)
     assert (settings.seed, settings.negative_prompt, settings.strategy, settings.budget) == (0, "", "auto", None)
 
 
 def test_what_is_asked_for_is_kept() -> None:
     asked = {"seed": 7, "steps": 12, "guidance": 2, "negative_prompt": "fog", "height": 128, "width": 32}
-    settings = settle(Request("a mountain", **asked, strategy="basis", budget=5), DEFAULTS)
+    settings = resolve_request(Request("a mountain", **asked, strategy="basis", budget=5), DEFAULTS)
     assert {name: getattr(settings, name) for name in asked} == asked
     assert isinstance(settings.guidance, float)
     assert (settings.strategy, settings.budget) == ("basis", 5)
 
 
 def test_spaces_around_a_prompt_do_not_matter() -> None:
-    settings = settle(Request("  a mountain\n", negative_prompt=" fog "), DEFAULTS)
+    settings = resolve_request(Request("  a mountain\n", negative_prompt=" fog "), DEFAULTS)
     assert (settings.prompt, settings.negative_prompt) == ("a mountain", "fog")
 
 
@@ -49,7 +49,7 @@ def test_spaces_around_a_prompt_do_not_matter() -> None:
     ids=lambda edge: "-".join(edge),
 )
 def test_the_edges_are_allowed(edge: dict) -> None:
-    settle(Request(**{"prompt": "a mountain", **edge}), DEFAULTS)
+    resolve_request(Request(**{"prompt": "a mountain", **edge}), DEFAULTS)
 
 
 INVALID = [
@@ -109,7 +109,7 @@ INVALID = [
 @pytest.mark.parametrize(("name", "value", "words"), INVALID, ids=lambda value: repr(value)[:24].strip("'"))
 def test_what_cannot_be_run_is_refused_in_a_sentence(name: str, value, words: str) -> None:
     with pytest.raises(RequestError, match=words) as caught:
-        settle(dataclasses.replace(Request("a mountain"), **{name: value}), DEFAULTS)
+        resolve_request(dataclasses.replace(Request("a mountain"), **{name: value}), DEFAULTS)
     sentence = str(caught.value)
     assert sentence[-1] == "."
     assert len(sentence) < 300
@@ -118,26 +118,26 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(name: str, value, words: st
 
 def test_a_budget_is_held_to_the_steps_that_were_asked_for() -> None:
     with pytest.raises(RequestError, match="from 1 to 4"):
-        settle(Request("a mountain", steps=4, budget=5), DEFAULTS)
+        resolve_request(Request("a mountain", steps=4, budget=5), DEFAULTS)
 
 
 def test_a_fidelity_is_kept_as_a_number() -> None:
-    settings = settle(Request("a mountain", fidelity=35), DEFAULTS)
+    settings = resolve_request(Request("a mountain", fidelity=35), DEFAULTS)
     assert settings.fidelity == 35.0
     assert isinstance(settings.fidelity, float)
-    assert settle(Request("a mountain"), DEFAULTS).fidelity is None
+    assert resolve_request(Request("a mountain"), DEFAULTS).fidelity is None
 
 
 def test_a_budget_and_a_fidelity_exclude_each_other() -> None:
     with pytest.raises(RequestError, match=r"^Ask for a budget or for a fidelity, not for both: [^.]+\.$"):
-        settle(Request("a mountain", budget=5, fidelity=40.0), DEFAULTS)
+        resolve_request(Request("a mountain", budget=5, fidelity=40.0), DEFAULTS)
 
 
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES if STRATEGIES[name].transition != "basis"])
 def test_a_strategy_that_cannot_aim_at_a_fidelity_names_those_that_can(strategy: str) -> None:
     for budget in (None, 5):
         with pytest.raises(RequestError) as caught:
-            settle(Request("a mountain", strategy=strategy, fidelity=40.0, budget=budget), DEFAULTS)
+            resolve_request(Request("a mountain", strategy=strategy, fidelity=40.0, budget=budget), DEFAULTS)
         assert strategy in str(caught.value)
         assert str(caught.value).endswith("Choose one of: auto, basis, difference.")
 
@@ -145,9 +145,9 @@ def test_a_strategy_that_cannot_aim_at_a_fidelity_names_those_that_can(strategy:
 def test_a_size_off_the_grid_names_one_that_is_allowed() -> None:
     for side in (17, 25, 100, 255):
         with pytest.raises(RequestError) as caught:
-            settle(Request("a mountain", height=side), DEFAULTS)
+            resolve_request(Request("a mountain", height=side), DEFAULTS)
         near = int(str(caught.value).rstrip(".").split()[-1])
-        settle(Request("a mountain", height=near), DEFAULTS)
+        resolve_request(Request("a mountain", height=near), DEFAULTS)
         assert abs(near - side) <= 8
 
 
@@ -159,7 +159,7 @@ def test_a_size_off_the_grid_names_one_that_is_allowed() -> None:
 def test_a_session_refuses_it_before_spending_anything_and_goes_on(mixture, name: str, value, words: str) -> None:
     session = trajflow.Session(mixture)
     request = {"prompt": "a mountain", name: value}
-    for ask in (session.generate, session.outlook):
+    for ask in (session.generate, session.estimate):
         with pytest.raises(RequestError):
             ask(**request)
     assert mixture.calls == 0
@@ -169,4 +169,4 @@ def test_a_session_refuses_it_before_spending_anything_and_goes_on(mixture, name
 
 def test_numbers_of_other_libraries_are_refused_not_misread() -> None:
     with pytest.raises(RequestError, match="steps must be a whole number"):
-        settle(Request("a mountain", steps=torch.tensor(3)), DEFAULTS)
+        resolve_request(Request("a mountain", steps=torch.tensor(3)), DEFAULTS)

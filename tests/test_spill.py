@@ -77,15 +77,15 @@ def test_a_folder_that_cannot_be_is_a_sentence(mixture, tmp_path) -> None:
 
 def test_what_may_serve_a_request_is_brought_up_before_its_text_is_encoded(mixture, monkeypatch) -> None:
     """The two stores of a session on a GPU, here both in the CPU's memory."""
-    size, places = entry_bytes(mixture), []
+    size, device_transfer = entry_bytes(mixture), []
     mixture.device = torch.device("cuda")
     session = trajflow.Session(mixture, cache_bytes=2 * size)
     assert session.capacity == 4 * size
-    above = session._shelf._cache._store._stores[0]
+    above = session._cache._cache._store._stores[0]
     encode = mixture.encode
 
     def watched(*asked):
-        places.append([entry.prompt for entry in session.entries() if entry.key in above])
+        device_transfer.append([entry.prompt for entry in session.entries() if entry.key in above])
         return encode(*asked)
 
     monkeypatch.setattr(mixture, "encode", watched)
@@ -93,4 +93,4 @@ def test_what_may_serve_a_request_is_brought_up_before_its_text_is_encoded(mixtu
         session.generate(prompt, strategy="baseline")
     session.generate("snowy mountain dusk", seed=1)
     session.generate("snowy mountain dusk by", budget=4, strategy="difference")
-    assert places[-1] == ["snowy mountain dusk", "snowy mountain dusk"]
+    assert device_transfer[-1] == ["snowy mountain dusk", "snowy mountain dusk"]

@@ -187,7 +187,7 @@ class Forecaster:
 
 
 @dataclass(frozen=True)
-class Rung:
+class NodeSchedule:
     """One way to spend: evaluate at `nodes`, rising; after node i follow `slopes[i]` of the linear slope of what is
     carried, and apply `corrections[i]` of the correction for the gap that node i closes (0 where nothing is given).
 
@@ -232,7 +232,7 @@ class StepPolicy(Protocol):
 
 
 @dataclass(frozen=True)
-class Sight:
+class NodeDiagnostics:
     """What an evaluation at node k showed, each relative to |v|: what the mixture of sources leaves `unexplained`, the
     distance to the `nearest` source, and the `innovation`, fresh minus predicted velocity (0 at the first node)."""
 
@@ -266,7 +266,7 @@ class Plan:
     match: Match | None = None
     slopes: tuple[float, ...] = ()
     corrections: tuple[float, ...] = ()
-    ladder: tuple[Rung, ...] = ()
+    escalation: tuple[NodeSchedule, ...] = ()
     forecasters: tuple[Forecaster, ...] = ()
     policy: StepPolicy | None = None
     fidelity: float | None = None
@@ -275,9 +275,9 @@ class Plan:
     margin_db: float = 0.0
 
     @property
-    def rung(self) -> Rung:
+    def node_schedule(self) -> NodeSchedule:
         """The nodes and how to coast between them, before anything was evaluated."""
-        return Rung(self.nodes, self.slopes, self.corrections, self.forecasters)
+        return NodeSchedule(self.nodes, self.slopes, self.corrections, self.forecasters)
 
 
 @dataclass(frozen=True)
@@ -302,7 +302,7 @@ class Step:
     seconds: float
     phase: Literal["cached", "baseline", "completion"] = "cached"
     refinement: int = 0
-    sight: Sight | None = None
+    diagnosis: NodeDiagnostics | None = None
     forecast: Forecast | None = None
 
 
@@ -377,7 +377,7 @@ class Result:
     is_final: bool = True
     refinements: tuple[Refinement, ...] = ()
     forecast: Forecast | None = None
-    sights: tuple[Sight, ...] = ()
+    diagnostics: tuple[NodeDiagnostics, ...] = ()
 
 
 class VelocityField(Protocol):

@@ -8,7 +8,7 @@ regression (Koenker and Bassett, 1978) in `learning/calibrate.py`.
 
 import math
 
-from trajflow.base import Forecast, Forecaster, Plan, Rung, Sight
+from trajflow.base import Forecast, Forecaster, NodeDiagnostics, NodeSchedule, Plan
 
 SMALLEST = 1e-4
 BEST_DB = 100.0
@@ -18,11 +18,11 @@ FEATURES = (2, 4)
 FEATURES_BEFORE = 3
 
 
-def features(sights: tuple[Sight, ...]) -> tuple[float, ...]:
+def features(diagnostics: tuple[NodeDiagnostics, ...]) -> tuple[float, ...]:
     """The features after the newest of `sights`, at least one: 2 at the first node, 4 later."""
-    first, newest = sights[0], sights[-1]
+    first, newest = diagnostics[0], diagnostics[-1]
     begun = (1.0, _log(first.unexplained))
-    return begun if len(sights) == 1 else (*begun, _log(newest.innovation), _log(newest.unexplained))
+    return begun if len(diagnostics) == 1 else (*begun, _log(newest.innovation), _log(newest.unexplained))
 
 
 def features_before(similarity: float, sources: int) -> tuple[float, ...]:
@@ -53,8 +53,10 @@ def predict(
     return Forecast(low, assured, median, high)
 
 
-def forecast_run(plan: Plan, rung: Rung, sights: tuple[Sight, ...]) -> Forecast | None:
+def forecast_run(plan: Plan, node_schedule: NodeSchedule, diagnostics: tuple[NodeDiagnostics, ...]) -> Forecast | None:
     """What the nodes so far let expect of a run on this rung; None when nothing was learned about it."""
-    if not sights or len(rung.forecasters) < len(sights):
+    if not diagnostics or len(node_schedule.forecasters) < len(diagnostics):
         return None
-    return predict(rung.forecasters[len(sights) - 1], features(sights), plan.shift_db, plan.margin_db)
+    return predict(
+        node_schedule.forecasters[len(diagnostics) - 1], features(diagnostics), plan.shift_db, plan.margin_db
+    )

@@ -14,7 +14,7 @@ def nothing_to_give() -> None:
     """Relief where nothing is kept on the device."""
 
 
-def with_room(work: Callable[[], Made], relieve: Callable[[], None]) -> Made:
+def retry_on_oom(work: Callable[[], Made], free_memory: Callable[[], None]) -> Made:
     """What `work` returns. Where the device runs out of memory, `relieve` is called, the allocator's unused blocks are
     given back, and `work`, which must have left nothing behind, is called once more.
 
@@ -28,7 +28,7 @@ def with_room(work: Callable[[], Made], relieve: Callable[[], None]) -> Made:
             said = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
         # Out of the handler: as long as the error lives, its traceback holds the tensors of the work that failed.
         if not is_last:
-            relieve()
+            free_memory()
             torch.cuda.empty_cache()
     raise MemoryExhausted(
         f"The memory of the device does not suffice, even after cached runs have left it ({said}). Nothing of this run "

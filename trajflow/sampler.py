@@ -13,7 +13,7 @@ from trajflow.base import Model, Plan, Step, StepKind, Trajectory, Transition
 from trajflow.errors import NumericalError
 from trajflow.field import Field
 from trajflow.flow import clean_estimate, euler_step
-from trajflow.memory import nothing_to_give, with_room
+from trajflow.memory import nothing_to_give, retry_on_oom
 from trajflow.metrics.angle import angle_degrees
 from trajflow.recording import Recording
 from trajflow.transitions import TRANSITIONS
@@ -47,7 +47,7 @@ def make(
     sources: tuple[Trajectory, ...],
     field: Field,
     prompt: str,
-    relieve: Callable[[], None] = nothing_to_give,
+    free_memory: Callable[[], None] = nothing_to_give,
 ) -> Generator[Step | Made, None, None]:
     """Yield each `Step` of a plan on the model's field, then what was `Made`; closing it ends the run.
 
@@ -57,10 +57,10 @@ def make(
         yield from model.run(plan, sources, field, prompt)
         return
     latents = field.noise
-    for event in sample(TRANSITIONS[plan.transition], sources, plan, field, prompt, relieve):
+    for event in sample(TRANSITIONS[plan.transition], sources, plan, field, prompt, free_memory):
         if isinstance(event, Trajectory):
             began = time.perf_counter()
-            image = with_room(partial(model.decode, latents), relieve)
+            image = retry_on_oom(partial(model.decode, latents), free_memory)
             yield Made(event, image, time.perf_counter() - began)
             return
         latents = event.latents
@@ -73,7 +73,7 @@ def sample(
     plan: Plan,
     field: Field,
     prompt: str,
-    relieve: Callable[[], None] = nothing_to_give,
+    free_memory: Callable[[], None] = nothing_to_give,
 ) -> Iterator[Step | Trajectory]:
     """Yield a `Step` for each step taken, then the `Trajectory` of the whole run.
 
@@ -87,7 +87,7 @@ def sample(
     kinds: list[StepKind] = []
     for k in range(start, steps):
         began = time.perf_counter()
-        velocity, kind, state = with_room(partial(transition.velocity, k, x, state, field), relieve)
+        velocity, kind, state = retry_on_oom(partial(transition.velocity, k, x, state, field), free_memory)
         following = euler_step(x, velocity, sigmas[k], sigmas[k + 1])
         # Looking at the numbers waits for a GPU, so the seconds below are those of the step, the device's included.
         if not torch.isfinite(velocity).all():
@@ -98,7 +98,7 @@ def sample(
         kinds.append(kind)
         preview = clean_estimate(x, velocity, sigmas[k])
         x = following
-        forecast, sights = getattr(state, "forecast", None), getattr(state, "sights", ())
+        forecast, diagnostics = getattr(state, "forecast", None), getattr(state, "diagnostics", ())
         yield Step(
             k,
             steps,
@@ -110,7 +110,7 @@ def sample(
             preview,
             angle,
             seconds,
-            sight=sights[-1] if sights and sights[-1].k == k else None,
+            diagnosis=diagnostics[-1] if diagnostics and diagnostics[-1].k == k else None,
             forecast=forecast,
         )
     yield Trajectory(prompt, plan.schedule, field.noise, recording.finish(), tuple(kinds))

@@ -88,8 +88,8 @@ def _relocate(nodes: Nodes, steps: int, fixed: int, rng: np.random.Generator) ->
     node = nodes[rng.integers(fixed, len(nodes))]
     free = [k for k in range(fixed, steps) if k not in nodes]
     near = [k for k in free if abs(k - node) <= NEAR]
-    places = near if near and rng.random() < SHARE_NEAR else free
-    return _replace(nodes, node, places[rng.integers(len(places))])
+    device_transfer = near if near and rng.random() < SHARE_NEAR else free
+    return _replace(nodes, node, device_transfer[rng.integers(len(device_transfer))])
 
 
 def neighbours(nodes: Nodes, steps: int, fixed: int, rng: np.random.Generator) -> list[Nodes]:

@@ -33,7 +33,7 @@ class Settings:
     fidelity: float | None = None
 
 
-def settle(request: Request, defaults: Defaults) -> Settings:
+def resolve_request(request: Request, defaults: Defaults) -> Settings:
     """Check a request and fill in the defaults.
 
     Raises RequestError with one sentence that says what was given, what is allowed and what to do.

@@ -22,14 +22,14 @@ PROMISED = (
 
 
 @pytest.fixture(scope="module")
-def flow():
+def model():
     return trajflow.load("tiny")
 
 
 @pytest.fixture(scope="module")
-def measurements(flow):
+def measurements(model):
     strategies = ("resume", "fewer-steps", "difference", "basis", "baseline")
-    return tuple(measure(flow, PAIRS, strategies=strategies, budgets=(2, 3, STEPS), steps=STEPS))
+    return tuple(measure(model, PAIRS, strategies=strategies, budgets=(2, 3, STEPS), steps=STEPS))
 
 
 def figures(measurements):
@@ -66,14 +66,14 @@ def test_the_full_budget_is_the_from_scratch_picture(measurements):
     assert all(m.metrics.psnr_db == 100 for m in full)
 
 
-def test_the_same_numbers_come_again_and_alone(flow, measurements):
-    again = tuple(measure(flow, PAIRS[1:], strategies=("basis", "resume"), budgets=(3,), steps=STEPS))
+def test_the_same_numbers_come_again_and_alone(model, measurements):
+    again = tuple(measure(model, PAIRS[1:], strategies=("basis", "resume"), budgets=(3,), steps=STEPS))
     before = [m for m in measurements if m.pair == PAIRS[1] and m.strategy in ("basis", "resume") and m.budget == 3]
     assert figures(again) == sorted(figures(before), key=lambda figure: figure[0])
 
 
-def test_borrowed_entries_serve_as_well_as_runs_of_the_session_itself(flow, measurements):
-    session = trajflow.Session(flow)
+def test_borrowed_entries_serve_as_well_as_runs_of_the_session_itself(model, measurements):
+    session = trajflow.Session(model)
     pair = PAIRS[0]
     for prompt in pair.cached:
         session.generate(prompt, seed=pair.seed, steps=STEPS, strategy="baseline")
@@ -83,11 +83,11 @@ def test_borrowed_entries_serve_as_well_as_runs_of_the_session_itself(flow, meas
     assert measured.cost == result.cost
 
 
-def test_sources_are_untouched_by_the_runs_that_use_them(flow):
-    from_scratch = FromScratch(flow, STEPS)
+def test_sources_are_untouched_by_the_runs_that_use_them(model):
+    from_scratch = FromScratch(model, STEPS)
     entry = from_scratch("a mountain landscape", 3)
     velocities = entry.trajectory.velocities.clone()
-    session = trajflow.Session(flow)
+    session = trajflow.Session(model)
     session.adopt(entry)
     session.generate("a mountain landscape at dusk", seed=3, steps=STEPS, strategy="basis", budget=2)
     assert session.entries()[-1] is entry
@@ -95,8 +95,8 @@ def test_sources_are_untouched_by_the_runs_that_use_them(flow):
     assert from_scratch("a mountain landscape", 3) is entry
 
 
-def test_the_planner_may_choose_the_budget(flow):
-    [measured] = measure(flow, PAIRS[:1], strategies=("auto",), budgets=(None,), steps=STEPS)
+def test_the_planner_may_choose_the_budget(model):
+    [measured] = measure(model, PAIRS[:1], strategies=("auto",), budgets=(None,), steps=STEPS)
     assert 0 < measured.cost.nfe <= STEPS
     assert summarise([measured])[0]["budget"] == "auto"
 
@@ -143,6 +143,6 @@ def test_tables_name_every_row(measurements, tmp_path):
         (("basis",), (), "nothing to measure"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_before_anything_runs(flow, strategies, budgets, reason):
+def test_what_cannot_be_measured_is_refused_before_anything_runs(model, strategies, budgets, reason):
     with pytest.raises(RequestError, match=reason):
-        measure(flow, PAIRS, strategies=strategies, budgets=budgets, steps=STEPS)
+        measure(model, PAIRS, strategies=strategies, budgets=budgets, steps=STEPS)

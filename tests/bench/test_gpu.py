@@ -91,11 +91,11 @@ def test_architectures_have_the_published_numbers_of_weights(name) -> None:
 
 
 def test_a_model_of_random_weights_answers_finitely_and_its_text_matters() -> None:
-    flow = build("sd3.5-large", CPU, torch.bfloat16, is_small=True)
+    model = build("sd3.5-large", CPU, torch.bfloat16, is_small=True)
     assert torch.get_default_dtype() == torch.float32
-    shape = flow.latent_shape(64, 64)
-    point, noise = flow.schedule(4, shape).point(0), flow.noise(0, shape)
-    velocities = [flow.evaluate(noise, point, flow.encode(text, "", 7.0)).velocity for text in ("a", "b", "a")]
+    shape = model.latent_shape(64, 64)
+    point, noise = model.schedule(4, shape).point(0), model.noise(0, shape)
+    velocities = [model.evaluate(noise, point, model.encode(text, "", 7.0)).velocity for text in ("a", "b", "a")]
     assert velocities[0].dtype == torch.bfloat16
     assert torch.isfinite(velocities[0]).all()
     assert torch.equal(velocities[0], velocities[2])

@@ -25,7 +25,7 @@ class App:
     def status(self):
         return self.page.inner_text("#tf-status .tf-status")
 
-    def outlook(self):
+    def estimate(self):
         return self.page.inner_text("#tf-outlook")
 
     def result(self, start):

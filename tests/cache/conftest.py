@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from trajflow.base import Cost, Plan, Request, Result, Schedule, Trajectory
-from trajflow.cache import Entry, Ingredients
+from trajflow.cache import CacheKey, Entry
 
 SHAPE = (1, 4, 8, 8)
 STEPS = 4
@@ -49,7 +49,7 @@ def make_entry() -> Callable[..., Entry]:
             angles={},
             key=key,
         )
-        ingredients = Ingredients.of({"name": "closed form"}, SHAPE, GRID, 3.0, "", seed)
-        return Entry(key, ingredients, result, trajectory if has_trajectory else None, vector, float(number))
+        cache_key = CacheKey.of({"name": "closed form"}, SHAPE, GRID, 3.0, "", seed)
+        return Entry(key, cache_key, result, trajectory if has_trajectory else None, vector, float(number))
 
     return make

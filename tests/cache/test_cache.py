@@ -23,7 +23,7 @@ def cache_of(entries: float = 100) -> TrajectoryCache:
 
 @pytest.fixture
 def digest(make_entry) -> str:
-    return make_entry().ingredients.digest()
+    return make_entry().cache_key.digest()
 
 
 def assert_consistent(cache: TrajectoryCache, store: MemoryStore, index: PromptIndex, keys: list[str]) -> None:
@@ -158,7 +158,7 @@ def test_the_latest_says_what_a_changed_setting_leaves_behind(make_entry):
     cache.insert(entry)
     assert cache.latest() is entry
     assert [held.prompt for held in cache.entries()] == ["new", "old"]
-    assert differences(cache.latest().ingredients, replace(entry.ingredients, seed=8)) == ("seed (7 -> 8)",)
+    assert differences(cache.latest().cache_key, replace(entry.cache_key, seed=8)) == ("seed (7 -> 8)",)
 
 
 def test_two_caches_never_share(make_entry, digest):

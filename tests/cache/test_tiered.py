@@ -28,7 +28,7 @@ def held_tensors(entry: Entry) -> list[torch.Tensor]:
 
 def assert_same(held: Entry | None, entry: Entry) -> None:
     assert held is not None
-    assert (held.key, held.result, held.ingredients) == (entry.key, entry.result, entry.ingredients)
+    assert (held.key, held.result, held.cache_key) == (entry.key, entry.result, entry.cache_key)
     assert (held.trajectory is None) == (entry.trajectory is None)
     if held.trajectory is not None:
         assert (held.trajectory.prompt, held.trajectory.kinds) == (entry.trajectory.prompt, entry.trajectory.kinds)
@@ -44,7 +44,7 @@ def tiers(tmp_path, *sizes: float) -> tuple[TieredStore, tuple]:
     return TieredStore(stores), stores
 
 
-def places(stores: tuple, keys: str) -> list[str]:
+def device_transfer(stores: tuple, keys: str) -> list[str]:
     return ["".join(key for key in keys if key in store) for store in stores]
 
 
@@ -104,11 +104,11 @@ def test_what_is_not_used_sinks_and_what_is_used_rises(make_entry, tmp_path) -> 
     tiered, stores = tiers(tmp_path, 1, 1, 1)
     for key in "abc":
         tiered.put(make_entry(key=key))
-    assert places(stores, "abc") == ["c", "b", "a"]
+    assert device_transfer(stores, "abc") == ["c", "b", "a"]
     tiered.peek("a")
-    assert places(stores, "abc") == ["c", "b", "a"]
+    assert device_transfer(stores, "abc") == ["c", "b", "a"]
     tiered.get("a")
-    assert places(stores, "abc") == ["a", "c", "b"]
+    assert device_transfer(stores, "abc") == ["a", "c", "b"]
     assert tiered.put(make_entry(key="d")) == ("b",)
 
 
@@ -136,9 +136,9 @@ def mapped_files(tensor: torch.Tensor) -> str:
 def test_an_entry_too_large_for_the_first_store_begins_below(make_entry, tmp_path) -> None:
     tiered, stores = tiers(tmp_path, 0.5, 1, 1)
     tiered.put(make_entry(key="a"))
-    assert places(stores, "a") == ["", "a", ""]
+    assert device_transfer(stores, "a") == ["", "a", ""]
     assert tiered.get("a") is not None
-    assert places(stores, "a") == ["", "a", ""]
+    assert device_transfer(stores, "a") == ["", "a", ""]
 
 
 def test_one_too_large_for_all_is_refused_and_nothing_is_lost(make_entry, tmp_path) -> None:
@@ -148,7 +148,7 @@ def test_one_too_large_for_all_is_refused_and_nothing_is_lost(make_entry, tmp_pa
     with pytest.raises(CacheError, match="7,424 bytes does not fit into a store of 6,681 bytes"):
         tiered.put(make_entry(key="a"))
     assert tiered.get("a") is small
-    assert places(stores, "a") == ["a", "", ""]
+    assert device_transfer(stores, "a") == ["a", "", ""]
 
 
 def test_spilling_empties_the_first_store_and_loses_nothing_that_has_room_below(make_entry, tmp_path) -> None:
@@ -156,7 +156,7 @@ def test_spilling_empties_the_first_store_and_loses_nothing_that_has_room_below(
     for key in "abcd":
         tiered.put(make_entry(key=key))
     assert tiered.spill() == ("a",)
-    assert places(stores, "abcd") == ["", "cd", "b"]
+    assert device_transfer(stores, "abcd") == ["", "cd", "b"]
     assert MemoryStore(SIZE).spill() == TieredStore((MemoryStore(SIZE),)).spill() == ()
 
 
@@ -176,7 +176,7 @@ def test_a_file_tells_what_it_holds_without_a_pickle(make_entry, tmp_path) -> No
         assert json.loads(file.metadata()["entry"]) == {
             "key": "../a key",
             "prompt": "a lake",
-            "fingerprint": entry.ingredients.digest(),
+            "fingerprint": entry.cache_key.digest(),
             "kinds": ["computed", "computed", "computed", "coasted"],
         }
         assert torch.equal(file.get_tensor("velocities"), entry.trajectory.velocities)

@@ -7,7 +7,7 @@ import pytest
 
 import trajflow
 from trajflow.base import Forecaster, Trajectory
-from trajflow.calibration import MOST_DB, Profile, find_profile, fingerprint, read_profile, write_profile
+from trajflow.calibration import MOST_DB, Profile, find_profile, model_digest, read_profile, write_profile
 from trajflow.errors import RequestError
 from trajflow.forecast import FEATURES, FEATURES_BEFORE, predict
 from trajflow.learning.calibrate import FEWEST_RUNS, QUANTILES, Library, calibrate, fit_forecaster
@@ -62,15 +62,21 @@ def model(request):
 
 def test_a_profile_has_all_that_was_asked_for(calibrated, model) -> None:
     profile, _ = calibrated
-    assert (profile.model, profile.steps) == (fingerprint(model.identity()), STEPS)
+    assert (profile.model, profile.steps) == (model_digest(model.identity()), STEPS)
     for placements in (profile.single, profile.several):
         assert tuple(placements) == COUNTS
         for count, placement in placements.items():
-            rung = placement.rung
-            assert len(rung.nodes) == len(rung.slopes) == len(rung.corrections) == len(rung.forecasters) == count
-            assert rung.nodes[0] == 0
-            assert rung.nodes[-1] < STEPS
-            widths = [{len(each) for each in vars(forecaster).values()} for forecaster in rung.forecasters]
+            node_schedule = placement.node_schedule
+            assert (
+                len(node_schedule.nodes)
+                == len(node_schedule.slopes)
+                == len(node_schedule.corrections)
+                == len(node_schedule.forecasters)
+                == count
+            )
+            assert node_schedule.nodes[0] == 0
+            assert node_schedule.nodes[-1] < STEPS
+            widths = [{len(each) for each in vars(forecaster).values()} for forecaster in node_schedule.forecasters]
             assert widths == [{FEATURES[min(number, 1)]} for number in range(count)]
             assert {len(each) for each in vars(placement.before).values()} == {FEATURES_BEFORE}
     assert profile.made["placing"] == len(PLACING)
@@ -100,7 +106,7 @@ def test_a_session_on_the_written_profile_climbs_and_forecasts(calibrated, model
     assert session.profile == find_profile(model.identity()) == profile
     session.generate("grey tower", seed=7, steps=STEPS)
     near, far = (session.generate("grey tower wind", seed=7, steps=STEPS, fidelity=db) for db in (10.0, 60.0))
-    assert near.plan.ladder == tuple(placement.rung for placement in profile.single.values())
+    assert near.plan.escalation == tuple(placement.node_schedule for placement in profile.single.values())
     assert (near.cost.nfe, far.cost.nfe) == COUNTS
     for result in (near, far):
         assert 0.0 <= result.forecast.low_db <= result.forecast.median_db <= result.forecast.high_db <= 100.0
@@ -219,4 +225,6 @@ def test_a_picture_that_came_out_identical_counts_as_a_finite_one(model) -> None
         steps=4,
     )
     for placement in (*profile.single.values(), *profile.several.values()):
-        assert all(predict(placement.before, (1.0, -2.0, 0.0)).high_db <= MOST_DB for _ in placement.rung.nodes)
+        assert all(
+            predict(placement.before, (1.0, -2.0, 0.0)).high_db <= MOST_DB for _ in placement.node_schedule.nodes
+        )

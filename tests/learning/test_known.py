@@ -10,7 +10,7 @@ STEPS = 6
 ASKED = [("snowy mountain", 1), ("dusk forest", 2), ("snowy forest", 2)]
 
 
-@pytest.mark.parametrize("which", ["flow", "mixture"])
+@pytest.mark.parametrize("which", ["model", "mixture"])
 def test_a_batch_is_its_prompts_alone(request, which: str) -> None:
     model = request.getfixturevalue(which)
     known = run_known(model, ASKED, STEPS)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from tools.tiny import pairs as drawn
+from tools.tiny.captions import is_heldout
+from tools.tiny.pairs import distance, draw_pairs
+from tools.tiny.scenes import ALL_SCENES
 from trajflow.errors import RequestError
 from trajflow.learning.pairs import Pair, read_pairs, write_pairs
-from trajflow.tiny import pairs as drawn
-from trajflow.tiny.captions import is_heldout
-from trajflow.tiny.pairs import distance, draw_pairs
-from trajflow.tiny.scenes import ALL_SCENES
 
 ASSETS = Path(__file__).parents[2] / "assets" / "pairs"
 HEADER = "kind,source,target,seed,history\n"

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Evaluation, Point, Rung, Schedule, Trajectory
+from trajflow.base import Conditioning, Evaluation, NodeSchedule, Point, Schedule, Trajectory
 from trajflow.calibration import CORRECTION
 from trajflow.flow import latents_at
 from trajflow.learning.calibrate import Library
 from trajflow.learning.pairs import Pair
-from trajflow.learning.placing import Case, Forced, fit_shares, log_error, place, run_case
+from trajflow.learning.placing import Case, QuadratureSurrogate, fit_shares, log_error, place, run_case
 
 SHAPE = (1, 2, 6, 6)
 
@@ -61,16 +61,16 @@ def replayed(steps: int, count: int, sources: int) -> tuple[Replay, list[Case]]:
     return Replay(velocities), cases
 
 
-def constant(nodes: tuple[int, ...], correction: float = CORRECTION) -> Rung:
-    return Rung(nodes, (0.0,) * len(nodes), (correction,) * len(nodes))
+def constant(nodes: tuple[int, ...], correction: float = CORRECTION) -> NodeSchedule:
+    return NodeSchedule(nodes, (0.0,) * len(nodes), (correction,) * len(nodes))
 
 
-def end_error(model, case: Case, rung: Rung) -> float:
-    return log_error(run_case(model, case, rung), latents_at(case.truth, case.grid.steps))
+def end_error(model, case: Case, node_schedule: NodeSchedule) -> float:
+    return log_error(run_case(model, case, node_schedule), latents_at(case.truth, case.grid.steps))
 
 
-def mean_error(model, cases: list[Case], rung: Rung) -> float:
-    return sum(end_error(model, case, rung) for case in cases) / len(cases)
+def mean_error(model, cases: list[Case], node_schedule: NodeSchedule) -> float:
+    return sum(end_error(model, case, node_schedule) for case in cases) / len(cases)
 
 
 NODE_SETS = [
@@ -95,12 +95,12 @@ NODE_SETS = [
 def test_the_quadrature_is_the_transport_when_every_node_finds_the_true_velocity(nodes, sources, correction) -> None:
     model, cases = replayed(12, 3, sources)
     ran = mean_error(model, cases, constant(nodes, correction))
-    assert Forced(cases).loss(nodes, correction) == pytest.approx(ran, abs=1e-4)
+    assert QuadratureSurrogate(cases).loss(nodes, correction) == pytest.approx(ran, abs=1e-4)
 
 
 def test_a_set_of_all_steps_has_no_error() -> None:
     _, cases = replayed(6, 2, 2)
-    assert Forced(cases).loss(tuple(range(6))) == pytest.approx(-9.0)
+    assert QuadratureSurrogate(cases).loss(tuple(range(6))) == pytest.approx(-9.0)
 
 
 @pytest.mark.parametrize(("count", "sources"), [(2, 1), (3, 1), (3, 2), (4, 2)])
@@ -117,7 +117,7 @@ def test_the_best_set_of_a_small_grid_is_found(count: int, sources: int) -> None
 def test_placing_is_the_same_again_and_takes_a_quadrature_that_is_there() -> None:
     model, cases = replayed(8, 3, 1)
     found = place(model, cases, 3, verify=1, seed=4)
-    assert found == place(model, cases, 3, verify=1, seed=4, forced=Forced(cases))
+    assert found == place(model, cases, 3, verify=1, seed=4, forced=QuadratureSurrogate(cases))
 
 
 @pytest.fixture
@@ -136,19 +136,21 @@ def related(mixture) -> list[Case]:
 @pytest.mark.parametrize("nodes", [(0, 5), (0, 3, 6), (0, 3, 4, 8), (0, 2, 5, 9)])
 def test_fitted_shares_bring_the_cases_no_farther_than_holding(mixture, related, nodes) -> None:
     """Fitted gap by gap, they may lose as little as 0.1 dB at the end where corrections matter least."""
-    rung = fit_shares(mixture, related, nodes)
-    assert mean_error(mixture, related, rung) <= mean_error(mixture, related, constant(nodes, 0.0)) + 0.01
-    assert {len(rung.slopes), len(rung.corrections)} == {len(nodes)}
+    node_schedule = fit_shares(mixture, related, nodes)
+    assert mean_error(mixture, related, node_schedule) <= mean_error(mixture, related, constant(nodes, 0.0)) + 0.01
+    assert {len(node_schedule.slopes), len(node_schedule.corrections)} == {len(nodes)}
 
 
 def test_the_last_slope_is_the_best_one_in_the_measure_it_was_fitted_by(mixture, related) -> None:
     """Really run with a little more or less of it, the cases end farther off."""
     nodes = (0, 3, 6)
-    rung = fit_shares(mixture, related, nodes)
+    node_schedule = fit_shares(mixture, related, nodes)
 
     def missed(change: float) -> float:
-        moved = Rung(nodes, (*rung.slopes[:2], rung.slopes[2] + change), rung.corrections)
-        held = Rung(nodes, (*rung.slopes[:2], 0.0), rung.corrections)
+        moved = NodeSchedule(
+            nodes, (*node_schedule.slopes[:2], node_schedule.slopes[2] + change), node_schedule.corrections
+        )
+        held = NodeSchedule(nodes, (*node_schedule.slopes[:2], 0.0), node_schedule.corrections)
         total = 0.0
         for case in related:
             end = latents_at(case.truth, 10)
@@ -156,9 +158,9 @@ def test_the_last_slope_is_the_best_one_in_the_measure_it_was_fitted_by(mixture,
             total += float((end - run_case(mixture, case, moved)).square().sum() / wanted)
         return total
 
-    assert abs(rung.slopes[2]) > 0.01
+    assert abs(node_schedule.slopes[2]) > 0.01
     assert missed(0.0) < min(missed(0.05), missed(-0.05))
-    assert missed(0.0) < missed(-rung.slopes[2]) == pytest.approx(len(related)), "which is what holding misses"
+    assert missed(0.0) < missed(-node_schedule.slopes[2]) == pytest.approx(len(related)), "which is what holding misses"
 
 
 def test_a_difference_on_a_line_is_followed_and_corrected_in_full() -> None:
@@ -171,11 +173,11 @@ def test_a_difference_on_a_line_is_followed_and_corrected_in_full() -> None:
         velocities[f"prompt {number}"] = cached + a + b * sigma
         cases.append(case_of(schedule, f"prompt {number}", velocities[f"prompt {number}"], [cached]))
     model = Replay(velocities)
-    rung = fit_shares(model, cases, (0, 4, 8))
-    assert (rung.slopes[0], rung.corrections[0]) == (0.0, 0.0)
-    assert rung.slopes[1:] == pytest.approx((1.0, 1.0), abs=2e-3)
-    assert rung.corrections[1] == pytest.approx(1.0, abs=2e-3)
-    assert all(end_error(model, case, rung) < -8 for case in cases)
+    node_schedule = fit_shares(model, cases, (0, 4, 8))
+    assert (node_schedule.slopes[0], node_schedule.corrections[0]) == (0.0, 0.0)
+    assert node_schedule.slopes[1:] == pytest.approx((1.0, 1.0), abs=2e-3)
+    assert node_schedule.corrections[1] == pytest.approx(1.0, abs=2e-3)
+    assert all(end_error(model, case, node_schedule) < -8 for case in cases)
     assert mean_error(model, cases, constant((0, 4, 8), 0.0)) > -4
 
 
@@ -184,8 +186,8 @@ def test_a_difference_that_stays_needs_neither_slope_nor_correction() -> None:
     cached = smooth(schedule, 1)
     model = Replay({"prompt": cached + noise(*SHAPE, seed=2)})
     case = case_of(schedule, "prompt", model.velocities["prompt"], [cached])
-    rung = fit_shares(model, [case], (0, 3, 5))
-    assert end_error(model, case, rung) < -8
+    node_schedule = fit_shares(model, [case], (0, 3, 5))
+    assert end_error(model, case, node_schedule) < -8
 
 
 def test_every_node_is_reported(mixture, related) -> None:

@@ -74,9 +74,9 @@ def test_in_order_and_in_a_single_pass_agree_on_the_first_gap_step_only(shared_m
     assert end_error(shared_mixture, known, in_order) < end_error(shared_mixture, known, at_once)
 
 
-def test_branches_and_places_of_tokens_have_priors_of_their_own(flow) -> None:
-    known = tuple(run_known(flow, [(prompt, seed)], 4) for prompt, seed in PROMPTS[:2])
-    calibrated, _ = estimate(flow, known, BudCache((0, 2), "stack"), "scale")
+def test_branches_and_places_of_tokens_have_priors_of_their_own(model) -> None:
+    known = tuple(run_known(model, [(prompt, seed)], 4) for prompt, seed in PROMPTS[:2])
+    calibrated, _ = estimate(model, known, BudCache((0, 2), "stack"), "scale")
     prior = calibrated.priors[1]["rows/stack"]
     assert prior.weights.shape == (1, 2, 1, 32)
     assert not torch.allclose(prior.offset[0], prior.offset[1])

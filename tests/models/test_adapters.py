@@ -29,9 +29,9 @@ def stock(pipeline, seed: int = 3, **call) -> tuple[Tensor, np.ndarray]:
     return latents[-1], np.asarray(picture)
 
 
-def ours(flow: Model, seed: int = 3, **request) -> tuple[Tensor, np.ndarray]:
+def ours(model: Model, seed: int = 3, **request) -> tuple[Tensor, np.ndarray]:
     """The last latents and the picture of a from-scratch run."""
-    *steps, result = trajflow.Session(flow).stream(seed=seed, strategy="baseline", **request)
+    *steps, result = trajflow.Session(model).stream(seed=seed, strategy="baseline", **request)
     assert result.cost.nfe == len(steps)
     return steps[-1].latents, np.asarray(result.image)
 
@@ -42,9 +42,9 @@ def test_the_baseline_is_the_stock_call_bit_for_bit(build, built, adapter, kind,
     pipeline = built(kind) if dtype == torch.float32 else build(kind, dtype=dtype)
     request = {"prompt": PROMPT, "steps": 3, "height": size[0], "width": size[1], **asked}
     expected_latents, expected_pixels = stock(pipeline, **kind.stock_call(request))
-    flow = adapter(kind, pipeline)
-    latents, pixels = ours(flow, **request)
-    schedule = flow.schedule(request["steps"], tuple(latents.shape))
+    model = adapter(kind, pipeline)
+    latents, pixels = ours(model, **request)
+    schedule = model.schedule(request["steps"], tuple(latents.shape))
     assert torch.equal(schedule.sigmas, pipeline.scheduler.sigmas)
     assert torch.equal(schedule.timesteps, pipeline.scheduler.timesteps)
     assert torch.equal(kind.tokens(latents), expected_latents)
@@ -56,37 +56,37 @@ def test_the_baseline_is_the_stock_call_bit_for_bit(build, built, adapter, kind,
 
 def test_the_random_pipeline_hears_prompt_seed_steps_and_size(built, adapter, kind) -> None:
     """Else equality with stock would prove little."""
-    flow = adapter(kind, built(kind))
+    model = adapter(kind, built(kind))
     given = {"prompt": PROMPT, "steps": 2, "guidance": 3.0, "seed": 3}
-    same, _ = ours(flow, **given)
+    same, _ = ours(model, **given)
     for change in ({"prompt": OTHER}, {"seed": 4}, {"steps": 3}):
-        other, _ = ours(flow, **{**given, **change})
+        other, _ = ours(model, **{**given, **change})
         assert (other - same).norm() > 1e-3 * same.norm(), change
-    assert torch.equal(ours(flow, **given)[0], same)
+    assert torch.equal(ours(model, **given)[0], same)
 
 
 @pytest.mark.parametrize("name", ["FLUX.1 dev", "FLUX.2 dev", "FLUX.2 klein base", "Qwen-Image", "Z-Image"])
 def test_the_random_pipeline_hears_the_guidance(built, adapter, cases, name: str) -> None:
-    flow = adapter(cases[name], built(cases[name]))
-    low, high = (ours(flow, prompt=PROMPT, steps=2, guidance=guidance)[0] for guidance in (2.0, 4.0))
+    model = adapter(cases[name], built(cases[name]))
+    low, high = (ours(model, prompt=PROMPT, steps=2, guidance=guidance)[0] for guidance in (2.0, 4.0))
     assert (low - high).norm() > 1e-3 * low.norm()
 
 
 @pytest.mark.parametrize("name", ["FLUX.1 true CFG", "Qwen-Image", "Z-Image"])
 def test_the_random_pipeline_hears_the_negative_prompt(built, adapter, cases, name: str) -> None:
-    flow = adapter(cases[name], built(cases[name]))
+    model = adapter(cases[name], built(cases[name]))
     told = (
-        ours(flow, prompt=PROMPT, steps=2, guidance=3.0, negative_prompt=negative)[0] for negative in ("red", "fog")
+        ours(model, prompt=PROMPT, steps=2, guidance=3.0, negative_prompt=negative)[0] for negative in ("red", "fog")
     )
     first, second = told
     assert (first - second).norm() > 1e-3 * first.norm()
 
 
 def test_an_evaluation_has_the_shape_of_x_and_keeps_its_branches(built, adapter, kind) -> None:
-    flow = adapter(kind, built(kind))
-    shape = flow.latent_shape(24, 48)
-    x, point = flow.noise(0, shape), flow.schedule(4, shape).point(1)
-    evaluation = flow.evaluate(x, point, flow.encode(PROMPT, "red" if kind.is_negated else "", 3.0))
+    model = adapter(kind, built(kind))
+    shape = model.latent_shape(24, 48)
+    x, point = model.noise(0, shape), model.schedule(4, shape).point(1)
+    evaluation = model.evaluate(x, point, model.encode(PROMPT, "red" if kind.is_negated else "", 3.0))
     assert x.shape == shape == evaluation.velocity.shape
     assert evaluation.velocity.is_contiguous()
     assert evaluation.rows == len(evaluation.branches) == kind.rows
@@ -94,7 +94,7 @@ def test_an_evaluation_has_the_shape_of_x_and_keeps_its_branches(built, adapter,
     if kind.rows == 2:
         assert not torch.equal(evaluation.branches["text"], evaluation.branches["negative"])
         assert not torch.equal(evaluation.velocity, evaluation.branches["text"])
-    alone = flow.evaluate(x, point, flow.encode(PROMPT, "", 0.0))
+    alone = model.evaluate(x, point, model.encode(PROMPT, "", 0.0))
     assert alone.rows == 1
     assert torch.equal(alone.velocity, alone.branches["text"])
 
@@ -102,22 +102,22 @@ def test_an_evaluation_has_the_shape_of_x_and_keeps_its_branches(built, adapter,
 @pytest.mark.parametrize("level", ["stack", "blocks"])
 def test_what_the_blocks_leave_can_be_kept_and_put_back(built, adapter, kind, level) -> None:
     """Put back at the very step it was kept at, it gives the same velocity; keeping changes no bit."""
-    flow = adapter(kind, built(kind))
-    shape = flow.latent_shape(24, 48)
-    x, grid = flow.noise(0, shape), flow.schedule(4, shape)
-    asked = flow.encode(PROMPT, "", 3.0)
-    plain = flow.evaluate(x, grid.point(1), asked)
-    if level == "stack" and flow.identity()["pipeline"] == "ZImagePipeline":
+    model = adapter(kind, built(kind))
+    shape = model.latent_shape(24, 48)
+    x, grid = model.noise(0, shape), model.schedule(4, shape)
+    asked = model.encode(PROMPT, "", 3.0)
+    plain = model.evaluate(x, grid.point(1), asked)
+    if level == "stack" and model.identity()["pipeline"] == "ZImagePipeline":
         with pytest.raises(ModelError, match="cannot be reused"):
-            flow.evaluate(x, grid.point(1), asked, level)
+            model.evaluate(x, grid.point(1), asked, level)
         return
-    kept = flow.evaluate(x, grid.point(1), asked, level)
+    kept = model.evaluate(x, grid.point(1), asked, level)
     assert torch.equal(kept.velocity, plain.velocity)
     assert kept.residual
     assert not plain.residual
-    back = flow.reuse(x, grid.point(1), asked, kept.residual)
+    back = model.reuse(x, grid.point(1), asked, kept.residual)
     torch.testing.assert_close(back, plain.velocity, rtol=1e-3, atol=1e-4)
-    later = flow.reuse(x, grid.point(2), asked, kept.residual)
+    later = model.reuse(x, grid.point(2), asked, kept.residual)
     assert (later - back).norm() > 1e-4 * back.norm(), "the rest of the network is fresh"
 
 
@@ -125,11 +125,11 @@ def test_what_the_blocks_leave_can_be_kept_and_put_back(built, adapter, kind, le
 def test_resume_at_any_step_is_the_uninterrupted_run(
     build, built, adapter, run_plan, make_grid_plan, kind, dtype
 ) -> None:
-    flow = adapter(kind, built(kind) if dtype == torch.float32 else build(kind, dtype=dtype), height=24, width=48)
+    model = adapter(kind, built(kind) if dtype == torch.float32 else build(kind, dtype=dtype), height=24, width=48)
     asked = {"seed": 3, "guidance": 3.0}
-    full = run_plan(flow, make_grid_plan(flow, 4), PROMPT, **asked)
+    full = run_plan(model, make_grid_plan(model, 4), PROMPT, **asked)
     for start in range(4):
-        resumed = run_plan(flow, make_grid_plan(flow, 4, start=start), PROMPT, (full.trajectory,), **asked)
+        resumed = run_plan(model, make_grid_plan(model, 4, start=start), PROMPT, (full.trajectory,), **asked)
         assert torch.equal(resumed.latents, full.latents)
         assert torch.equal(resumed.trajectory.velocities, full.trajectory.velocities)
         assert resumed.cost.nfe == 4 - start
@@ -140,12 +140,12 @@ def test_resume_at_any_step_is_the_uninterrupted_run(
 def test_the_same_prompt_gives_the_same_picture_with_few_evaluations(
     built, adapter, run_plan, make_grid_plan, kind, transition: str
 ) -> None:
-    flow = adapter(kind, built(kind), height=24, width=48)
+    model = adapter(kind, built(kind), height=24, width=48)
     asked = {"seed": 3, "guidance": 3.0}
-    full = run_plan(flow, make_grid_plan(flow, 5), PROMPT, **asked)
-    other = run_plan(flow, make_grid_plan(flow, 5), OTHER, **asked)
-    plan = make_grid_plan(flow, 5, transition, nodes=(0, 2), slope=0.5, correction=0.5)
-    run = run_plan(flow, plan, PROMPT, (full.trajectory, other.trajectory), **asked)
+    full = run_plan(model, make_grid_plan(model, 5), PROMPT, **asked)
+    other = run_plan(model, make_grid_plan(model, 5), OTHER, **asked)
+    plan = make_grid_plan(model, 5, transition, nodes=(0, 2), slope=0.5, correction=0.5)
+    run = run_plan(model, plan, PROMPT, (full.trajectory, other.trajectory), **asked)
     assert torch.equal(run.latents, full.latents)
     assert run.cost.nfe <= 2
 
@@ -165,10 +165,10 @@ def test_a_session_transports_within_its_budget_and_the_full_budget_is_the_basel
 
 
 def test_a_session_resumes_and_refines_to_the_from_scratch_picture(built, adapter, kind) -> None:
-    flow = adapter(kind, built(kind))
+    model = adapter(kind, built(kind))
     given = {"seed": 3, "steps": 3, "guidance": 3.0}
-    expected = ours(flow, prompt=PROMPT, **given)[1]
-    session = trajflow.Session(flow)
+    expected = ours(model, prompt=PROMPT, **given)[1]
+    session = trajflow.Session(model)
     session.generate(OTHER, **given)
     resumed = session.generate(PROMPT, strategy="resume", budget=2, **given)
     assert resumed.kinds == ("cached", "computed", "computed")
@@ -188,12 +188,12 @@ def test_other_weights_dtype_schedule_or_text_length_are_another_model(build, bu
     for change in ({"seed": 1}, {"dtype": torch.bfloat16}, {"max_shift": 1.3}):
         identities.append(adapter(kind, build(kind, **change)).identity())
     pipeline = build(kind)
-    flow = adapter(kind, pipeline)
-    before = copy.deepcopy(flow.identity())
+    model = adapter(kind, pipeline)
+    before = copy.deepcopy(model.identity())
     with torch.no_grad():
         max(pipeline.transformer.parameters(), key=torch.Tensor.numel).view(-1)[-1] += 0.5
-    assert flow.identity() != before
-    assert len({json.dumps(each, sort_keys=True) for each in [*identities, flow.identity()]}) == 6
+    assert model.identity() != before
+    assert len({json.dumps(each, sort_keys=True) for each in [*identities, model.identity()]}) == 6
 
 
 def test_a_saved_folder_gives_the_same_picture_and_has_the_same_identity(built, adapter, kind, tmp_path) -> None:

@@ -13,22 +13,22 @@ from trajflow.models.identity import digest_weights, state_of
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]
 
 
-def velocity(flow) -> Tensor:
-    shape = flow.latent_shape(32, 32)
-    asked = flow.encode("a red cabin", "", 1.0)
-    return flow.evaluate(flow.noise(0, shape), flow.schedule(4, shape).point(0), asked).velocity
+def velocity(model) -> Tensor:
+    shape = model.latent_shape(32, 32)
+    asked = model.encode("a red cabin", "", 1.0)
+    return model.evaluate(model.noise(0, shape), model.schedule(4, shape).point(0), asked).velocity
 
 
 class Identities:
     """The identities a model has had, and whether its velocity changed with them."""
 
-    def __init__(self, flow) -> None:
-        self._flow = flow
-        self._seen = [(copy.deepcopy(flow.identity()), velocity(flow))]
+    def __init__(self, model) -> None:
+        self._model = model
+        self._seen = [(copy.deepcopy(model.identity()), velocity(model))]
 
     def check(self, like: int | None = None) -> None:
         """The model is another than ever before, or again the one it was at check number `like` (0: as loaded)."""
-        identity, now = copy.deepcopy(self._flow.identity()), velocity(self._flow)
+        identity, now = copy.deepcopy(self._model.identity()), velocity(self._model)
         for number, (before, then) in enumerate(self._seen):
             assert (identity == before) == (number == like), number
             assert torch.equal(now, then) == (number == like), number
@@ -145,8 +145,8 @@ def test_a_quantised_pipeline_works_and_is_another_model(make_pipeline) -> None:
     feed = pipeline.transformer.transformer_blocks[0].ff.net
     feed[2] = EightBits(feed[2])
     identities.check()
-    flow = trajflow.load(pipeline)
-    session = trajflow.Session(flow)
+    model = trajflow.load(pipeline)
+    session = trajflow.Session(model)
     asked = {"steps": 3, "guidance": 2.0, "height": 32, "width": 32}
     session.generate("a red cabin", **asked)
     few = session.generate("a red cabin at dusk", budget=2, compare=True, **asked)
@@ -218,24 +218,24 @@ def test_one_changed_value_tells_narrow_weights_apart(dtype: torch.dtype, size: 
 
 def test_weights_that_are_not_in_memory_are_refused(make_pipeline) -> None:
     pipeline = make_pipeline()
-    flow = trajflow.load(pipeline)
+    model = trajflow.load(pipeline)
     pipeline.text_encoder.to("meta")
     with pytest.raises(ModelError, match="enable_model_cpu_offload"):
-        flow.identity()
+        model.identity()
 
 
 @pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")
 def test_tiles_and_compilation_are_part_of_the_identity(make_pipeline) -> None:
     """Both give other last bits; a compiled network is not run here."""
     pipeline = make_pipeline()
-    flow = trajflow.load(pipeline)
-    plain = copy.deepcopy(flow.identity())
+    model = trajflow.load(pipeline)
+    plain = copy.deepcopy(model.identity())
     pipeline.vae.enable_tiling()
-    tiled = copy.deepcopy(flow.identity())
+    tiled = copy.deepcopy(model.identity())
     pipeline.vae.disable_tiling()
-    assert flow.identity() == plain
+    assert model.identity() == plain
     pipeline.transformer.compile()
-    compiled = flow.identity()
+    compiled = model.identity()
     assert tiled == {**plain, "tiling": True}
     assert compiled == {**plain, "compiled": True}
 
@@ -244,19 +244,19 @@ def test_weights_that_only_move_are_the_same_model_and_are_not_hashed_again(make
     pipeline = make_pipeline()
     plain = trajflow.load(pipeline).identity()
     pipeline.enable_model_cpu_offload(device="cpu")
-    flow = trajflow.load(pipeline)
-    assert flow.identity()["weights"] == plain["weights"]
+    model = trajflow.load(pipeline)
+    assert model.identity()["weights"] == plain["weights"]
     for parameter in pipeline.transformer.parameters():
         parameter.data = parameter.data.clone()
     monkeypatch.setattr("trajflow.models.identity.digest_weights", None)
-    assert flow.identity()["weights"] == plain["weights"]
+    assert model.identity()["weights"] == plain["weights"]
 
 
 def test_another_tokenizer_is_another_model(make_pipeline) -> None:
     pipeline = make_pipeline()
-    flow = trajflow.load(pipeline)
-    before = copy.deepcopy(flow.identity())
+    model = trajflow.load(pipeline)
+    before = copy.deepcopy(model.identity())
     pipeline.tokenizer = copy.deepcopy(pipeline.tokenizer)
-    assert flow.identity() == before
+    assert model.identity() == before
     pipeline.tokenizer.add_tokens(["<my-style>"])
-    assert flow.identity() != before
+    assert model.identity() != before

@@ -22,19 +22,19 @@ def folder(make_pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def picture(flow) -> np.ndarray:
-    return np.asarray(trajflow.Session(flow).generate(**ASKED).image)
+def picture(model) -> np.ndarray:
+    return np.asarray(trajflow.Session(model).generate(**ASKED).image)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", torch.bfloat16, "float16", "float32"])
 def test_the_dtype_is_the_one_asked_for(folder: Path, dtype) -> None:
-    flow = load(folder, device="cpu", dtype=dtype)
+    model = load(folder, device="cpu", dtype=dtype)
     expected = dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype)
-    shape = flow.latent_shape(32, 32)
-    x = flow.noise(0, shape)
+    shape = model.latent_shape(32, 32)
+    x = model.noise(0, shape)
     assert x.dtype == expected
-    assert flow.evaluate(x, flow.schedule(2, shape).point(0), flow.encode("a", "", 1.0)).velocity.dtype == expected
-    assert flow.identity()["dtype"] == str(expected)
+    assert model.evaluate(x, model.schedule(2, shape).point(0), model.encode("a", "", 1.0)).velocity.dtype == expected
+    assert model.identity()["dtype"] == str(expected)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "double", torch.int32])
@@ -44,18 +44,18 @@ def test_a_dtype_no_model_runs_in_is_refused(folder: Path, dtype) -> None:
 
 
 def test_an_offloaded_model_draws_the_same_picture_again_and_again(folder: Path) -> None:
-    flow, offloaded = load(folder, device="cpu"), load(folder, device="cpu", offload=True)
-    assert np.array_equal(picture(offloaded), picture(flow))
-    assert np.array_equal(picture(offloaded), picture(flow))
-    assert offloaded.identity() == flow.identity()
+    model, offloaded = load(folder, device="cpu"), load(folder, device="cpu", offload=True)
+    assert np.array_equal(picture(offloaded), picture(model))
+    assert np.array_equal(picture(offloaded), picture(model))
+    assert offloaded.identity() == model.identity()
 
 
 @pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")
 def test_a_compiled_transformer_is_compiled_at_its_first_use_only(folder: Path) -> None:
-    flow = load(folder, device="cpu", compile=True)
-    assert flow.identity()["compiled"]
+    model = load(folder, device="cpu", compile=True)
+    assert model.identity()["compiled"]
     with torch.compiler.set_stance("force_eager"):
-        assert np.array_equal(picture(flow), picture(load(folder, device="cpu")))
+        assert np.array_equal(picture(model), picture(load(folder, device="cpu")))
 
 
 def test_large_pictures_are_decoded_in_tiles_when_asked(folder: Path) -> None:
@@ -73,9 +73,9 @@ def test_a_given_pipeline_stays_as_it_is(pipeline, option: dict) -> None:
 
 def test_given_settings_lie_over_those_of_the_folder(folder: Path) -> None:
     (folder / SETTINGS_FILE).write_text(json.dumps({"steps": 9, "guidance": 2.5}))
-    flow = load(folder, device="cpu", settings={"guidance": 1.5})
+    model = load(folder, device="cpu", settings={"guidance": 1.5})
     (folder / SETTINGS_FILE).unlink()
-    assert (flow.defaults.steps, flow.defaults.guidance) == (9, 1.5)
+    assert (model.defaults.steps, model.defaults.guidance) == (9, 1.5)
     with pytest.raises(ModelError, match=r"no setting 'cfg'.*guidance.*skip_guidance_layers"):
         load(folder, device="cpu", settings={"cfg": 1.5})
 

@@ -35,9 +35,9 @@ def test_output_type_latent_is_what_the_last_step_left(pipeline) -> None:
     assert np.array_equal(latents[0].numpy(), returned)
 
 
-def ours(flow, seed: int = 3, **request):
+def ours(model, seed: int = 3, **request):
     """The last latents and the picture of a from-scratch run."""
-    *steps, result = trajflow.Session(flow).stream(seed=seed, strategy="baseline", **request)
+    *steps, result = trajflow.Session(model).stream(seed=seed, strategy="baseline", **request)
     assert result.cost.nfe == len(steps)
     return steps[-1].latents, np.asarray(result.image)
 
@@ -84,41 +84,41 @@ def test_a_pipeline_given_to_load_keeps_the_stock_text_length(pipeline) -> None:
     assert np.array_equal(pixels, expected_pixels)
 
 
-def test_the_random_pipeline_hears_the_prompt_the_negative_the_guidance_and_the_seed(flow) -> None:
+def test_the_random_pipeline_hears_the_prompt_the_negative_the_guidance_and_the_seed(model) -> None:
     """Else equality with stock would prove little."""
     given = {"prompt": PROMPT, "steps": 2, "guidance": 3.0, "seed": 3}
-    same, _ = ours(flow, **given)
+    same, _ = ours(model, **given)
     changes = ({"prompt": "a red cabin"}, {"negative_prompt": NEGATIVE}, {"guidance": 4.0}, {"seed": 4}, {"steps": 3})
     for change in changes:
-        other, _ = ours(flow, **{**given, **change})
+        other, _ = ours(model, **{**given, **change})
         assert (other - same).norm() > 1e-3 * same.norm(), change
 
 
 @pytest.mark.parametrize("case", [{"guidance_scale": 3.0, "negative_prompt": NEGATIVE}, {"guidance_scale": 1.0}])
 def test_the_bundled_model_is_the_stock_call_bit_for_bit(case: dict) -> None:
-    flow = trajflow.load(BUNDLED)
+    model = trajflow.load(BUNDLED)
     length = json.loads((bundled_folder() / SETTINGS_FILE).read_text())["max_sequence_length"]
     from diffusers import StableDiffusion3Pipeline
 
     parts = {"text_encoder_3": None, "tokenizer_3": None, "image_encoder": None, "feature_extractor": None}
     pipeline = StableDiffusion3Pipeline.from_pretrained(bundled_folder(), dtype=torch.float32, **parts)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.to(flow.device)
-    height, width = flow.defaults.height, flow.defaults.width - flow.defaults.size_multiple
+    pipeline.to(model.device)
+    height, width = model.defaults.height, model.defaults.width - model.defaults.size_multiple
     call = {"prompt": PROMPT, "num_inference_steps": 2, "height": height, "width": width, **case}
     call["max_sequence_length"] = length
     request = {"prompt": PROMPT, "steps": 2, "height": height, "width": width, "guidance": case["guidance_scale"]}
-    latents, pixels = ours(flow, negative_prompt=case.get("negative_prompt", ""), **request)
+    latents, pixels = ours(model, negative_prompt=case.get("negative_prompt", ""), **request)
     expected_latents, expected_pixels = stock(pipeline, **call)
     assert torch.equal(latents, expected_latents)
     assert np.array_equal(pixels, expected_pixels)
 
 
 def test_the_bundled_settings_are_the_defaults() -> None:
-    flow = trajflow.load()
+    model = trajflow.load()
     settings = json.loads((bundled_folder() / SETTINGS_FILE).read_text())
-    assert (flow.defaults.steps, flow.defaults.guidance) == (settings["steps"], settings["guidance"])
-    assert (flow.defaults.height, flow.defaults.width) == (128, 128)
+    assert (model.defaults.steps, model.defaults.guidance) == (settings["steps"], settings["guidance"])
+    assert (model.defaults.height, model.defaults.width) == (128, 128)
 
 
 DYNAMIC = {"use_dynamic_shifting": True, "base_image_seq_len": 16, "max_image_seq_len": 256, "base_shift": 0.3}
@@ -141,8 +141,8 @@ def test_the_schedule_is_the_one_the_stock_call_uses(
     make_pipeline, adapt, text_length, scheduler: dict, size: tuple[int, int]
 ) -> None:
     pipeline = make_pipeline(**scheduler)
-    flow = adapt(pipeline)
-    schedule = flow.schedule(5, flow.latent_shape(*size))
+    model = adapt(pipeline)
+    schedule = model.schedule(5, model.latent_shape(*size))
     call = {"prompt": PROMPT, "num_inference_steps": 5, "height": size[0], "width": size[1], "guidance_scale": 2.0}
     call["max_sequence_length"] = text_length
     latents, _ = stock(pipeline, **call)
@@ -150,7 +150,7 @@ def test_the_schedule_is_the_one_the_stock_call_uses(
     assert torch.equal(schedule.timesteps, pipeline.scheduler.timesteps)
     assert schedule.steps == 5
     assert schedule.sigmas[-1] == 0
-    again, _ = ours(flow, prompt=PROMPT, steps=5, height=size[0], width=size[1], guidance=2.0)
+    again, _ = ours(model, prompt=PROMPT, steps=5, height=size[0], width=size[1], guidance=2.0)
     assert torch.equal(again, latents)
 
 
@@ -162,8 +162,8 @@ def test_a_grid_that_the_scheduler_cannot_make_is_refused(make_pipeline) -> None
 
 
 def test_dynamic_shifting_depends_on_the_size(make_pipeline) -> None:
-    flow = trajflow.load(make_pipeline(**DYNAMIC))
-    small, large = (flow.schedule(5, flow.latent_shape(side, side)).sigmas for side in (16, 48))
+    model = trajflow.load(make_pipeline(**DYNAMIC))
+    small, large = (model.schedule(5, model.latent_shape(side, side)).sigmas for side in (16, 48))
     assert not torch.equal(small, large)
 
 
@@ -175,13 +175,13 @@ def test_asking_for_a_schedule_leaves_the_users_pipeline_as_it_was(make_pipeline
     assert torch.equal(pipeline.scheduler.sigmas, before)
 
 
-def test_the_evaluation_keeps_its_branches(flow) -> None:
-    shape = flow.latent_shape(32, 32)
-    x, point = flow.noise(0, shape), flow.schedule(4, shape).point(1)
-    guided = flow.evaluate(x, point, flow.encode(PROMPT, NEGATIVE, 3.0))
+def test_the_evaluation_keeps_its_branches(model) -> None:
+    shape = model.latent_shape(32, 32)
+    x, point = model.noise(0, shape), model.schedule(4, shape).point(1)
+    guided = model.evaluate(x, point, model.encode(PROMPT, NEGATIVE, 3.0))
     negative, text = guided.branches["negative"], guided.branches["text"]
     assert torch.equal(guided.velocity, negative + 3.0 * (text - negative))
-    alone = flow.evaluate(x, point, flow.encode(PROMPT, "", 1.0)).velocity
+    alone = model.evaluate(x, point, model.encode(PROMPT, "", 1.0)).velocity
     torch.testing.assert_close(text, alone, rtol=1e-3, atol=1e-4)
 
 
@@ -256,30 +256,30 @@ def test_a_pipeline_whose_scheduler_is_not_plain_euler_is_refused(make_pipeline,
         trajflow.load(pipeline)
 
 
-def test_equal_pipelines_have_equal_identities_that_are_plain_json(make_pipeline, adapt, flow) -> None:
+def test_equal_pipelines_have_equal_identities_that_are_plain_json(make_pipeline, adapt, model) -> None:
     identity = adapt(make_pipeline()).identity()
-    assert identity == flow.identity()
+    assert identity == model.identity()
     assert json.loads(json.dumps(identity)) == identity
 
 
 @pytest.mark.parametrize("part", ["transformer", "text_encoder", "text_encoder_2"])
 @pytest.mark.parametrize("index", [0, 1, -1])
-def test_one_changed_weight_is_another_model(make_pipeline, adapt, flow, part: str, index: int) -> None:
+def test_one_changed_weight_is_another_model(make_pipeline, adapt, model, part: str, index: int) -> None:
     pipeline = make_pipeline()
     largest = max(getattr(pipeline, part).parameters(), key=torch.Tensor.numel)
     with torch.no_grad():
         largest.view(-1)[index] += 0.5
-    assert adapt(pipeline).identity() != flow.identity()
+    assert adapt(pipeline).identity() != model.identity()
 
 
 def test_weights_changed_after_loading_are_another_model(make_pipeline) -> None:
     """As `pipe.load_lora_weights` or `fuse_lora` does to a pipeline that a session already uses."""
     pipeline = make_pipeline()
-    flow = trajflow.load(pipeline)
-    before = copy.deepcopy(flow.identity())
+    model = trajflow.load(pipeline)
+    before = copy.deepcopy(model.identity())
     with torch.no_grad():
         pipeline.transformer.proj_out.weight += 0.01
-    assert flow.identity() != before
+    assert model.identity() != before
 
 
 def test_other_heads_over_the_same_weights_are_another_model(make_pipeline, adapt) -> None:
@@ -288,17 +288,17 @@ def test_other_heads_over_the_same_weights_are_another_model(make_pipeline, adap
     shape = (1, 4, 8, 8)
     velocities = []
     for pipeline in (few, many):
-        flow = adapt(pipeline)
-        point = flow.schedule(4, shape).point(0)
-        velocities.append(flow.evaluate(flow.noise(0, shape), point, flow.encode(PROMPT, "", 1.0)).velocity)
+        model = adapt(pipeline)
+        point = model.schedule(4, shape).point(0)
+        velocities.append(model.evaluate(model.noise(0, shape), point, model.encode(PROMPT, "", 1.0)).velocity)
     assert not torch.equal(*velocities)
     assert adapt(few).identity() != adapt(many).identity()
 
 
-def test_dtype_scheduler_and_text_length_are_part_of_the_identity(make_pipeline, adapt, flow, tmp_path: Path) -> None:
+def test_dtype_scheduler_and_text_length_are_part_of_the_identity(make_pipeline, adapt, model, tmp_path: Path) -> None:
     others = [make_pipeline(dtype=torch.bfloat16), make_pipeline(shift=3.0), make_pipeline(seed=1)]
     identities = [adapt(pipeline).identity() for pipeline in others]
     make_pipeline().save_pretrained(tmp_path)
     (tmp_path / SETTINGS_FILE).write_text(json.dumps({"max_sequence_length": 2}))
-    identities += [trajflow.load(tmp_path, device="cpu").identity(), flow.identity()]
+    identities += [trajflow.load(tmp_path, device="cpu").identity(), model.identity()]
     assert len({json.dumps(identity, sort_keys=True) for identity in identities}) == 5

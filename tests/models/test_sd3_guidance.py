@@ -25,9 +25,9 @@ def stock(pipeline, **call) -> torch.Tensor:
     return pipeline(PROMPT, generator=generator, max_sequence_length=LENGTH, **{**given, **call}).images
 
 
-def ours(flow, **request) -> tuple[torch.Tensor, trajflow.Result]:
+def ours(model, **request) -> tuple[torch.Tensor, trajflow.Result]:
     given = {"seed": 3, "guidance": 3.0, "steps": STEPS, "height": 24, "width": 40, "strategy": "baseline"}
-    *steps, result = trajflow.Session(flow).stream(PROMPT, **{**given, **request})
+    *steps, result = trajflow.Session(model).stream(PROMPT, **{**given, **request})
     return steps[-1].latents, result
 
 
@@ -47,8 +47,8 @@ def test_skip_layer_guidance_is_the_stock_call_bit_for_bit(pipeline, skipping, g
 
 
 def test_the_stock_windows_apply_when_only_the_layers_are_named(pipeline) -> None:
-    flow = wrap(pipeline, "random", {"max_sequence_length": LENGTH, "skip_guidance_layers": [0]})
-    latents, _ = ours(flow, steps=8)
+    model = wrap(pipeline, "random", {"max_sequence_length": LENGTH, "skip_guidance_layers": [0]})
+    latents, _ = ours(model, steps=8)
     assert torch.equal(latents, stock(pipeline, num_inference_steps=8, skip_guidance_layers=[0]))
     assert not torch.equal(latents, stock(pipeline, num_inference_steps=8))
 
@@ -63,7 +63,7 @@ def test_a_resumed_run_skips_at_the_true_steps(skipping, run_plan, make_grid_pla
     assert torch.equal(latents_at(full.trajectory, STEPS), full.latents)
 
 
-def test_skipping_keeps_its_branch_and_is_another_model(pipeline, skipping, flow) -> None:
+def test_skipping_keeps_its_branch_and_is_another_model(pipeline, skipping, model) -> None:
     shape = skipping.latent_shape(32, 32)
     x, grid = skipping.noise(0, shape), skipping.schedule(STEPS, shape)
     asked = skipping.encode(PROMPT, "", 3.0)
@@ -73,7 +73,7 @@ def test_skipping_keeps_its_branch_and_is_another_model(pipeline, skipping, flow
     assert torch.equal(inside.velocity, guided + (branches["text"] - branches["skipped"]) * 2.0)
     assert (inside.rows, outside.rows) == (3, 2)
     assert "skipped" not in outside.branches
-    assert skipping.identity() != flow.identity()
+    assert skipping.identity() != model.identity()
     other = wrap(pipeline, "random", {"max_sequence_length": LENGTH, **SKIPPING, "skip_layer_guidance_scale": 2.5})
     assert other.identity() != skipping.identity()
 
@@ -94,14 +94,14 @@ def with_t5(make_pipeline, bytes_tokenizer) -> StableDiffusion3Pipeline:
 
 def test_with_t5_it_is_the_stock_call_and_without_it_another_model(with_t5, pipeline, tmp_path) -> None:
     settings = {"max_sequence_length": LENGTH}
-    flow = wrap(with_t5, "random", settings)
-    heard = ours(flow)[0]
+    model = wrap(with_t5, "random", settings)
+    heard = ours(model)[0]
     assert torch.equal(heard, stock(with_t5))
     with_t5.save_pretrained(tmp_path)
     whole = trajflow.load(tmp_path, device="cpu", settings=settings)
     without = trajflow.load(tmp_path, device="cpu", settings={**settings, "t5": False})
     assert torch.equal(ours(whole)[0], heard)
-    assert whole.identity() == flow.identity()
+    assert whole.identity() == model.identity()
     deaf, result = ours(without)
     assert torch.equal(deaf, stock(pipeline))
     assert not torch.equal(deaf, heard)

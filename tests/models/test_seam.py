@@ -11,40 +11,40 @@ PROMPT = "a snowy forest"
 
 
 @pytest.fixture(params=[1.0, 4.0], ids=["unguided", "guided"])
-def asked(flow, request):
+def asked(model, request):
     """x, the grid and the conditioning of a run."""
-    shape = flow.latent_shape(32, 32)
-    return flow.noise(3, shape), flow.schedule(6, shape), flow.encode(PROMPT, "blurry", request.param)
+    shape = model.latent_shape(32, 32)
+    return model.noise(3, shape), model.schedule(6, shape), model.encode(PROMPT, "blurry", request.param)
 
 
 @pytest.mark.parametrize("level", ["stack", "blocks"])
-def test_keeping_changes_no_bit_and_leaves_the_network_as_it_was(flow, pipeline, asked, level: str) -> None:
+def test_keeping_changes_no_bit_and_leaves_the_network_as_it_was(model, pipeline, asked, level: str) -> None:
     x, grid, conditioning = asked
     parts = {name: id(part) for name, part in pipeline.transformer.named_modules()}
-    plain = flow.evaluate(x, grid.point(2), conditioning)
-    kept = flow.evaluate(x, grid.point(2), conditioning, level)
+    plain = model.evaluate(x, grid.point(2), conditioning)
+    kept = model.evaluate(x, grid.point(2), conditioning, level)
     assert torch.equal(plain.velocity, kept.velocity)
     assert plain.residual == {}
     assert kept.residual
-    flow.reuse(x, grid.point(3), conditioning, kept.residual)
+    model.reuse(x, grid.point(3), conditioning, kept.residual)
     assert {name: id(part) for name, part in pipeline.transformer.named_modules()} == parts
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in pipeline.transformer.modules())
 
 
 @pytest.mark.parametrize("level", ["stack", "blocks"])
-def test_put_back_where_it_was_kept_it_gives_the_same_velocity(flow, asked, level: str) -> None:
+def test_put_back_where_it_was_kept_it_gives_the_same_velocity(model, asked, level: str) -> None:
     x, grid, conditioning = asked
-    kept = flow.evaluate(x, grid.point(2), conditioning, level)
-    again = flow.reuse(x, grid.point(2), conditioning, kept.residual)
+    kept = model.evaluate(x, grid.point(2), conditioning, level)
+    again = model.reuse(x, grid.point(2), conditioning, kept.residual)
     assert torch.allclose(again, kept.velocity, atol=1e-4)
-    elsewhere = flow.reuse(x + 0.5, grid.point(4), conditioning, kept.residual)
+    elsewhere = model.reuse(x + 0.5, grid.point(4), conditioning, kept.residual)
     assert not torch.allclose(elsewhere, kept.velocity, atol=1e-2)
 
 
-def test_the_stack_is_the_embedding_plus_the_residual_through_the_final_layers(flow, pipeline, asked) -> None:
+def test_the_stack_is_the_embedding_plus_the_residual_through_the_final_layers(model, pipeline, asked) -> None:
     x, grid, conditioning = asked
     network, rows = pipeline.transformer, len(conditioning.tensors["states"])
-    kept = flow.evaluate(x, grid.point(1), conditioning, "stack")
+    kept = model.evaluate(x, grid.point(1), conditioning, "stack")
     assert kept.residual["rows/stack"].shape == (rows, 64, 32)
     y, point = x + 0.1, grid.point(3)
     with torch.no_grad():
@@ -55,12 +55,12 @@ def test_the_stack_is_the_embedding_plus_the_residual_through_the_final_layers(f
     velocity = patches.transpose(1, 2).reshape(rows, 4, 8, 8)
     if rows == 2:
         velocity = velocity[:1] + conditioning.guidance * (velocity[1:] - velocity[:1])
-    assert torch.allclose(flow.reuse(y, point, conditioning, kept.residual), velocity, atol=1e-5)
+    assert torch.allclose(model.reuse(y, point, conditioning, kept.residual), velocity, atol=1e-5)
 
 
-def test_blocks_are_the_stock_network_with_those_outputs_forced(flow, pipeline, asked) -> None:
+def test_blocks_are_the_stock_network_with_those_outputs_forced(model, pipeline, asked) -> None:
     x, grid, conditioning = asked
-    kept = flow.evaluate(x, grid.point(1), conditioning, "blocks").residual
+    kept = model.evaluate(x, grid.point(1), conditioning, "blocks").residual
     sites = [
         (f"transformer_blocks.{i}.{part}", child)
         for i, block in enumerate(pipeline.transformer.transformer_blocks)
@@ -74,18 +74,18 @@ def test_blocks_are_the_stock_network_with_those_outputs_forced(flow, pipeline, 
 
     hooks = [child.register_forward_hook(lambda *_, name=name: forced(name)) for name, child in sites]
     try:
-        expected = flow.evaluate(x + 0.1, grid.point(3), conditioning).velocity
+        expected = model.evaluate(x + 0.1, grid.point(3), conditioning).velocity
     finally:
         for hook in hooks:
             hook.remove()
-    assert torch.equal(flow.reuse(x + 0.1, grid.point(3), conditioning, kept), expected)
+    assert torch.equal(model.reuse(x + 0.1, grid.point(3), conditioning, kept), expected)
 
 
-def test_branches_are_kept_apart(flow) -> None:
-    shape = flow.latent_shape(32, 32)
-    x, grid = flow.noise(3, shape), flow.schedule(6, shape)
-    kept = flow.evaluate(x, grid.point(1), flow.encode(PROMPT, "blurry", 4.0), "stack").residual["rows/stack"]
-    alone = flow.evaluate(x, grid.point(1), flow.encode(PROMPT, "", 1.0), "stack").residual["rows/stack"]
+def test_branches_are_kept_apart(model) -> None:
+    shape = model.latent_shape(32, 32)
+    x, grid = model.noise(3, shape), model.schedule(6, shape)
+    kept = model.evaluate(x, grid.point(1), model.encode(PROMPT, "blurry", 4.0), "stack").residual["rows/stack"]
+    alone = model.evaluate(x, grid.point(1), model.encode(PROMPT, "", 1.0), "stack").residual["rows/stack"]
     assert torch.allclose(kept[1:], alone, atol=1e-4)
     assert not torch.allclose(kept[:1], alone, atol=1e-2)
 

@@ -21,11 +21,11 @@ PROMPT = "a snowy forest"
 
 
 @pytest.fixture(scope="module")
-def known(flow):
-    return run_known(flow, [("a red cabin", 5)], STEPS)
+def known(model):
+    return run_known(model, [("a red cabin", 5)], STEPS)
 
 
-def make(name: str, mask: tuple[int, ...], flow, known) -> StepPolicy:
+def make(name: str, mask: tuple[int, ...], model, known) -> StepPolicy:
     level = name.partition(" ")[2] or "stack"
     if name.startswith("interval"):
         return Interval(1 if mask == ALL else 3, level)
@@ -35,7 +35,7 @@ def make(name: str, mask: tuple[int, ...], flow, known) -> StepPolicy:
         logits = logits_of(known.schedule.sigmas, mask)
         return Aligned(mask, tuple((logits if mask == ALL else logits + 0.1 * torch.arange(len(logits))).tolist()))
     form = {"velocity": "history", "stack": "scale", "blocks": "offset"}[level]
-    return estimate(flow, (known,), BudCache(mask, level), form)[0]
+    return estimate(model, (known,), BudCache(mask, level), form)[0]
 
 
 POLICIES = (
@@ -50,11 +50,11 @@ def plan_of(policy: StepPolicy, known, budget: int) -> Plan:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_as_many_evaluations_as_promised_finite_and_repeatable(flow, known, run_plan, name: str) -> None:
-    policy = make(name, MASK, flow, known)
+def test_as_many_evaluations_as_promised_finite_and_repeatable(model, known, run_plan, name: str) -> None:
+    policy = make(name, MASK, model, known)
     assert isinstance(policy, StepPolicy)
     promised = tuple(range(0, STEPS, 3)) if name.startswith("interval") else MASK
-    runs = [run_plan(flow, plan_of(policy, known, len(promised)), PROMPT, guidance=4.0) for _ in range(2)]
+    runs = [run_plan(model, plan_of(policy, known, len(promised)), PROMPT, guidance=4.0) for _ in range(2)]
     kinds = runs[0].trajectory.kinds
     assert tuple(k for k, kind in enumerate(kinds) if kind == "computed") == promised
     assert set(kinds) == {"computed", "reused"}
@@ -65,13 +65,13 @@ def test_as_many_evaluations_as_promised_finite_and_repeatable(flow, known, run_
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_without_reuse_it_is_the_from_scratch_run_bit_for_bit(flow, known, run_plan, name: str) -> None:
+def test_without_reuse_it_is_the_from_scratch_run_bit_for_bit(model, known, run_plan, name: str) -> None:
     full = Plan("test", "direct", known.schedule, 0, ALL, STEPS, "for a test")
-    stock = run_plan(flow, full, PROMPT, guidance=4.0)
-    policy = make(name, ALL, flow, known)
+    stock = run_plan(model, full, PROMPT, guidance=4.0)
+    policy = make(name, ALL, model, known)
     plan = plan_of(policy, known, STEPS)
     # An aligned grid that moves nothing may still round; what it computes is compared on the model's own.
-    ours = run_plan(flow, replace(plan, schedule=known.schedule), PROMPT, guidance=4.0)
+    ours = run_plan(model, replace(plan, schedule=known.schedule), PROMPT, guidance=4.0)
     assert torch.equal(ours.trajectory.velocities, stock.trajectory.velocities)
     assert ours.trajectory.is_true
 

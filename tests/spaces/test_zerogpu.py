@@ -12,7 +12,7 @@ import torch
 from trajflow import STRATEGIES, Session
 from trajflow.base import Result, Step
 from trajflow.engine import ZeroGPUModel, placed
-from trajflow.engine.parcel import pack, unpack
+from trajflow.engine.serialization import pack, unpack
 from trajflow.engine.zerogpu import GPUError
 from trajflow.errors import BudgetExceeded, Cancelled, MemoryExhausted, ModelError, NumericalError
 from trajflow.field import Field
@@ -38,7 +38,7 @@ def are_equal(one, other):
     )
 
 
-@pytest.fixture(params=["mixture", "flow"])
+@pytest.fixture(params=["mixture", "model"])
 def model(request):
     """A velocity known in closed form, and a pipeline with text encoders and a decoder."""
     return request.getfixturevalue(request.param)
@@ -77,8 +77,8 @@ def test_the_plans_of_every_strategy_can_be_sent(space, mixture):
 
 
 def test_steps_arrive_one_by_one_and_the_newest_ones_decide_what_the_next_call_asks_for(space, mixture):
-    flow = space.place(mixture)
-    session = Session(flow)
+    model = space.place(mixture)
+    session = Session(model)
     events = list(session.stream("a mountain", steps=8))
     assert [event.k for event in events[:-1]] == list(range(8))
     assert isinstance(events[-1], Result)
@@ -89,8 +89,8 @@ def test_steps_arrive_one_by_one_and_the_newest_ones_decide_what_the_next_call_a
 
 
 def test_two_sessions_do_not_see_each_other(space, mixture):
-    flow = space.place(mixture)
-    one, other = Session(flow), Session(flow)
+    model = space.place(mixture)
+    one, other = Session(model), Session(model)
     one.generate("a mountain", seed=3)
     result = other.generate("a mountain", seed=3)
     assert not result.from_store
@@ -115,7 +115,7 @@ def test_refinement_pays_for_no_state_twice(space, mixture):
 
 
 def test_economy_probes_and_goes_on(space, mixture):
-    there, here = (Session(flow, mode="economy") for flow in (space.place(mixture), mixture))
+    there, here = (Session(model, mode="economy") for model in (space.place(mixture), mixture))
     for session in (there, here):
         session.generate("a mountain", seed=3, steps=8)
         session.generate("a mountain at dusk", seed=3, steps=8, budget=3)
@@ -217,27 +217,27 @@ def test_an_exhausted_quota_is_said_in_its_own_words(space, mixture, monkeypatch
 
 
 def test_the_budget_is_kept_in_the_worker(space, mixture, make_grid_plan):
-    flow = space.place(mixture)
+    model = space.place(mixture)
     plan = make_grid_plan(mixture, 8)
-    shape = flow.latent_shape(8, 8)
-    field = Field(flow, flow.encode("a mountain", "", 1.0), plan.schedule, flow.noise(0, shape), budget=5)
+    shape = model.latent_shape(8, 8)
+    field = Field(model, model.encode("a mountain", "", 1.0), plan.schedule, model.noise(0, shape), budget=5)
     with pytest.raises(BudgetExceeded):
-        list(flow.run(plan, (), field, "a mountain"))
+        list(model.run(plan, (), field, "a mountain"))
     assert field.nfe == 5
 
 
-async def lay_out_in_a_loop(flow):
+async def lay_out_in_a_loop(model):
     with gr.Blocks(analytics_enabled=False):
-        return lay_out(flow, {"seed": 7, "story": []})
+        return lay_out(model, {"seed": 7, "story": []})
 
 
 def test_the_app_asks_once_for_a_picture_and_for_nothing_else(space, mixture):
     """No previews, and no completion while the user looks: both would be calls of their own."""
-    flow = space.place(mixture)
-    parts = asyncio.run(lay_out_in_a_loop(flow))
+    model = space.place(mixture)
+    parts = asyncio.run(lay_out_in_a_loop(model))
     assert (parts.complete.value, parts.complete.visible) == (False, False)
-    registry = Registry(lambda: Session(flow))
-    on, tab = Handlers(flow, registry, Views(flow, parts), []), gr.Request(session_hash="hash")
+    registry = Registry(lambda: Session(model))
+    on, tab = Handlers(model, registry, Views(model, parts), []), gr.Request(session_hash="hash")
     key = on.arrive(None, tab)[parts.key]
     for calls, prompt in enumerate(("a mountain", "a mountain at dusk"), start=1):
         on.begin(key, 7, True, tab)
@@ -264,19 +264,19 @@ def test_a_folder_of_that_name_is_not_the_package(space, mixture, monkeypatch, t
 
 
 def test_what_a_session_sees_is_a_remote_model(space, mixture):
-    flow = space.place(mixture)
-    assert isinstance(flow, ZeroGPUModel)
-    assert isinstance(flow, RemoteModel)
-    assert flow.identity() == mixture.identity()
+    model = space.place(mixture)
+    assert isinstance(model, ZeroGPUModel)
+    assert isinstance(model, RemoteModel)
+    assert model.identity() == mixture.identity()
 
 
 def test_parcels_keep_bits_and_leave_out_what_is_not_asked_for(mixture):
     whole = torch.randn(1000, 64, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
     part = whole[3]
-    parcel = pack({"once": part, "twice": part, "model": mixture}, mixture)
-    assert len(parcel) < 20 * part.nbytes < whole.nbytes
+    serialization = pack({"once": part, "twice": part, "model": mixture}, mixture)
+    assert len(serialization) < 20 * part.nbytes < whole.nbytes
     other = object()
-    back = unpack(parcel, other, CPU)
+    back = unpack(serialization, other, CPU)
     assert torch.equal(back["once"].view(torch.int16), part.view(torch.int16))
     assert back["once"] is back["twice"]
     assert back["model"] is other

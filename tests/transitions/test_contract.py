@@ -112,23 +112,23 @@ def test_the_full_budget_is_the_baseline_bit_for_bit(
 def test_on_a_real_network_same_prompt_and_full_budget_are_exact(
     make_pipeline, adapt, run_plan, make_grid_plan, case: str, dtype: torch.dtype
 ) -> None:
-    flow, steps, asked = adapt(make_pipeline(dtype=dtype)), 3, {"seed": 2, "guidance": 3.0}
+    model, steps, asked = adapt(make_pipeline(dtype=dtype)), 3, {"seed": 2, "guidance": 3.0}
     others = [
-        truth(run_plan, make_grid_plan, flow, prompt, steps, **asked).trajectory for prompt in OTHERS[: CASES[case][1]]
+        truth(run_plan, make_grid_plan, model, prompt, steps, **asked).trajectory for prompt in OTHERS[: CASES[case][1]]
     ]
-    full = truth(run_plan, make_grid_plan, flow, TARGET, steps, **asked)
+    full = truth(run_plan, make_grid_plan, model, TARGET, steps, **asked)
     assert not torch.equal(full.trajectory.velocities, others[0].velocities)
     same = run_plan(
-        flow,
-        case_plan(make_grid_plan, flow, case, 2, steps),
+        model,
+        case_plan(make_grid_plan, model, case, 2, steps),
         TARGET,
         (full.trajectory, *others)[: CASES[case][1]],
         **asked,
     )
     assert torch.equal(same.latents, full.latents)
-    whole = run_plan(flow, case_plan(make_grid_plan, flow, case, steps, steps), TARGET, tuple(others), **asked)
+    whole = run_plan(model, case_plan(make_grid_plan, model, case, steps, steps), TARGET, tuple(others), **asked)
     assert torch.equal(whole.latents, full.latents)
-    partial = run_plan(flow, case_plan(make_grid_plan, flow, case, 2, steps), TARGET, tuple(others), **asked)
+    partial = run_plan(model, case_plan(make_grid_plan, model, case, 2, steps), TARGET, tuple(others), **asked)
     assert partial.trajectory.velocities.dtype == partial.latents.dtype == dtype
     assert torch.equal(list(recompute_path(partial.trajectory))[-1], partial.latents)
 

@@ -4,7 +4,7 @@ import pytest
 
 from trajflow.base import Defaults, Request
 from trajflow.errors import RequestError
-from trajflow.settings import settle
+from trajflow.settings import resolve_request
 from trajflow.strategies import STRATEGIES
 from trajflow.ui import form
 
@@ -33,11 +33,11 @@ def test_what_a_strategy_cannot_do_is_a_sentence_with_a_way_out(strategy, ask):
     filled = fill(ask=ask, strategy=strategy)
     request = Request(**form.options(filled))
     if STRATEGIES[strategy].is_anytime or strategy == "baseline":
-        settle(request, DEFAULTS)
+        resolve_request(request, DEFAULTS)
         assert form.hint(filled) == ""
     else:
         with pytest.raises(RequestError, match=f"'{re.escape(strategy)}' cannot be refined|cannot aim at a fidelity"):
-            settle(request, DEFAULTS)
+            resolve_request(request, DEFAULTS)
         assert form.hint(filled) == f"Or keep {strategy} and ask for “At most … evaluations”."
 
 
@@ -54,4 +54,4 @@ def test_what_is_none_of_the_choices_leaves_it_to_the_planner(ask):
 
 def test_the_ends_of_the_fidelity_slider_are_allowed():
     for fidelity in (form.LEAST_DB, form.USUAL_DB, form.MOST_DB):
-        assert settle(Request("sea", fidelity=fidelity), DEFAULTS).fidelity == fidelity
+        assert resolve_request(Request("sea", fidelity=fidelity), DEFAULTS).fidelity == fidelity

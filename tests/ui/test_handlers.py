@@ -13,7 +13,7 @@ from trajflow.base import Forecast
 from trajflow.calibration import Caching, Profile
 from trajflow.errors import NumericalError
 from trajflow.policies.budcache import BudCache
-from trajflow.ui import background, words
+from trajflow.ui import background, text
 from trajflow.ui.handlers import Handlers
 from trajflow.ui.page import lay_out
 from trajflow.ui.registry import Registry
@@ -29,10 +29,10 @@ STORY = [
 class Tab:
     """One tab: the handlers, its key, and what the page shows, by the components' names."""
 
-    def __init__(self, flow, make=None):
-        self.parts = asyncio.run(lay_out_in_a_loop(flow))
-        self.registry = Registry(make or (lambda: Session(flow)))
-        self.on = Handlers(flow, self.registry, Views(flow, self.parts), STORY)
+    def __init__(self, model, make=None):
+        self.parts = asyncio.run(lay_out_in_a_loop(model))
+        self.registry = Registry(make or (lambda: Session(model)))
+        self.on = Handlers(model, self.registry, Views(model, self.parts), STORY)
         self.names = {part: name for name, part in vars(self.parts).items()}
         self.key, self.shown = None, {}
         self.take(self.on.arrive(None, gr.Request(session_hash="hash")))
@@ -61,9 +61,9 @@ class Tab:
             lines.append(self.text("background"))
         return lines
 
-    def foresee(self, prompt="mountain dusk", keep_seed=True, **changes):
-        self.take(self.on.foresee(self.key, keep_seed, *form(prompt, **changes)))
-        return self.text("outlook")
+    def refinement_evaluations(self, prompt="mountain dusk", keep_seed=True, **changes):
+        self.take(self.on.refinement_evaluations(self.key, keep_seed, *form(prompt, **changes)))
+        return self.text("estimate")
 
     def text(self, name):
         return re.sub(r"<[^>]+>", "", self.shown[name]).strip()
@@ -73,8 +73,8 @@ class Tab:
         return self.text("status")
 
     @property
-    def outlook(self):
-        return self.text("outlook")
+    def estimate(self):
+        return self.text("estimate")
 
     @property
     def slides(self):
@@ -84,17 +84,17 @@ class Tab:
         return slider["visible"]
 
     @property
-    def seat(self):
+    def tab_session(self):
         return self.registry.find(self.key)
 
     def press(self, action, key):
         return self.take(self.on.card(self.key, gr.EventData(None, {"action": action, "key": key})))
 
 
-async def lay_out_in_a_loop(flow):
+async def lay_out_in_a_loop(model):
     """Gradio opens an event loop of its own, and never closes it, where none is running."""
     with gr.Blocks(analytics_enabled=False):
-        return lay_out(flow, {"seed": 7, "story": STORY})
+        return lay_out(model, {"seed": 7, "story": STORY})
 
 
 def form(
@@ -124,7 +124,7 @@ def test_a_run_draws_as_it_goes_and_ends_with_pictures_charts_and_history(tab):
     assert tab.slides
     assert "1 picture<" in tab.shown["history"]
     assert tab.shown["charts"]["visible"]
-    assert not tab.seat.is_busy
+    assert not tab.tab_session.is_busy
     assert "dusk" in tab.generate("mountain dusk") or "similarity" in tab.status
 
 
@@ -132,7 +132,7 @@ def test_a_repeat_is_answered_from_the_store(tab):
     tab.generate()
     assert tab.generate().startswith("0 of 8 evaluations in ")
     assert "Stored" in tab.shown["pictures"]
-    assert [run.nfe for run in tab.seat.runs] == [8, 0]
+    assert [run.nfe for run in tab.tab_session.runs] == [8, 0]
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_what_cannot_be_run_is_one_sentence_and_the_picture_stays(tab, changes, 
     assert sentence in tab.generate(**changes)
     assert 'role="alert"' in tab.shown["status"]
     assert tab.shown["pictures"] == before
-    assert len(tab.seat.session.entries()) == 1
+    assert len(tab.tab_session.session.entries()) == 1
     tab.generate("mountain dusk")
-    assert len(tab.seat.session.entries()) == 2
+    assert len(tab.tab_session.session.entries()) == 2
 
 
 def test_stop_ends_the_run_at_its_next_step_and_labels_what_is_left(tab):
@@ -168,7 +168,7 @@ def test_stop_ends_the_run_at_its_next_step_and_labels_what_is_left(tab):
     assert not tab.shown["stop"]["visible"]
     assert tab.shown["stop"]["interactive"]
     assert "unfinished · step" in tab.shown["pictures"]
-    assert tab.seat.session.entries() == ()
+    assert tab.tab_session.session.entries() == ()
     assert tab.generate().startswith("8 of 8")
 
 
@@ -211,19 +211,19 @@ def test_a_numerical_failure_brings_the_last_picture_back(mixture):
 
 
 def test_the_outlook_warns_of_what_leaves_the_cache_behind(tab):
-    def foresee(keep_seed=True, **changes):
-        tab.take(tab.on.foresee(tab.key, keep_seed, *form("mountain dusk", **changes)))
-        return tab.outlook
+    def refinement_evaluations(keep_seed=True, **changes):
+        tab.take(tab.on.refinement_evaluations(tab.key, keep_seed, *form("mountain dusk", **changes)))
+        return tab.estimate
 
-    assert foresee().startswith("Up to 8 evaluations. Nothing cached fits")
+    assert refinement_evaluations().startswith("Up to 8 evaluations. Nothing cached fits")
     tab.generate()
-    assert foresee().startswith("Up to 2 of 8 evaluations, about ")
-    assert "seed" in foresee(seed=8)
-    assert "tf-warn" in tab.shown["outlook"]
-    assert "seed is not kept" in foresee(keep_seed=False)
-    assert "multiple of 4" in foresee(width=9)
-    tab.take(tab.on.foresee(tab.key, True, *form("  ")))
-    assert tab.outlook == ""
+    assert refinement_evaluations().startswith("Up to 2 of 8 evaluations, about ")
+    assert "seed" in refinement_evaluations(seed=8)
+    assert "tf-warn" in tab.shown["estimate"]
+    assert "seed is not kept" in refinement_evaluations(keep_seed=False)
+    assert "multiple of 4" in refinement_evaluations(width=9)
+    tab.take(tab.on.refinement_evaluations(tab.key, True, *form("  ")))
+    assert tab.estimate == ""
 
 
 def test_a_seed_that_is_not_kept_is_drawn_anew(tab):
@@ -237,7 +237,7 @@ def test_an_entry_can_be_restored_saved_and_forgotten(tab):
     tab.generate("mountain")
     first = tab.shown["pictures"]
     tab.generate("mountain dusk", ask="budget", budget=3)
-    newest, oldest = tab.seat.session.entries()
+    newest, oldest = tab.tab_session.session.entries()
     tab.press("restore", oldest.key)
     assert tab.shown["pictures"] == first
     assert (tab.shown["prompt"], tab.shown["ask"]) == ("mountain", "planner")
@@ -249,7 +249,7 @@ def test_an_entry_can_be_restored_saved_and_forgotten(tab):
     tab.press("save", oldest.key)
     assert tab.shown["saver"] != once
     tab.press("forget", oldest.key)
-    assert [entry.key for entry in tab.seat.session.entries()] == [newest.key]
+    assert [entry.key for entry in tab.tab_session.session.entries()] == [newest.key]
     tab.press("restore", oldest.key)
     assert tab.status == "That picture is no longer kept."
 
@@ -257,11 +257,11 @@ def test_an_entry_can_be_restored_saved_and_forgotten(tab):
 def test_forget_all_leaves_an_empty_page(tab):
     tab.generate()
     tab.take(tab.on.forget_all(tab.key))
-    assert tab.seat.session.entries() == ()
-    assert tab.seat.runs == []
+    assert tab.tab_session.session.entries() == ()
+    assert tab.tab_session.runs == []
     assert not tab.slides
     assert not tab.shown["angle"].visible
-    assert tab.text("no_angle") == words.NO_ANGLE_YET
+    assert tab.text("no_angle") == text.NO_ANGLE_YET
     assert not tab.shown["charts"]["visible"]
     assert tab.generate().startswith("8 of 8")
 
@@ -271,12 +271,12 @@ def test_a_released_session_is_replaced_and_said_so(tab):
     tab.registry.drop(tab.key)
     tab.begin()
     assert "released to make room" in tab.status
-    assert tab.seat is not None
+    assert tab.tab_session is not None
 
 
 def test_another_tab_cannot_name_this_tabs_pictures(tab, mixture):
     tab.generate()
-    (entry,) = tab.seat.session.entries()
+    (entry,) = tab.tab_session.session.entries()
     key, _ = tab.registry.open(None, "another hash")
     changes = tab.on.card(key, gr.EventData(None, {"action": "restore", "key": entry.key}))
     assert "no longer kept" in changes[tab.parts.status]
@@ -304,18 +304,18 @@ def test_only_the_slider_of_the_chosen_way_is_shown(tab, choice, visible):
 def test_what_a_picture_was_asked_for_with_comes_back_with_it(tab):
     tab.generate()
     tab.generate("mountain dusk", ask="fidelity", fidelity=44)
-    tab.press("restore", tab.seat.session.entries()[0].key)
+    tab.press("restore", tab.tab_session.session.entries()[0].key)
     assert (tab.shown["ask"], tab.shown["fidelity"]) == ("fidelity", 44)
 
 
 def test_the_forecast_stands_in_the_outlook_and_beside_the_measurement(foreseeing):
     tab = foreseeing
-    assert "expected" not in tab.foresee()
+    assert "expected" not in tab.refinement_evaluations()
     tab.generate("mountain")
     assert "expected" not in tab.shown["pictures"]
-    foretold = re.search(r"About (\d+) dB, (\d+ to \d+) expected\.", tab.foresee())
+    foretold = re.search(r"About (\d+) dB, (\d+ to \d+) expected\.", tab.refinement_evaluations())
     assert foretold
-    assert tab.outlook.count("expected") == 1
+    assert tab.estimate.count("expected") == 1
     tab.generate("mountain dusk", compare=False)
     assert f"expected {foretold[2]} dB<" in tab.shown["pictures"]
     assert f"about {foretold[1]} dB" in tab.shown["history"]
@@ -327,13 +327,13 @@ def test_the_forecast_stands_in_the_outlook_and_beside_the_measurement(foreseein
 def reusing(mixture):
     """A tab whose model knows a mask for four evaluations, and what to expect of it."""
     caching = Caching({"budcache": BudCache((0, 2, 4, 6), "velocity")}, {"budcache": Forecast(31.0, 33.0, 35.0, 40.0)})
-    return Tab(mixture, lambda: Session(mixture, profile=Profile(steps=8, alone={4: caching})))
+    return Tab(mixture, lambda: Session(mixture, profile=Profile(steps=8, without_sources={4: caching})))
 
 
 def test_a_budget_without_a_source_is_shown_like_any_other(reusing):
     tab = reusing
-    outlook = tab.foresee("mountain", ask="budget", budget=5)
-    assert outlook.startswith("Up to 4 of 8 evaluations (5 allowed). About 35 dB, 31 to 40 expected.")
+    estimate = tab.refinement_evaluations("mountain", ask="budget", budget=5)
+    assert estimate.startswith("Up to 4 of 8 evaluations (5 allowed). About 35 dB, 31 to 40 expected.")
     assert tab.generate("mountain", ask="budget", budget=5, compare=False).startswith("4 of 8 evaluations in ")
     assert "With reused steps" in tab.shown["pictures"]
     assert "expected 31 to 40 dB<" in tab.shown["pictures"]
@@ -350,13 +350,13 @@ def test_a_source_that_reused_steps_is_called_approximate_until_it_is_completed(
     tab.generate("mountain", ask="budget", budget=4, compare=False)
     assert ">approximate</abbr>" in tab.shown["history"]
     tab.generate("mountain dusk", ask="budget", budget=4, compare=False)
-    assert words.APPROXIMATE in tab.status
+    assert text.APPROXIMATE in tab.status
     assert tab.shown["angle"].visible
     assert tab.text("no_angle") == ""
     tab.complete()
     assert "approximate" not in tab.shown["history"]
     tab.generate("mountain sea", ask="budget", budget=4, compare=False)
-    assert words.APPROXIMATE not in tab.status
+    assert text.APPROXIMATE not in tab.status
     assert "mountain" in tab.status
 
 
@@ -364,7 +364,7 @@ def test_a_picture_on_a_grid_of_its_own_is_no_source_and_called_so(tab):
     tab.generate("mountain", strategy="fewer-steps", ask="budget", budget=3, compare=False)
     assert ">picture only</abbr>" in tab.shown["history"]
     assert "With fewer steps" in tab.shown["pictures"]
-    assert tab.foresee().startswith("Up to 8 evaluations")
+    assert tab.refinement_evaluations().startswith("Up to 8 evaluations")
 
 
 def test_a_stored_exact_picture_promises_no_other(tab):
@@ -386,7 +386,7 @@ def test_a_run_under_way_leaves_nothing_of_the_last_one_beside_it(tab):
         if tab.status.startswith("Generating: "):
             assert not tab.slides
             assert "Once both pictures are there" in tab.text("unslid")
-            assert tab.text("no_angle") == words.NO_ANGLE_YET
+            assert tab.text("no_angle") == text.NO_ANGLE_YET
             assert not tab.shown["angle"].visible
 
     tab.generate()
@@ -400,14 +400,14 @@ def test_a_run_under_way_leaves_nothing_of_the_last_one_beside_it(tab):
 @pytest.mark.parametrize("ask", ["fidelity", "refine"])
 def test_a_strategy_that_cannot_do_what_is_asked_says_what_can_be_asked(tab, ask):
     way_out = "Or keep budcache and ask for “At most … evaluations”."
-    assert tab.foresee(strategy="budcache", ask=ask).endswith(way_out)
+    assert tab.refinement_evaluations(strategy="budcache", ask=ask).endswith(way_out)
     assert tab.generate("mountain", strategy="budcache", ask=ask).endswith(way_out)
     assert tab.generate("mountain", strategy="baseline", ask=ask).startswith("8 of 8")
 
 
 def test_a_model_without_a_profile_foretells_nothing(tab):
     tab.generate()
-    assert "expected" not in tab.foresee()
+    assert "expected" not in tab.refinement_evaluations()
     tab.generate("mountain dusk")
     assert not {"None", "expected"} & set(re.findall(r"\w+", tab.shown["pictures"] + tab.shown["history"]))
     assert "no profile" in tab.text("learned")
@@ -429,13 +429,13 @@ def test_refining_shows_better_pictures_in_place_and_ends_exactly(tab):
     assert pictures[-1] > 1
     assert any("being refined" in card for card in cards)
     assert (True, 7) in pending
-    final = tab.seat.session.entries()[0].result
+    final = tab.tab_session.session.entries()[0].result
     assert tab.status.startswith(f"Refined with {final.cost.nfe} evaluations in ")
     assert "identical to from scratch" in tab.status
     assert "identical to from-scratch" in tab.shown["pictures"]
     costs = ", ".join(str(each.cost.nfe) for each in final.refinements)
     assert f"pictures after {costs} evaluations" in tab.shown["pictures"]
-    assert len(tab.seat.runs) == 2
+    assert len(tab.tab_session.runs) == 2
     assert tab.complete() == [""]
 
 
@@ -456,9 +456,9 @@ def test_stopping_a_refinement_keeps_its_best_picture(tab):
     assert tab.status.endswith("the best picture so far is kept.")
     assert "Refined so far" in tab.shown["pictures"]
     assert "being refined" not in tab.shown["pictures"]
-    newest = tab.seat.session.entries()[0]
+    newest = tab.tab_session.session.entries()[0]
     assert newest.result.request.prompt == "mountain dusk"
-    assert tab.seat.shown == newest.key
+    assert tab.tab_session.shown == newest.key
     assert tab.complete() == [""]
 
 
@@ -477,9 +477,9 @@ def test_completing_brings_the_exact_picture_and_counts_its_evaluations_apart(ta
     assert "7 evaluations in the background" in tab.shown["pictures"]
     assert tab.slides
     assert tab.text("tally") == "10 evaluations waited for, 7 more in the background; 2 runs from scratch: 16."
-    assert tab.seat.runs[1].background_nfe == 7
-    assert tab.seat.runs[1].psnr_db == tab.seat.session.entries()[0].result.metrics.psnr_db
-    assert tab.seat.session.unfinished() == ()
+    assert tab.tab_session.runs[1].background_nfe == 7
+    assert tab.tab_session.runs[1].psnr_db == tab.tab_session.session.entries()[0].result.metrics.psnr_db
+    assert tab.tab_session.session.unfinished() == ()
 
 
 def test_nothing_is_completed_unwanted_after_a_comparison_or_a_stop(tab):
@@ -490,7 +490,7 @@ def test_nothing_is_completed_unwanted_after_a_comparison_or_a_stop(tab):
     assert tab.complete(is_wanted=False) == [""]
     tab.generate("mountain sea", compare=False, on_change=lambda: tab.on.stop(tab.key))
     assert tab.complete() == [""]
-    assert len(tab.seat.session.unfinished()) == 1
+    assert len(tab.tab_session.session.unfinished()) == 1
     tab.take(tab.on.want(tab.key, True))
     assert tab.complete()[-1].startswith("The exact picture")
 
@@ -502,19 +502,19 @@ def test_a_completion_gives_way_at_the_next_click_and_goes_on_later(tab, monkeyp
     completing = tab.on.complete(tab.key, True)
     for _ in range(3):
         tab.take(next(completing))
-    spent = tab.seat.session.spent.background.nfe
+    spent = tab.tab_session.session.spent.background.nfe
     tab.begin()
     assert tab.text("background") == ""
     for drawn in completing:
         tab.take(drawn)
-    assert tab.seat.session.spent.background.nfe == spent
+    assert tab.tab_session.session.spent.background.nfe == spent
     assert tab.text("background") == ""
     assert tab.status == "Starting."
     for drawn in tab.on.run(tab.key, *form("mountain sea", compare=False)):
         tab.take(drawn)
     tab.complete()
-    assert tab.seat.session.unfinished() == ()
-    assert tab.seat.session.spent.background.nfe == 7 + 7
+    assert tab.tab_session.session.unfinished() == ()
+    assert tab.tab_session.session.spent.background.nfe == 7 + 7
 
 
 def test_a_closed_completion_leaves_the_session_free(tab, monkeypatch):
@@ -535,7 +535,7 @@ def test_switching_completion_off_ends_it(tab, monkeypatch):
     next(completing)
     tab.take(tab.on.want(tab.key, False))
     assert [tab.names[part] for drawn in completing for part in drawn] == ["background"]
-    assert len(tab.seat.session.unfinished()) == 1
+    assert len(tab.tab_session.session.unfinished()) == 1
 
 
 def test_a_completion_pauses_while_another_tab_is_waited_for(tab, monkeypatch):
@@ -543,7 +543,7 @@ def test_a_completion_pauses_while_another_tab_is_waited_for(tab, monkeypatch):
     _, other = tab.registry.open(None, "other")
 
     def pause(seconds):
-        pauses.append(tab.seat.session.spent.background.nfe)
+        pauses.append(tab.tab_session.session.spent.background.nfe)
         other.is_busy = False
 
     monkeypatch.setattr(background.time, "sleep", pause)
@@ -557,7 +557,7 @@ def test_a_completion_pauses_while_another_tab_is_waited_for(tab, monkeypatch):
 def test_a_completed_picture_that_is_not_on_the_stage_leaves_it_alone(tab):
     tab.generate("mountain", compare=False)
     tab.generate("mountain dusk", compare=False)
-    tab.press("restore", tab.seat.session.entries()[1].key)
+    tab.press("restore", tab.tab_session.session.entries()[1].key)
     shown = tab.shown["pictures"]
     tab.complete()
     assert tab.shown["pictures"] == shown
@@ -570,7 +570,7 @@ def test_what_was_learned_is_told_saved_and_dropped(foreseeing):
     assert "as calibrated" in tab.text("learned")
     tab.generate("mountain dusk", compare=False)
     tab.complete()
-    learned = tab.seat.session.learned
+    learned = tab.tab_session.session.learned
     assert f"learned from 1 comparison (shift {learned.shift_db:+.1f} dB" in tab.text("learned")
     tab.take(tab.on.export(tab.key))
     assert 'download="trajflow-learned.json"' in tab.shown["saver"]

@@ -15,7 +15,7 @@ from trajflow.errors import RequestError
 from trajflow.learning.pairs import Pair
 from trajflow.metrics import compare_images
 from trajflow.session import Session
-from trajflow.settings import settle
+from trajflow.settings import resolve_request
 
 REMEMBERED_RUNS = 64
 # A ceiling, not an allocation: no source may be evicted before its target is made.
@@ -48,7 +48,7 @@ def runs(strategies: Sequence[str], budgets: Sequence[int | None]) -> tuple[tupl
 
 
 def measure(
-    flow: Model,
+    model: Model,
     pairs: Sequence[Pair],
     *,
     strategies: Sequence[str],
@@ -64,20 +64,20 @@ def measure(
     if not pairs or not asked:
         raise RequestError("There is nothing to measure. Give at least one pair, one strategy and one budget.")
     for strategy, budget in asked:
-        settle(Request("any", strategy=strategy, budget=budget, steps=steps), flow.defaults)
-    return _measure(flow, pairs, asked, steps)
+        resolve_request(Request("any", strategy=strategy, budget=budget, steps=steps), model.defaults)
+    return _measure(model, pairs, asked, steps)
 
 
 def _measure(
-    flow: Model, pairs: Sequence[Pair], asked: tuple[tuple[str, int | None], ...], steps: int | None
+    model: Model, pairs: Sequence[Pair], asked: tuple[tuple[str, int | None], ...], steps: int | None
 ) -> Iterator[Measurement]:
-    _warm(flow, pairs[0], asked, steps)
-    from_scratch = FromScratch(flow, steps)
+    _warm(model, pairs[0], asked, steps)
+    from_scratch = FromScratch(model, steps)
     for pair in pairs:
         sources = [from_scratch(prompt, pair.seed) for prompt in pair.cached]
         baseline = from_scratch(pair.target, pair.seed).result
         for strategy, budget in asked:
-            result = _make_target(flow, pair, sources, strategy, budget, steps)
+            result = _make_target(model, pair, sources, strategy, budget, steps)
             yield Measurement(
                 strategy,
                 budget,
@@ -94,8 +94,8 @@ def _measure(
 class FromScratch:
     """From-scratch runs by prompt and seed, each made in a session of its own; the last `REMEMBERED_RUNS` are kept."""
 
-    def __init__(self, flow: Model, steps: int | None) -> None:
-        self._flow = flow
+    def __init__(self, model: Model, steps: int | None) -> None:
+        self._model = model
         self._steps = steps
         self._entries: OrderedDict[tuple[str, int], Entry] = OrderedDict()
 
@@ -103,7 +103,7 @@ class FromScratch:
         """The entry of that run."""
         asked = (prompt, seed)
         if asked not in self._entries:
-            session = Session(self._flow, cache_bytes=ROOM_BYTES)
+            session = Session(self._model, cache_bytes=ROOM_BYTES)
             session.generate(prompt, seed=seed, steps=self._steps, strategy="baseline")
             [self._entries[asked]] = session.entries()
         self._entries.move_to_end(asked)
@@ -113,20 +113,20 @@ class FromScratch:
 
 
 def _make_target(
-    flow: Model, pair: Pair, sources: Sequence[Entry], strategy: str, budget: int | None, steps: int | None
+    model: Model, pair: Pair, sources: Sequence[Entry], strategy: str, budget: int | None, steps: int | None
 ) -> Result:
     """The target, made in a new session that holds the sources only."""
-    session = Session(flow, cache_bytes=ROOM_BYTES)
+    session = Session(model, cache_bytes=ROOM_BYTES)
     for entry in sources:
         session.adopt(entry)
     return session.generate(pair.target, seed=pair.seed, steps=steps, strategy=strategy, budget=budget)
 
 
-def _warm(flow: Model, pair: Pair, asked: tuple[tuple[str, int | None], ...], steps: int | None) -> None:
+def _warm(model: Model, pair: Pair, asked: tuple[tuple[str, int | None], ...], steps: int | None) -> None:
     """Run every strategy once and throw the pictures away, so that no measured run pays for loading anything."""
-    source = FromScratch(flow, steps)(pair.source, pair.seed)
+    source = FromScratch(model, steps)(pair.source, pair.seed)
     for strategy, budget in dict(asked).items():
-        _make_target(flow, pair, [source], strategy, budget, steps)
+        _make_target(model, pair, [source], strategy, budget, steps)
 
 
 def _latency(result: Result) -> float:

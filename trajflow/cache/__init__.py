@@ -4,17 +4,17 @@ from trajflow.cache.cache import TrajectoryCache
 from trajflow.cache.disk import DiskStore
 from trajflow.cache.encoder import SentenceEncoder
 from trajflow.cache.entry import Entry, new_key
-from trajflow.cache.fingerprint import Ingredients, differences, fingerprint
 from trajflow.cache.index import PromptIndex
+from trajflow.cache.key import CacheKey, cache_digest, differences
 from trajflow.cache.store import MemoryStore, Store
 from trajflow.cache.tiered import TieredStore
 from trajflow.cache.tiers import PRESETS, Tier, resume_step, tier_of
 
 __all__ = [
     "PRESETS",
+    "CacheKey",
     "DiskStore",
     "Entry",
-    "Ingredients",
     "MemoryStore",
     "PromptIndex",
     "SentenceEncoder",
@@ -22,8 +22,8 @@ __all__ = [
     "Tier",
     "TieredStore",
     "TrajectoryCache",
+    "cache_digest",
     "differences",
-    "fingerprint",
     "new_key",
     "resume_step",
     "tier_of",

@@ -151,7 +151,7 @@ def _card(entry: Entry) -> _Card:
     request, trajectory = entry.result.request, entry.trajectory
     return _Card(
         key=entry.key,
-        digest=entry.ingredients.digest(),
+        digest=entry.cache_key.digest(),
         prompt=entry.prompt,
         strategy=request.strategy,
         budget=request.budget,

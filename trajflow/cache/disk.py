@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from trajflow.cache.device_transfer import on_cpu
 from trajflow.cache.entry import Entry
-from trajflow.cache.places import on_cpu
 from trajflow.cache.store import check_size
 from trajflow.errors import CacheError
 
@@ -119,7 +119,7 @@ def _tensors(entry: Entry) -> dict[str, Tensor]:
 def _words(entry: Entry) -> dict[str, object]:
     """What a person who finds the file can tell from it."""
     kinds = [] if entry.trajectory is None else list(entry.trajectory.kinds)
-    return {"key": entry.key, "prompt": entry.prompt, "fingerprint": entry.ingredients.digest(), "kinds": kinds}
+    return {"key": entry.key, "prompt": entry.prompt, "fingerprint": entry.cache_key.digest(), "kinds": kinds}
 
 
 def _mapped(entry: Entry, tensors: dict[str, Tensor]) -> Entry:

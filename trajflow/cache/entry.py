@@ -8,7 +8,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from trajflow.base import Result, Trajectory
-from trajflow.cache.fingerprint import Ingredients
+from trajflow.cache.key import CacheKey
 from trajflow.errors import CacheError
 
 VECTOR_SIZE = 384
@@ -29,7 +29,7 @@ class Entry:
     """
 
     key: str
-    ingredients: Ingredients
+    cache_key: CacheKey
     result: Result
     trajectory: Trajectory | None
     vector: np.ndarray

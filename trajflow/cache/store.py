@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from typing import Protocol
 
+from trajflow.cache.device_transfer import on_cpu
 from trajflow.cache.entry import Entry
-from trajflow.cache.places import on_cpu
 from trajflow.errors import CacheError
 
 

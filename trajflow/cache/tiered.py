@@ -9,8 +9,8 @@ from bisect import insort
 import torch
 from torch import Tensor
 
+from trajflow.cache.device_transfer import device_of, on_device, with_tensors
 from trajflow.cache.entry import Entry
-from trajflow.cache.places import device_of, on_device, with_tensors
 from trajflow.cache.store import Store, check_size
 from trajflow.errors import CacheError
 

@@ -9,7 +9,7 @@ nodes, scaled to its grid, and no forecasts.
 from trajflow.calibration.caching import Caching
 from trajflow.calibration.files import FORMAT, PROFILE_FILE, find_profile, profile_folder, read_profile, write_profile
 from trajflow.calibration.learned import MOST_DB, Learned, Outcome
-from trajflow.calibration.profile import CORRECTION, REFERENCE_STEPS, SCALED_NODES, Placement, Profile, fingerprint
+from trajflow.calibration.profile import CORRECTION, REFERENCE_STEPS, SCALED_NODES, Placement, Profile, model_digest
 
 __all__ = [
     "CORRECTION",
@@ -24,7 +24,7 @@ __all__ = [
     "Placement",
     "Profile",
     "find_profile",
-    "fingerprint",
+    "model_digest",
     "profile_folder",
     "read_profile",
     "write_profile",

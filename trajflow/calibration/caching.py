@@ -28,11 +28,11 @@ class Caching:
         return max(self.forecasts, key=lambda name: self.forecasts[name].median_db, default=None)
 
 
-def describe(alone: Mapping[int, Caching]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def describe(without_sources: Mapping[int, Caching]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """As plain JSON, and the priors' tensors by name."""
     described: dict[str, Any] = {}
     tensors: dict[str, Tensor] = {}
-    for budget, caching in alone.items():
+    for budget, caching in without_sources.items():
         policies = {}
         for name, policy in caching.policies.items():
             prefix = f"{budget}/{name}"

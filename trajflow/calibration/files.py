@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from trajflow.assets import asset
-from trajflow.base import Forecaster, Rung
+from trajflow.base import Forecaster, NodeSchedule
 from trajflow.calibration.caching import describe, understand
-from trajflow.calibration.profile import Placement, Profile, fingerprint
+from trajflow.calibration.profile import Placement, Profile, model_digest
 from trajflow.errors import CacheError
 from trajflow.forecast import FEATURES, FEATURES_BEFORE
 
@@ -35,7 +35,7 @@ def find_profile(identity: Mapping[str, Any]) -> Profile:
 
     A file that cannot be read, or is for another model, is passed over.
     """
-    model = fingerprint(identity)
+    model = model_digest(identity)
     for path in (profile_folder() / f"{model}.json", asset("tiny") / PROFILE_FILE):
         if path.exists():
             try:
@@ -50,8 +50,8 @@ def write_profile(path: Path, profile: Profile) -> None:
 
     Raises CacheError, in one sentence, where that is not possible.
     """
-    described, tensors = describe(profile.alone)
-    stored = {"format": FORMAT, **asdict(replace(profile, alone={})), "alone": described}
+    described, tensors = describe(profile.without_sources)
+    stored = {"format": FORMAT, **asdict(replace(profile, without_sources={})), "without_sources": described}
     text = json.dumps(stored, indent=1)
     partial = path.with_suffix(".partial")
     try:
@@ -80,7 +80,7 @@ def read_profile(path: Path, model: str | None = None) -> Profile:
             steps,
             _placements(stored["single"], steps),
             _placements(stored["several"], steps),
-            understand(stored.get("alone", {}), _priors(path), steps),
+            understand(stored.get("without_sources", {}), _priors(path), steps),
             dict(stored["made"]),
         )
     except (OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -102,16 +102,16 @@ def _placements(stored: Mapping[str, Any], steps: int) -> dict[int, Placement]:
 
 
 def _placement(stored: Mapping[str, Any], count: int, steps: int) -> Placement:
-    rung = stored["rung"]
-    nodes = tuple(map(int, rung["nodes"]))
+    node_schedule = stored["node_schedule"]
+    nodes = tuple(map(int, node_schedule["nodes"]))
     if len(nodes) != count or nodes[0] != 0 or nodes[-1] >= steps or list(nodes) != sorted(set(nodes)):
         raise ValueError(f"{nodes} are not {count} rising steps from 0 to {steps - 1}")
-    lists = [rung[name] for name in ("slopes", "corrections", "forecasters")]
+    lists = [node_schedule[name] for name in ("slopes", "corrections", "forecasters")]
     if not all(len(each) in (0, count) for each in lists):
         raise ValueError(f"not all that belongs to {nodes} has {count} parts")
     slopes, corrections, forecasters = lists
     return Placement(
-        Rung(
+        NodeSchedule(
             nodes,
             _numbers(slopes, len(slopes)),
             _numbers(corrections, len(corrections)),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trajflow.base import Forecaster, Rung
+from trajflow.base import Forecaster, NodeSchedule
 from trajflow.calibration.caching import Caching
 from trajflow.flow import even_nodes
 from trajflow.policies.budcache import BudCache
@@ -24,7 +24,7 @@ CORRECTION = 0.8
 class Placement:
     """A rung, and the forecaster for what is known before it is begun (see `forecast.features_before`)."""
 
-    rung: Rung
+    node_schedule: NodeSchedule
     before: Forecaster | None = None
 
 
@@ -33,19 +33,19 @@ class Profile:
     """What was learned about the model of that fingerprint, on a grid of `steps`.
 
     `single` and `several` hold a placement for each number of evaluations that was calibrated, for one source and for
-    more, `alone` what to do without any; `made` says from what (prompts, seeds, versions).
+    more, `without_sources` what to do without any; `made` says from what (prompts, seeds, versions).
     """
 
     model: str = ""
     steps: int = REFERENCE_STEPS
     single: Mapping[int, Placement] = field(default_factory=dict)
     several: Mapping[int, Placement] = field(default_factory=dict)
-    alone: Mapping[int, Caching] = field(default_factory=dict)
+    without_sources: Mapping[int, Caching] = field(default_factory=dict)
     made: Mapping[str, Any] = field(default_factory=dict)
 
     def mask(self, steps: int, budget: int) -> tuple[int, ...]:
         """The steps computed without a source, as searched for that budget; empty if they were not."""
-        caching = self.alone.get(budget)
+        caching = self.without_sources.get(budget)
         policy = None if caching is None or steps != self.steps else caching.policies.get("budcache")
         return policy.mask if isinstance(policy, BudCache) else ()
 
@@ -62,18 +62,18 @@ class Profile:
         if known is not None and steps == self.steps and count < steps:
             return known
         if known is not None:
-            rung, reference = known.rung, self.steps
+            node_schedule, reference = known.node_schedule, self.steps
         else:
             nodes = SCALED_NODES.get(count, ())
-            rung, reference = Rung(nodes, corrections=(CORRECTION,) * len(nodes)), REFERENCE_STEPS
-        scaled = tuple(round(node * steps / reference) for node in rung.nodes)
+            node_schedule, reference = NodeSchedule(nodes, corrections=(CORRECTION,) * len(nodes)), REFERENCE_STEPS
+        scaled = tuple(round(node * steps / reference) for node in node_schedule.nodes)
         if not scaled or len(set(scaled)) < count or scaled[-1] >= steps:
             nodes = even_nodes(steps, count)
-            return Placement(Rung(nodes, corrections=(CORRECTION,) * len(nodes)))
-        return Placement(Rung(scaled, rung.slopes, rung.corrections))
+            return Placement(NodeSchedule(nodes, corrections=(CORRECTION,) * len(nodes)))
+        return Placement(NodeSchedule(scaled, node_schedule.slopes, node_schedule.corrections))
 
 
-def fingerprint(identity: Mapping[str, Any]) -> str:
+def model_digest(identity: Mapping[str, Any]) -> str:
     """The hash that names a model in its profile: all of `Model.identity()` but the device."""
     kept = {key: value for key, value in identity.items() if key != "device"}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

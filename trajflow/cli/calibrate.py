@@ -30,43 +30,43 @@ def calibrate(
     steps: Steps = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     out: Annotated[Path | None, typer.Option(help="File to write. Default: where trajflow finds it by itself.")] = None,
-    model: ModelName = "tiny",
+    model_name: ModelName = "tiny",
 ) -> None:
     """Learn what to compute on a model and what fidelity to expect; kept as its profile, beside what it held before."""
     from trajflow.assets import asset
     from trajflow.calibration import profile_folder, write_profile
-    from trajflow.learning.alone import calibrate_alone
     from trajflow.learning.calibrate import calibrate as learn
     from trajflow.learning.calibrate import check_counts
     from trajflow.learning.masks import Memo
     from trajflow.learning.pairs import read_pairs
+    from trajflow.learning.without_sources import calibrate_alone
 
     alone, counts = (sorted(set(read_numbers(text))) if text.strip() else [] for text in (budgets, nodes))
     if not alone and not counts:
         raise RequestError("There is nothing to learn: give --budgets, --nodes or both.")
     make_folder(out.parent if out else profile_folder())
     prompts = ("calibration_session.csv", "requests_calibration.csv")
-    if model != "tiny":
+    if model_name != "tiny":
         prompts = ("general_placing.csv", "general_forecasting.csv")
     learn_from, forecast_on = (
         read_pairs(given or asset("pairs") / default)
         for given, default in zip((placing, forecasting), prompts, strict=True)
     )
-    flow = load_model(model)
-    total = flow.defaults.steps if steps is None else steps
+    model = load_model(model_name)
+    total = model.defaults.steps if steps is None else steps
     for each in filter(None, (alone, counts)):
         check_counts(each, total)
-    path, profile = _begun(flow, out, total)
+    path, profile = _begun(model, out, total)
     if counts:
-        learned = learn(flow, learn_from, forecast_on, counts, steps=steps, seed=seed, report=_bars)
-        profile = replace(learned, alone=profile.alone, made={**profile.made, **learned.made})
+        learned = learn(model, learn_from, forecast_on, counts, steps=steps, seed=seed, report=_bars)
+        profile = replace(learned, without_sources=profile.without_sources, made={**profile.made, **learned.made})
         write_profile(path, profile)
         typer.echo(f"{path}: {len(counts)} placements, {profile.made['sets_tried']} sets of nodes tried")
     if alone:
         memo = path.with_suffix(".losses.jsonl")
         judged = ran = 0
         for budget, caching, tried in calibrate_alone(
-            flow,
+            model,
             learn_from,
             forecast_on,
             alone,
@@ -84,21 +84,21 @@ def calibrate(
                 "masks_run": ran,
                 "seconds": {**profile.made.get("seconds", {}), str(budget): dict(tried.seconds)},
             }
-            profile = replace(profile, alone={**profile.alone, budget: caching}, made=made)
+            profile = replace(profile, without_sources={**profile.without_sources, budget: caching}, made=made)
             write_profile(path, profile)
         memo.unlink(missing_ok=True)
         typer.echo(f"{path}: {len(alone)} budgets, {judged} masks judged, {ran} of them run")
 
 
-def _begun(flow: "Model", out: Path | None, steps: int) -> tuple[Path, "Profile"]:
+def _begun(model: "Model", out: Path | None, steps: int) -> tuple[Path, "Profile"]:
     """The file to write, and the profile it holds, if it is this model's on that grid. Raises CacheError if it is
     another model's: that is not overwritten."""
-    from trajflow.calibration import Profile, fingerprint, profile_folder, read_profile
+    from trajflow.calibration import Profile, model_digest, profile_folder, read_profile
 
-    model = fingerprint(flow.identity())
-    path = out or profile_folder() / f"{model}.json"
-    held = read_profile(path, model) if path.exists() else Profile(model, steps)
-    return path, held if held.steps == steps else Profile(model, steps)
+    digest = model_digest(model.identity())
+    path = out or profile_folder() / f"{digest}.json"
+    held = read_profile(path, digest) if path.exists() else Profile(digest, steps)
+    return path, held if held.steps == steps else Profile(digest, steps)
 
 
 @contextmanager

@@ -27,15 +27,15 @@ def generate(
     strategy: Annotated[str, typer.Option(help="How to use what is cached.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("pictures"),
     compare: Annotated[bool, typer.Option("--compare", help="Also run from scratch, and say how close it is.")] = False,
-    model: ModelName = "tiny",
+    model_name: ModelName = "tiny",
 ) -> None:
     """Make pictures in one session, each from those before it, and print one line for each."""
     from trajflow.base import Request
     from trajflow.session import Session
-    from trajflow.settings import settle
+    from trajflow.settings import resolve_request
 
     make_folder(out)
-    flow = load_model(model)
+    model = load_model(model_name)
     options: dict[str, Any] = {
         "seed": seed,
         "steps": steps,
@@ -45,15 +45,15 @@ def generate(
         "compare": compare,
     }
     for prompt in prompts:
-        settle(Request(prompt, **options), flow.defaults)
-    session = Session(flow)
+        resolve_request(Request(prompt, **options), model.defaults)
+    session = Session(model)
     for number, prompt in enumerate(prompts, 1):
         result = session.generate(prompt, **options)
         path = out / f"{number:02d}-{_slug(prompt)}-seed{seed}.png"
         result.image.save(path)
         if result.baseline is not None:
             result.baseline.save(path.with_stem(f"{path.stem}-from-scratch"))
-        typer.echo(f"{path}: {_line(result, steps or flow.defaults.steps)}")
+        typer.echo(f"{path}: {_line(result, steps or model.defaults.steps)}")
 
 
 def _slug(prompt: str) -> str:

@@ -21,7 +21,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from trajflow.base import Conditioning, Evaluation, Level, Model, Plan, Point, Residual, Schedule, Step, Trajectory
-from trajflow.engine.parcel import pack, unpack
+from trajflow.engine.serialization import pack, unpack
 from trajflow.errors import TrajflowError
 from trajflow.field import Field
 from trajflow.sampler import Made, make
@@ -48,17 +48,17 @@ class ZeroGPUModel:
     the worker that needs it. Raises GPUError where ZeroGPU refuses or fails.
     """
 
-    def __init__(self, flow: Model, lend: Callable[..., Any]) -> None:
-        self.name = flow.name
-        self.defaults = flow.defaults
-        self._flow = flow
-        self._identity = dict(flow.identity())
+    def __init__(self, model: Model, lend: Callable[..., Any]) -> None:
+        self.name = model.name
+        self.defaults = model.defaults
+        self._model = model
+        self._identity = dict(model.identity())
         self._paces: dict[tuple[int, ...], deque[float]] = {}
         self._lock = threading.Lock()
-        worker = _Worker(flow)
+        worker = _Worker(model)
 
-        def work(seconds: float, parcel: bytes) -> Iterator[bytes]:
-            yield from worker.work(parcel)
+        def work(seconds: float, serialization: bytes) -> Iterator[bytes]:
+            yield from worker.work(serialization)
 
         # One function for everything: its idle worker, with the weights on the GPU, is used again.
         self._work = lend(duration=_whole_seconds)(work)
@@ -69,15 +69,15 @@ class ZeroGPUModel:
 
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """The model's own."""
-        return self._flow.latent_shape(height, width)
+        return self._model.latent_shape(height, width)
 
     def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
         """The model's own, on the CPU."""
-        return self._flow.noise(seed, shape).cpu()
+        return self._model.noise(seed, shape).cpu()
 
     def schedule(self, steps: int, shape: tuple[int, ...]) -> Schedule:
         """The model's own, on the CPU."""
-        schedule = self._flow.schedule(steps, shape)
+        schedule = self._model.schedule(steps, shape)
         return Schedule(schedule.sigmas.cpu(), schedule.timesteps.cpu())
 
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
@@ -127,8 +127,8 @@ class ZeroGPUModel:
         """What a method of the worker yields. An error of ours that it raises is raised here as itself."""
         events = self._work(seconds, pack((name, arguments), self))
         try:
-            for parcel in events:
-                event = unpack(parcel, self, torch.device("cpu"))
+            for serialization in events:
+                event = unpack(serialization, self, torch.device("cpu"))
                 if isinstance(event, TrajflowError):
                     raise event
                 yield event
@@ -156,30 +156,30 @@ class ZeroGPUModel:
 class _Worker:
     """The model where the GPU is, forked with its weights. It keeps nothing of a call."""
 
-    def __init__(self, flow: Model) -> None:
-        self._flow = flow
+    def __init__(self, model: Model) -> None:
+        self._model = model
 
-    def work(self, parcel: bytes) -> Iterator[bytes]:
+    def work(self, serialization: bytes) -> Iterator[bytes]:
         """Do what is asked for, and yield what comes of it, an error of ours at the end."""
         try:
             began = time.perf_counter()
             # The prompt is encoded by this: the first step is given the time.
-            name, arguments = unpack(parcel, self._flow, self._device())
+            name, arguments = unpack(serialization, self._model, self._device())
             seconds = time.perf_counter() - began
             does: Callable[..., Iterator[Any]] = getattr(self, name)
             for event in does(*arguments):
                 if isinstance(event, Step):
                     event, seconds = replace(event, seconds=event.seconds + seconds), 0.0
-                yield pack(event, self._flow)
+                yield pack(event, self._model)
         except TrajflowError as error:
-            yield pack(error, self._flow)
+            yield pack(error, self._model)
 
     def run(
         self, plan: Plan, sources: tuple[Trajectory, ...], field: Field, prompt: str
     ) -> Iterator[Step | Field | Made]:
         """The steps, the field as they left it, and what was made."""
         try:
-            for event in make(self._flow, plan, sources, field, prompt):
+            for event in make(self._model, plan, sources, field, prompt):
                 if isinstance(event, Made):
                     yield field
                 yield event
@@ -189,22 +189,22 @@ class _Worker:
 
     def evaluate(self, *arguments: Any) -> Iterator[Evaluation]:
         """One guided velocity."""
-        yield self._flow.evaluate(*arguments)
+        yield self._model.evaluate(*arguments)
 
     def reuse(self, *arguments: Any) -> Iterator[Tensor]:
         """What follows from the residual of another step."""
-        yield self._flow.reuse(*arguments)
+        yield self._model.reuse(*arguments)
 
     def decode(self, x: Tensor) -> Iterator[Image]:
         """One picture."""
-        yield self._flow.decode(x)
+        yield self._model.decode(x)
 
     def _device(self) -> torch.device:
         """Where the model computes is where it puts its noise."""
-        defaults = self._flow.defaults
-        return self._flow.noise(0, self._flow.latent_shape(defaults.height, defaults.width)).device
+        defaults = self._model.defaults
+        return self._model.noise(0, self._model.latent_shape(defaults.height, defaults.width)).device
 
 
-def _whole_seconds(seconds: float, parcel: bytes) -> int:
+def _whole_seconds(seconds: float, serialization: bytes) -> int:
     """What ZeroGPU is asked for: it is given the arguments of the call itself."""
     return math.ceil(seconds)

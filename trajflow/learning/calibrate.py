@@ -15,15 +15,15 @@ from itertools import product
 import numpy as np
 from PIL.Image import Image
 
-from trajflow.base import Forecaster, Model, Plan, Rung, Sight, Step, Trajectory
+from trajflow.base import Forecaster, Model, NodeDiagnostics, NodeSchedule, Plan, Step, Trajectory
 from trajflow.cache import SentenceEncoder
-from trajflow.calibration import MOST_DB, Placement, Profile, fingerprint
+from trajflow.calibration import MOST_DB, Placement, Profile, model_digest
 from trajflow.errors import RequestError
 from trajflow.field import Field
 from trajflow.flow import latents_at
 from trajflow.forecast import features, features_before
 from trajflow.learning.pairs import Pair
-from trajflow.learning.placing import Case, Forced, fit_shares, make_plan, place
+from trajflow.learning.placing import Case, QuadratureSurrogate, fit_shares, make_plan, place
 from trajflow.metrics import compare_images
 from trajflow.sampler import sample
 from trajflow.settings import MOST_STEPS
@@ -108,7 +108,7 @@ def calibrate(
     with report("nodes", 2 * sum(counts)) as done:
         for name, most, pairs in (("single", 1, placing), ("several", smallest, related)):
             cases = [library.case(pair, most) for pair in pairs]
-            forced = Forced(cases)
+            forced = QuadratureSurrogate(cases)
             for count in counts:
                 nodes, tried = place(model, cases, count, verify=VERIFIED, seed=seed, forced=forced)
                 searched += tried
@@ -119,8 +119,8 @@ def calibrate(
         for (name, sources), count in product((("single", 1), ("several", None)), counts):
             placement = found[name][count]
             usable = forecasting if sources == 1 else mixed
-            runs = list(_outcomes(library, usable, sources, placement.rung, ends, encoder, done))
-            found[name][count] = _with_forecasts(placement.rung, runs)
+            runs = list(_outcomes(library, usable, sources, placement.node_schedule, ends, encoder, done))
+            found[name][count] = _with_forecasts(placement.node_schedule, runs)
     made = {
         "trajflow": importlib.metadata.version("trajflow"),
         "placing": len(placing),
@@ -128,7 +128,7 @@ def calibrate(
         "sets_tried": searched,
         "seed": seed,
     }
-    return Profile(fingerprint(model.identity()), grid_steps, found["single"], found["several"], made=made)
+    return Profile(model_digest(model.identity()), grid_steps, found["single"], found["several"], made=made)
 
 
 def check_counts(counts: Sequence[int], steps: int) -> None:
@@ -153,14 +153,14 @@ def check_apart(learning: Sequence[Pair], forecasting: Sequence[Pair]) -> None:
         raise RequestError(f"Placing and forecasting share the target {next(iter(shared))[0]!r}. Keep them apart.")
 
 
-Outcome = tuple[tuple[float, ...], tuple[Sight, ...], float]
+Outcome = tuple[tuple[float, ...], tuple[NodeDiagnostics, ...], float]
 
 
 def _outcomes(
     library: Library,
     pairs: Sequence[Pair],
     sources: int | None,
-    rung: Rung,
+    node_schedule: NodeSchedule,
     ends: dict[Pair, Image],
     encoder: SentenceEncoder,
     done: Callable[[], object],
@@ -168,24 +168,26 @@ def _outcomes(
     """What each run knew before, what it saw, and the PSNR it reached."""
     for pair in pairs:
         case = library.case(pair, sources)
-        events = list(sample(Basis(), case.sources, make_plan(case, rung), case.field(library.model), pair.target))
+        events = list(
+            sample(Basis(), case.sources, make_plan(case, node_schedule), case.field(library.model), pair.target)
+        )
         steps = [event for event in events if isinstance(event, Step)]
         target = encoder.encode(pair.target)
         similarity = max(float(encoder.encode(prompt) @ target) for prompt in pair.cached[:sources])
         psnr_db = compare_images(library.model.decode(steps[-1].latents), ends[pair]).psnr_db
         before = features_before(similarity, len(case.sources))
-        yield before, tuple(step.sight for step in steps if step.sight is not None), min(MOST_DB, psnr_db)
+        yield before, tuple(step.diagnosis for step in steps if step.diagnosis is not None), min(MOST_DB, psnr_db)
         done()
 
 
-def _with_forecasts(rung: Rung, runs: Sequence[Outcome]) -> Placement:
+def _with_forecasts(node_schedule: NodeSchedule, runs: Sequence[Outcome]) -> Placement:
     psnr_db = np.array([measured for _, _, measured in runs])
     at_nodes = [
-        fit_forecaster(np.array([features(sights[: number + 1]) for _, sights, _ in runs]), psnr_db)
-        for number in range(len(rung.nodes))
+        fit_forecaster(np.array([features(diagnostics[: number + 1]) for _, diagnostics, _ in runs]), psnr_db)
+        for number in range(len(node_schedule.nodes))
     ]
     before = fit_forecaster(np.array([before for before, _, _ in runs]), psnr_db)
-    return Placement(replace(rung, forecasters=tuple(at_nodes)), before)
+    return Placement(replace(node_schedule, forecasters=tuple(at_nodes)), before)
 
 
 def fit_forecaster(values: np.ndarray, psnr_db: np.ndarray) -> Forecaster:

@@ -71,7 +71,7 @@ class Memo:
         return self._losses[key]
 
 
-class ForcedError:
+class SurrogateError:
     """The error at the end if every computed step met the from-scratch velocity: mean square over all prompts."""
 
     def __init__(self, known: Known) -> None:
@@ -136,7 +136,7 @@ def search_mask(
     each run.
     """
     steps = known.schedule.steps
-    forced = ForcedError(known)
+    forced = SurrogateError(known)
     memo = memo or Memo()
     judged: dict[Nodes, float] = {}
     ran: dict[Nodes, float] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Model, Plan, Rung, Schedule, Step, Trajectory
+from trajflow.base import Conditioning, Model, NodeSchedule, Plan, Schedule, Step, Trajectory
 from trajflow.calibration import CORRECTION
 from trajflow.field import Field
 from trajflow.flow import euler_step, recompute_path
@@ -45,15 +45,25 @@ class Case:
         return Field(model, self.conditioning, self.grid, self.truth.noise, self.grid.steps)
 
 
-def make_plan(case: Case, rung: Rung) -> Plan:
+def make_plan(case: Case, node_schedule: NodeSchedule) -> Plan:
     """A transport of the case on that rung."""
-    count = len(rung.nodes)
-    return Plan("basis", "basis", case.grid, 0, rung.nodes, count, "", slopes=rung.slopes, corrections=rung.corrections)
+    count = len(node_schedule.nodes)
+    return Plan(
+        "basis",
+        "basis",
+        case.grid,
+        0,
+        node_schedule.nodes,
+        count,
+        "",
+        slopes=node_schedule.slopes,
+        corrections=node_schedule.corrections,
+    )
 
 
-def run_case(model: Model, case: Case, rung: Rung) -> Tensor:
+def run_case(model: Model, case: Case, node_schedule: NodeSchedule) -> Tensor:
     """The final latents of a transport on that rung."""
-    run = sample(Basis(), case.sources, make_plan(case, rung), case.field(model), case.truth.prompt)
+    run = sample(Basis(), case.sources, make_plan(case, node_schedule), case.field(model), case.truth.prompt)
     *_, last = (event for event in run if isinstance(event, Step))
     return last.latents
 
@@ -63,7 +73,7 @@ def log_error(x: Tensor, truth: Tensor) -> float:
     return float((x.float() - truth.float()).square().mean().clamp_min(SMALLEST).log10())
 
 
-class Forced:
+class QuadratureSurrogate:
     """Transports of many cases in which every node finds the true velocity; nothing is evaluated.
 
     Holds for all cases [P] cached velocities [P, S, N, ...] and their running displacement [P, S, N + 1, ...].
@@ -135,10 +145,16 @@ def _displacement(velocities: Tensor, axis: int, sigmas: Sequence[float]) -> Ten
 
 
 def place(
-    model: Model, cases: Sequence[Case], count: int, *, verify: int, seed: int = 0, forced: Forced | None = None
+    model: Model,
+    cases: Sequence[Case],
+    count: int,
+    *,
+    verify: int,
+    seed: int = 0,
+    forced: QuadratureSurrogate | None = None,
 ) -> tuple[tuple[int, ...], int]:
     """The `count` steps to evaluate, and how many sets were tried; the first `verify` cases are really run."""
-    forced = forced or Forced(cases)
+    forced = forced or QuadratureSurrogate(cases)
     steps = len(forced.sigmas) - 1
     tried: dict[tuple[int, ...], float] = {}
 
@@ -155,8 +171,8 @@ def place(
             break
 
     def really(nodes: tuple[int, ...]) -> float:
-        rung = Rung(nodes, (0.0,) * count, (CORRECTION,) * count)
-        runs = [(run_case(model, case, rung), _end(case)) for case in cases[:verify]]
+        node_schedule = NodeSchedule(nodes, (0.0,) * count, (CORRECTION,) * count)
+        runs = [(run_case(model, case, node_schedule), _end(case)) for case in cases[:verify]]
         return sum(log_error(x, truth) for x, truth in runs) / len(runs)
 
     return min(short, key=really), len(tried)
@@ -169,14 +185,14 @@ def _end(case: Case) -> Tensor:
 
 def fit_shares(
     model: Model, cases: Sequence[Case], nodes: tuple[int, ...], on_node: Callable[[], object] = lambda: None
-) -> Rung:
+) -> NodeSchedule:
     """The rung on these nodes whose slopes and corrections bring the cases nearest to their true paths, gap by gap."""
     count, sigmas = len(nodes), cases[0].grid.sigmas
     paths = [list(recompute_path(case.truth)) for case in cases]
     walks: list[tuple[BasisState, Tensor, Field]] = []
     for case in cases:
         field = case.field(model)
-        plan = make_plan(case, Rung(nodes, corrections=(1.0,) * count))
+        plan = make_plan(case, NodeSchedule(nodes, corrections=(1.0,) * count))
         state, _, x = Basis().begin(case.sources, plan, field)
         walks.append((state, x, field))
     slopes, corrections = [], []
@@ -209,7 +225,7 @@ def fit_shares(
             for state, held, led, field, x in gaps
         ]
         on_node()
-    return Rung(nodes, tuple(slopes), tuple(corrections))
+    return NodeSchedule(nodes, tuple(slopes), tuple(corrections))
 
 
 def _coast(state: BasisState, j: int, end: int) -> tuple[Tensor, Tensor]:
@@ -218,7 +234,9 @@ def _coast(state: BasisState, j: int, end: int) -> tuple[Tensor, Tensor]:
     for k in range(j + 1, end):
         h = state.sigmas[k + 1] - state.sigmas[k]
         flat, steep = (
-            replace(state, rung=replace(state.rung, slopes=(slope,) * len(state.rung.nodes))).coast(k)
+            replace(
+                state, node_schedule=replace(state.node_schedule, slopes=(slope,) * len(state.node_schedule.nodes))
+            ).coast(k)
             for slope in (0.0, 1.0)
         )
         held, led = held + h * flat, led + h * (steep - flat)

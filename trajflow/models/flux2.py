@@ -19,7 +19,7 @@ from trajflow.errors import RequestError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid
 from trajflow.models.identity import Identity
-from trajflow.models.seam import Asking, Keeping, Replaying, Seam
+from trajflow.models.seam import PlainCall, RecordingCall, ReplayCall, Seam
 
 LARGEST_SIDE = 2048
 SEAM = Seam("x_embedder", ("transformer_blocks", "single_transformer_blocks"), "norm_out", ("attn", "ff", "ff_context"))
@@ -106,17 +106,17 @@ class Flux2Model:
     def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         """One guided velocity at x [1, 4 C, H, W], with its branches."""
         network = self._pipeline.transformer
-        asking = Asking(network) if keep is None else Keeping(network, SEAM, keep)
+        asking = PlainCall(network) if keep is None else RecordingCall(network, SEAM, keep)
         velocity, branches = self._guide(x, point, conditioning, asking)
         return Evaluation(velocity, branches, len(branches), asking.residual)
 
     @torch.no_grad()
     def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
         """The guided velocity at x by the blocks' part of another step."""
-        return self._guide(x, point, conditioning, Replaying(self._pipeline.transformer, SEAM, residual))[0]
+        return self._guide(x, point, conditioning, ReplayCall(self._pipeline.transformer, SEAM, residual))[0]
 
     def _guide(
-        self, x: Tensor, point: Point, conditioning: Conditioning, asking: Asking
+        self, x: Tensor, point: Point, conditioning: Conditioning, asking: PlainCall
     ) -> tuple[Tensor, dict[str, Tensor]]:
         text = self._ask(x, point, conditioning, "text", asking)
         if "negative states" not in conditioning.tensors:
@@ -126,7 +126,7 @@ class Flux2Model:
         guided = negative + conditioning.guidance * (text - negative)
         return _unpack(guided, x), {"negative": _unpack(negative, x), "text": _unpack(text, x)}
 
-    def _ask(self, x: Tensor, point: Point, conditioning: Conditioning, kind: str, asking: Asking) -> Tensor:
+    def _ask(self, x: Tensor, point: Point, conditioning: Conditioning, kind: str, asking: PlainCall) -> Tensor:
         """The network's answer in tokens [1, L, 4 C], one row."""
         pipeline, tensors = self._pipeline, conditioning.tensors
         guidance = torch.full([1], conditioning.guidance, device=x.device, dtype=torch.float32)

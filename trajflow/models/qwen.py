@@ -21,7 +21,7 @@ from trajflow.models.defaults import COMMON, check_whole, make_defaults
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.packing import pack, unpack
-from trajflow.models.seam import Asking, Keeping, Replaying, Seam
+from trajflow.models.seam import PlainCall, RecordingCall, ReplayCall, Seam
 
 LARGEST_SIDE = 2048
 SEAM = Seam("img_in", ("transformer_blocks",), "norm_out", ("attn", "img_mlp", "txt_mlp"))
@@ -107,17 +107,17 @@ class QwenModel:
     def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         """One guided velocity at x [1, C, H, W], with its branches."""
         network = self._pipeline.transformer
-        asking = Asking(network) if keep is None else Keeping(network, SEAM, keep)
+        asking = PlainCall(network) if keep is None else RecordingCall(network, SEAM, keep)
         velocity, branches = self._guide(x, point, conditioning, asking)
         return Evaluation(velocity, branches, len(branches), asking.residual)
 
     @torch.no_grad()
     def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
         """The guided velocity at x by the blocks' part of another step."""
-        return self._guide(x, point, conditioning, Replaying(self._pipeline.transformer, SEAM, residual))[0]
+        return self._guide(x, point, conditioning, ReplayCall(self._pipeline.transformer, SEAM, residual))[0]
 
     def _guide(
-        self, x: Tensor, point: Point, conditioning: Conditioning, asking: Asking
+        self, x: Tensor, point: Point, conditioning: Conditioning, asking: PlainCall
     ) -> tuple[Tensor, dict[str, Tensor]]:
         height, width = x.shape[-2:]
         text = self._ask(x, point, conditioning, "text", asking)
@@ -130,7 +130,7 @@ class QwenModel:
         branches = {"negative": unpack(negative, height, width), "text": unpack(text, height, width)}
         return unpack(guided * lengths, height, width), branches
 
-    def _ask(self, x: Tensor, point: Point, conditioning: Conditioning, kind: str, asking: Asking) -> Tensor:
+    def _ask(self, x: Tensor, point: Point, conditioning: Conditioning, kind: str, asking: PlainCall) -> Tensor:
         """The network's answer in tokens [1, L, 4 C], one row."""
         return asking(kind)(
             hidden_states=pack(x),

@@ -17,7 +17,7 @@ from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Sche
 from trajflow.models.defaults import COMMON, check_whole, is_turbo, make_defaults
 from trajflow.models.grid import check_scheduler, read_grid, shift_for
 from trajflow.models.identity import Identity
-from trajflow.models.seam import Asking, Keeping, Replaying, Seam
+from trajflow.models.seam import PlainCall, RecordingCall, ReplayCall, Seam
 
 SEAM = Seam("pos_embed", ("transformer_blocks",), "norm_out", ("attn", "attn2", "ff", "ff_context"))
 
@@ -117,17 +117,17 @@ class SD3Model:
     def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         """One guided velocity at x [1, C, H, W], with its branches."""
         network = self._pipeline.transformer
-        asking = Asking(network) if keep is None else Keeping(network, SEAM, keep)
+        asking = PlainCall(network) if keep is None else RecordingCall(network, SEAM, keep)
         velocity, branches = self._guide(x, point, conditioning, asking)
         return Evaluation(velocity, branches, len(branches), asking.residual)
 
     @torch.no_grad()
     def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
         """The guided velocity at x [1, C, H, W] by the blocks' part of another step."""
-        return self._guide(x, point, conditioning, Replaying(self._pipeline.transformer, SEAM, residual))[0]
+        return self._guide(x, point, conditioning, ReplayCall(self._pipeline.transformer, SEAM, residual))[0]
 
     def _guide(
-        self, x: Tensor, point: Point, conditioning: Conditioning, asking: Asking
+        self, x: Tensor, point: Point, conditioning: Conditioning, asking: PlainCall
     ) -> tuple[Tensor, dict[str, Tensor]]:
         is_guided = conditioning.guidance > 1
         rows = torch.cat([x] * 2) if is_guided else x

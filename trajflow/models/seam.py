@@ -58,7 +58,7 @@ def twin(module: nn.Module, parts: Mapping[str, nn.Module]) -> nn.Module:
     return other
 
 
-class Asking:
+class PlainCall:
     """The network as it is: what an adapter calls when nothing is kept or put back."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -81,7 +81,7 @@ class Asking:
         return network
 
 
-class Keeping(Asking):
+class RecordingCall(PlainCall):
     """Calls go through the network as usual, and `residual` holds what they leave at that level."""
 
     def __init__(self, network: nn.Module, seam: Seam, level: Level) -> None:
@@ -123,7 +123,7 @@ class Keeping(Asking):
         return answer, kept
 
 
-class Replaying(Asking):
+class ReplayCall(PlainCall):
     """Calls skip what the residual stands for."""
 
     def __init__(self, network: nn.Module, seam: Seam, residual: Residual) -> None:

@@ -21,7 +21,7 @@ from trajflow.errors import ModelError
 from trajflow.models.defaults import COMMON, check_whole, is_turbo, make_defaults
 from trajflow.models.grid import check_scheduler, read_grid, shift_for
 from trajflow.models.identity import Identity
-from trajflow.models.seam import Asking, Keeping, Replaying, Seam
+from trajflow.models.seam import PlainCall, RecordingCall, ReplayCall, Seam
 
 LARGEST_SIDE = 2048
 SIDE = 1024
@@ -112,17 +112,17 @@ class ZImageModel:
                 "policy that reuses velocities or the parts of each block."
             )
         network = self._pipeline.transformer
-        asking = Asking(network) if keep is None else Keeping(network, SEAM, keep)
+        asking = PlainCall(network) if keep is None else RecordingCall(network, SEAM, keep)
         velocity, branches = self._guide(x, point, conditioning, asking)
         return Evaluation(velocity, branches, len(branches), asking.residual)
 
     @torch.no_grad()
     def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
         """The guided velocity at x by the blocks' part of another step."""
-        return self._guide(x, point, conditioning, Replaying(self._pipeline.transformer, SEAM, residual))[0]
+        return self._guide(x, point, conditioning, ReplayCall(self._pipeline.transformer, SEAM, residual))[0]
 
     def _guide(
-        self, x: Tensor, point: Point, conditioning: Conditioning, asking: Asking
+        self, x: Tensor, point: Point, conditioning: Conditioning, asking: PlainCall
     ) -> tuple[Tensor, dict[str, Tensor]]:
         tensors = conditioning.tensors
         time = (1000 - point.timestep.expand(1)) / 1000

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from trajflow.base import Match, Plan, Schedule
 from trajflow.calibration import Learned, Profile
-from trajflow.planner.alone import plan_alone, reuse_plan, shorter_plan
 from trajflow.planner.switch import switch_plan
 from trajflow.planner.transport import FEW_STEPS, transport_plan
+from trajflow.planner.without_sources import plan_without_sources, reuse_plan, shorter_plan
 from trajflow.settings import Settings
 from trajflow.strategies import STRATEGIES
 
@@ -41,7 +41,7 @@ def make_plan(
     if family == "reuse":
         return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile)
     if not matches:
-        alone = plan_alone(settings, schedule, profile)
+        alone = plan_without_sources(settings, schedule, profile)
         why = f"Nothing cached fits yet, so all {steps} steps are computed; the next prompt starts from here."
         return alone if alone is not None else full(why)
     if strategy == "auto" and budget is None and steps <= FEW_STEPS and steps != profile.steps:

@@ -39,10 +39,12 @@ def transport_plan(
         margin_db=learned.margin_db,
     )
     calibrated = [
-        placement for _, placement in sorted(profile.placements(len(sources)).items()) if placement.rung.forecasters
+        placement
+        for _, placement in sorted(profile.placements(len(sources)).items())
+        if placement.node_schedule.forecasters
     ]
     if settings.budget is None and calibrated and strategy.transition == "basis" and steps == profile.steps:
-        return _climbing(settings, plan, calibrated)
+        return _escalating(settings, plan, calibrated)
     origin = _origin(plan)
     placement = profile.placement(steps, count, len(sources))
     forecast = _expect(plan, placement) if strategy.transition == "basis" else None
@@ -52,33 +54,33 @@ def transport_plan(
     return _on(plan, placement, forecast, f"{reason}.")
 
 
-def _climbing(settings: Settings, plan: Plan, ladder: list[Placement]) -> Plan:
+def _escalating(settings: Settings, plan: Plan, escalation: list[Placement]) -> Plan:
     """The plan that spends as its evaluations tell it, up to the fidelity that is asked for."""
     fidelity = FIDELITY if settings.fidelity is None else settings.fidelity
-    expected = [_expect(plan, placement) for placement in ladder]
+    expected = [_expect(plan, placement) for placement in escalation]
     enough = (i for i, forecast in enumerate(expected) if forecast is not None and forecast.assured_db >= fidelity)
-    begin = next(enough, len(ladder) - 1)
-    fewest, most = len(ladder[0].rung.nodes), len(ladder[-1].rung.nodes)
+    begin = next(enough, len(escalation) - 1)
+    fewest, most = len(escalation[0].node_schedule.nodes), len(escalation[-1].node_schedule.nodes)
     reason = (
         f"The path of {_origin(plan)} is carried over to the new prompt for {fidelity:g} dB or more; its evaluations "
         f"decide how many there are, {fewest} to {most}."
     )
     return replace(
-        _on(plan, ladder[begin], expected[begin], reason),
+        _on(plan, escalation[begin], expected[begin], reason),
         budget=most,
-        ladder=tuple(placement.rung for placement in ladder),
+        escalation=tuple(placement.node_schedule for placement in escalation),
         fidelity=fidelity,
     )
 
 
 def _on(plan: Plan, placement: Placement, forecast: Forecast | None, reason: str) -> Plan:
-    rung = placement.rung
+    node_schedule = placement.node_schedule
     return replace(
         plan,
-        nodes=rung.nodes,
-        slopes=rung.slopes,
-        corrections=rung.corrections,
-        forecasters=rung.forecasters,
+        nodes=node_schedule.nodes,
+        slopes=node_schedule.slopes,
+        corrections=node_schedule.corrections,
+        forecasters=node_schedule.forecasters,
         forecast=forecast,
         reason=reason,
     )

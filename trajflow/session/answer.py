@@ -10,17 +10,17 @@ from trajflow.cache import Entry
 from trajflow.cache.entry import new_key
 from trajflow.errors import NumericalError
 from trajflow.metrics import PhaseClock
+from trajflow.session.cache import SessionCache
 from trajflow.session.compare import compare
 from trajflow.session.complete import from_scratch
 from trajflow.session.economy import Economy, may_be_full
 from trajflow.session.refine import refine
 from trajflow.session.runner import Runner
-from trajflow.session.shelf import Shelf
 from trajflow.settings import Settings
 
 
 def answer(
-    runner: Runner, shelf: Shelf, economy: Economy | None, request: Request, settings: Settings
+    runner: Runner, cache: SessionCache, economy: Economy | None, request: Request, settings: Settings
 ) -> Iterator[Step | Result]:
     """Yield every step of a request as it is taken, then its `Result`, which the shelf holds by then.
 
@@ -29,27 +29,27 @@ def answer(
     """
     clock = PhaseClock(runner.noise(settings).device)
     with clock("embed"):
-        ingredients = runner.ingredients(settings)
-        shelf.prefetch(settings, ingredients)
+        cache_key = runner.cache_key(settings)
+        cache.prefetch(settings, cache_key)
         runner.conditioning(settings)
     with clock("lookup"):
-        stored = shelf.exact(settings, ingredients)
+        stored = cache.exact(settings, cache_key)
         if stored and request.refine and not stored.is_true:
             stored = None
-        matches = () if stored or request.refine else shelf.matches(settings, ingredients)
+        matches = () if stored or request.refine else cache.matches(settings, cache_key)
     if stored:
         result = _repeat(stored, request, clock)
         if request.compare:
             full = from_scratch(stored) if stored.is_true else None
-            result = yield from compare(runner, shelf, result, full, settings, ingredients)
+            result = yield from compare(runner, cache, result, full, settings, cache_key)
         yield result
         return
     if request.refine:
-        yield from refine(runner, shelf, request, settings, ingredients, clock.seconds)
+        yield from refine(runner, cache, request, settings, cache_key, clock.seconds)
         return
     with clock("plan"):
         plan = runner.plan(settings, matches)
-        sources = tuple(shelf.source(key) for key in plan.sources)
+        sources = tuple(cache.source(key) for key in plan.sources)
         if economy is not None and may_be_full(settings, plan):
             plan, sources, field = economy.decide(runner, settings, plan, sources)
         else:
@@ -67,21 +67,21 @@ def answer(
         run.angles,
         new_key(),
         forecast=run.forecast or (None if plan.sources else plan.forecast),
-        sights=run.sights,
+        diagnostics=run.diagnostics,
     )
     is_on_grid = torch.equal(plan.schedule.sigmas, runner.schedule(settings).sigmas)
     trajectory = run.trajectory if is_on_grid else None
-    result = shelf.keep(ingredients, result, trajectory)
+    result = cache.keep(cache_key, result, trajectory)
     if request.compare:
         full = result if trajectory is not None and trajectory.is_true else None
         try:
-            result = yield from compare(runner, shelf, result, full, settings, ingredients)
+            result = yield from compare(runner, cache, result, full, settings, cache_key)
         except NumericalError:
-            shelf.forget(result.key)
+            cache.forget(result.key)
             raise
         runner.learn(result)
         if result.key:
-            shelf.keep(ingredients, result, trajectory)
+            cache.keep(cache_key, result, trajectory)
     yield result
 
 

@@ -4,23 +4,23 @@ from collections.abc import Generator
 from dataclasses import replace
 
 from trajflow.base import Result, Step
-from trajflow.cache import Ingredients
+from trajflow.cache import CacheKey
 from trajflow.cache.entry import new_key
 from trajflow.metrics import compare_images
+from trajflow.session.cache import SessionCache
 from trajflow.session.complete import from_scratch
 from trajflow.session.runner import Runner
-from trajflow.session.shelf import Shelf
 from trajflow.settings import Settings
 
 
 def compare(
-    runner: Runner, shelf: Shelf, result: Result, full: Result | None, settings: Settings, ingredients: Ingredients
+    runner: Runner, cache: SessionCache, result: Result, full: Result | None, settings: Settings, cache_key: CacheKey
 ) -> Generator[Step, None, Result]:
     """Return the result with its metrics, against `full`, or a run that is held, or one made and kept now.
 
     Yields the steps of the run that is made. Raises Cancelled after a stop, and NumericalError.
     """
-    if full is None and (entry := shelf.true_run(settings.prompt, ingredients)):
+    if full is None and (entry := cache.true_run(settings.prompt, cache_key)):
         full = from_scratch(entry)
     if full is None:
         plan = runner.full_plan(settings)
@@ -29,8 +29,8 @@ def compare(
         seconds = {"embed": result.seconds["embed"], "sample": run.seconds, "decode": run.decode_seconds}
         request = replace(result.request, strategy="baseline", budget=None, fidelity=None, compare=False)
         full = Result(request, run.image, plan, run.cost, seconds, run.trajectory.kinds, {}, new_key())
-        if shelf.keep(ingredients, full, run.trajectory).key:
-            shelf.accompany(result.key, full.key)
+        if cache.keep(cache_key, full, run.trajectory).key:
+            cache.accompany(result.key, full.key)
     return replace(
         result,
         metrics=compare_images(result.image, full.image),

@@ -17,17 +17,17 @@ from trajflow.base import Cost, Result, Step, Trajectory
 from trajflow.cache import Entry
 from trajflow.errors import NumericalError, RequestError
 from trajflow.field import Field
-from trajflow.memory import with_room
+from trajflow.memory import retry_on_oom
 from trajflow.metrics import PhaseClock, compare_images
 from trajflow.sampler import sample
+from trajflow.session.cache import SessionCache, leading_velocities, remember
 from trajflow.session.runner import Runner
-from trajflow.session.shelf import Shelf, leading_velocities, remember
-from trajflow.settings import settle
+from trajflow.settings import resolve_request
 from trajflow.transitions import TRANSITIONS
 
 
 def complete(
-    runner: Runner, shelf: Shelf, entry: Entry, spare: Callable[[], AbstractContextManager[None]]
+    runner: Runner, cache: SessionCache, entry: Entry, spare: Callable[[], AbstractContextManager[None]]
 ) -> Iterator[Step | Result]:
     """Yield the steps of the full run of an entry, then its `Result` beside the from-scratch picture.
 
@@ -35,13 +35,13 @@ def complete(
     give way; nothing is held between two events. Raises RequestError for an entry of another model, NumericalError for
     NaN.
     """
-    settings = settle(replace(entry.result.request, refine=False), runner.flow.defaults)
-    ingredients = runner.ingredients(settings)
-    if ingredients.digest() != entry.ingredients.digest():
+    settings = resolve_request(replace(entry.result.request, refine=False), runner.model.defaults)
+    cache_key = runner.cache_key(settings)
+    if cache_key.digest() != entry.cache_key.digest():
         raise RequestError("That picture was made by another model: only the model that made it can complete it.")
-    twin = shelf.true_run(settings.prompt, ingredients)
+    twin = cache.true_run(settings.prompt, cache_key)
     if twin is not None and twin.trajectory is not None:
-        result = _finish(shelf, entry, from_scratch(twin).image, twin.trajectory, Cost(0, 0), {})
+        result = _finish(cache, entry, from_scratch(twin).image, twin.trajectory, Cost(0, 0), {})
         _learn(runner, entry, result)
         yield result
         return
@@ -54,7 +54,7 @@ def complete(
     path = [field.noise]
     is_broken = is_done = False
     try:
-        run = sample(TRANSITIONS[plan.transition], (), plan, field, settings.prompt, runner.relieve)
+        run = sample(TRANSITIONS[plan.transition], (), plan, field, settings.prompt, runner.free_memory)
         while True:
             with spare(), clock("sample"):
                 event = _counted(runner, field, run)
@@ -63,15 +63,15 @@ def complete(
             path.append(event.latents)
             yield replace(event, phase="completion")
         with spare(), clock("decode"):
-            image = with_room(partial(runner.flow.decode, path[-1]), runner.relieve)
+            image = retry_on_oom(partial(runner.model.decode, path[-1]), runner.free_memory)
         is_done = True
     except NumericalError:
         is_broken = True
         raise
     finally:
         if not is_done and not is_broken and len(path) > len(known) + 1:
-            _put_aside(shelf, entry, field, path)
-    result = _finish(shelf, entry, image, event, field.cost, clock.seconds)
+            _put_aside(cache, entry, field, path)
+    result = _finish(cache, entry, image, event, field.cost, clock.seconds)
     _learn(runner, entry, result)
     yield result
 
@@ -99,16 +99,16 @@ def _counted(runner: Runner, field: Field, run: Iterator[Step | Trajectory]) -> 
         runner.spent = replace(runner.spent, background=runner.spent.background + (field.cost - before))
 
 
-def _put_aside(shelf: Shelf, entry: Entry, field: Field, path: list[Tensor]) -> None:
+def _put_aside(cache: SessionCache, entry: Entry, field: Field, path: list[Tensor]) -> None:
     """Leave with the entry what has been computed: the field still knows it, so asking costs nothing."""
     velocities = torch.stack([field.evaluate(x, k) for k, x in enumerate(path[:-1])])
-    current = shelf.get(entry.key)
+    current = cache.get(entry.key)
     if current is not None and not current.is_true:
-        shelf.renew(replace(current, prefix=velocities))
+        cache.renew(replace(current, prefix=velocities))
 
 
 def _finish(
-    shelf: Shelf, entry: Entry, image: Image, trajectory: Trajectory, cost: Cost, seconds: Mapping[str, float]
+    cache: SessionCache, entry: Entry, image: Image, trajectory: Trajectory, cost: Cost, seconds: Mapping[str, float]
 ) -> Result:
     """The result beside the from-scratch picture, kept with its true trajectory."""
     if entry.is_true:
@@ -121,5 +121,5 @@ def _finish(
         baseline_seconds=dict(seconds),
         is_final=True,
     )
-    is_kept = shelf.renew(replace(entry, result=result, trajectory=trajectory, prefix=None))
+    is_kept = cache.renew(replace(entry, result=result, trajectory=trajectory, prefix=None))
     return result if is_kept else replace(result, key="")

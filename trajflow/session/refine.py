@@ -17,13 +17,13 @@ from dataclasses import replace
 import torch
 
 from trajflow.base import Cost, Plan, Refinement, Request, Result, Schedule, Step, StepKind, Trajectory
-from trajflow.cache import Entry, Ingredients
+from trajflow.cache import CacheKey, Entry
 from trajflow.cache.entry import new_key
 from trajflow.calibration import CORRECTION
 from trajflow.errors import NumericalError
 from trajflow.metrics import compare_images
+from trajflow.session.cache import SessionCache, leading_velocities, remember
 from trajflow.session.runner import Run, Runner
-from trajflow.session.shelf import Shelf, leading_velocities, remember
 from trajflow.settings import Settings
 
 REFERENCE_STEPS = 28
@@ -81,18 +81,18 @@ def at_rest(schedule: Schedule, noise: torch.Tensor) -> Trajectory:
     return Trajectory("", schedule, noise, still, tuple(kinds))
 
 
-def foresee(shelf: Shelf, settings: Settings, ingredients: Ingredients) -> int:
+def refinement_evaluations(cache: SessionCache, settings: Settings, cache_key: CacheKey) -> int:
     """The evaluations that refining up to the from-scratch picture would take."""
-    begun = shelf.begun(settings, ingredients)
+    begun = cache.begun(settings, cache_key)
     return spent_by(_remaining(settings.steps, begun), _known(begun))
 
 
 def refine(
     runner: Runner,
-    shelf: Shelf,
+    cache: SessionCache,
     request: Request,
     settings: Settings,
-    ingredients: Ingredients,
+    cache_key: CacheKey,
     seconds: Mapping[str, float],
 ) -> Iterator[Step | Result]:
     """Yield the steps of every pass and, after each, the `Result` so far, which is also what the shelf holds.
@@ -100,8 +100,8 @@ def refine(
     `seconds` holds the phases before sampling. A run of this prompt that coasted, or was interrupted, is shown first
     and gone on from. Raises Cancelled after a stop, and NumericalError, upon which nothing of the run is kept.
     """
-    begun = shelf.begun(settings, ingredients)
-    template, sources = _start(runner, shelf, settings, ingredients)
+    begun = cache.begun(settings, cache_key)
+    template, sources = _start(runner, cache, settings, cache_key)
     field = runner.field(settings, template.schedule, most_evaluations(settings.steps))
     results: list[Result] = []
     key = new_key()
@@ -117,13 +117,13 @@ def refine(
             given = () if is_final else sources
             run = yield from runner.sample(plan, given, field, settings, "cached", len(results))
         except NumericalError:
-            shelf.forget(key)
+            cache.forget(key)
             raise
         result = _result(request, plan, run, key, seconds, results, is_final)
         results.append(result)
         if is_final and request.compare:
             result = _compared(results)
-        yield shelf.keep(ingredients, result, run.trajectory)
+        yield cache.keep(cache_key, result, run.trajectory)
 
 
 def _known(begun: Entry | None) -> int:
@@ -139,13 +139,13 @@ def _remaining(steps: int, begun: Entry | None) -> tuple[tuple[int, ...], ...]:
 
 
 def _start(
-    runner: Runner, shelf: Shelf, settings: Settings, ingredients: Ingredients
+    runner: Runner, cache: SessionCache, settings: Settings, cache_key: CacheKey
 ) -> tuple[Plan, tuple[Trajectory, ...]]:
     """The plan that every pass but the last is cut from, and its sources."""
-    others = tuple(m for m in shelf.matches(settings, ingredients) if m.prompt != settings.prompt)
+    others = tuple(m for m in cache.matches(settings, cache_key) if m.prompt != settings.prompt)
     if others and settings.steps > 1:
         template = runner.plan(replace(settings, budget=min(PREVIEW, settings.steps - 1)), others)
-        return template, tuple(shelf.source(key) for key in template.sources)
+        return template, tuple(cache.source(key) for key in template.sources)
     grid = runner.schedule(settings)
     source = at_rest(grid, runner.noise(settings))
     return Plan(settings.strategy, "basis", grid, 0, (), 0, ""), (source,)
@@ -165,7 +165,7 @@ def _pass_plan(runner: Runner, settings: Settings, template: Plan, nodes: tuple[
         slopes=(),
         corrections=corrections,
         budget=len(nodes),
-        ladder=(),
+        escalation=(),
         forecasters=(),
         forecast=None,
         reason=reason,

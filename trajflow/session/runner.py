@@ -18,20 +18,20 @@ from trajflow.base import (
     Forecast,
     Match,
     Model,
+    NodeDiagnostics,
     Plan,
     Result,
     Schedule,
-    Sight,
     Spent,
     Step,
     Trajectory,
 )
-from trajflow.cache import Ingredients
+from trajflow.cache import CacheKey
 from trajflow.cache.tiers import tier_of
-from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profile, fingerprint
+from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profile, model_digest
 from trajflow.errors import Cancelled
 from trajflow.field import Field
-from trajflow.memory import nothing_to_give, with_room
+from trajflow.memory import nothing_to_give, retry_on_oom
 from trajflow.planner import make_plan
 from trajflow.sampler import Made, make
 from trajflow.settings import Settings
@@ -51,7 +51,7 @@ class Run:
     decode_seconds: float
     angles: dict[int, float]
     forecast: Forecast | None = None
-    sights: tuple[Sight, ...] = ()
+    diagnostics: tuple[NodeDiagnostics, ...] = ()
 
 
 class Runner:
@@ -62,13 +62,13 @@ class Runner:
 
     def __init__(
         self,
-        flow: Model,
+        model: Model,
         tiers: str,
         profile: Profile | None = None,
-        relieve: Callable[[], None] = nothing_to_give,
+        free_memory: Callable[[], None] = nothing_to_give,
     ) -> None:
-        self.flow = flow
-        self.relieve = relieve
+        self.model = model
+        self.free_memory = free_memory
         self.learned = Learned()
         self.spent = Spent()
         self.step_seconds: deque[float] = deque(maxlen=TIMED_STEPS)
@@ -89,7 +89,7 @@ class Runner:
 
     def _look(self) -> None:
         """Take note of what the model is now. That takes milliseconds, so a request does it once."""
-        identity = self.flow.identity()
+        identity = self.model.identity()
         if identity != self._identity:
             self._noises, self._grids = {}, {}
         self._identity = identity
@@ -97,20 +97,20 @@ class Runner:
     def _profile(self) -> Profile:
         if self._given_profile is not None:
             return self._given_profile
-        if self._found_profile is None or self._found_profile.model != fingerprint(self._identity):
+        if self._found_profile is None or self._found_profile.model != model_digest(self._identity):
             self._found_profile = find_profile(self._identity)
         return self._found_profile
 
     def shape(self, settings: Settings) -> tuple[int, ...]:
         """The shape of x."""
-        return self.flow.latent_shape(settings.height, settings.width)
+        return self.model.latent_shape(settings.height, settings.width)
 
     def noise(self, settings: Settings) -> Tensor:
         """x_0; the last one is remembered."""
         asked = (settings.seed, self.shape(settings))
         noise = self._noises.get(asked)
         if noise is None:
-            noise = self.flow.noise(*asked)
+            noise = self.model.noise(*asked)
             self._noises = {asked: noise}
         return noise
 
@@ -122,14 +122,14 @@ class Runner:
         """The model's grid. A large pipeline takes milliseconds to say where it computes, so grids are remembered."""
         grid = self._grids.get((steps, shape))
         if grid is None:
-            grid = self._grids[steps, shape] = self.flow.schedule(steps, shape)
+            grid = self._grids[steps, shape] = self.model.schedule(steps, shape)
         return grid
 
-    def ingredients(self, settings: Settings) -> Ingredients:
+    def cache_key(self, settings: Settings) -> CacheKey:
         """What decides which cached runs fit. Every request asks for this first: it looks at the model anew."""
         self._look()
         sigmas = self.schedule(settings).sigmas
-        return Ingredients.of(
+        return CacheKey.of(
             self._identity,
             self.shape(settings),
             sigmas,
@@ -146,7 +146,7 @@ class Runner:
         if key not in self._conditionings:
             if len(self._conditionings) >= REMEMBERED_PROMPTS:
                 self._conditionings.pop(next(iter(self._conditionings)))
-            self._conditionings[key] = with_room(partial(self.flow.encode, *asked), self.relieve)
+            self._conditionings[key] = retry_on_oom(partial(self.model.encode, *asked), self.free_memory)
         return self._conditionings[key]
 
     def clear(self) -> None:
@@ -179,13 +179,13 @@ class Runner:
 
     def field(self, settings: Settings, schedule: Schedule, budget: int) -> Field:
         """The velocity field of a request on that grid."""
-        return Field(self.flow, self.conditioning(settings), schedule, self.noise(settings), budget)
+        return Field(self.model, self.conditioning(settings), schedule, self.noise(settings), budget)
 
     def probe(self, field: Field) -> Tensor:
         """The fresh velocity at step 0, [*x.shape]: the run that follows on the same field has it for nothing."""
         before = field.cost
         try:
-            return with_room(partial(field.evaluate, field.noise, 0), self.relieve)
+            return retry_on_oom(partial(field.evaluate, field.noise, 0), self.free_memory)
         finally:
             self.spent = replace(self.spent, waited=self.spent.waited + (field.cost - before))
 
@@ -205,8 +205,8 @@ class Runner:
         before, paid = field.cost, field.nfe
         seconds, angles = 0.0, {}
         forecast: Forecast | None = None
-        sights: list[Sight] = []
-        events = make(self.flow, plan, sources, field, settings.prompt, self.relieve)
+        diagnostics: list[NodeDiagnostics] = []
+        events = make(self.model, plan, sources, field, settings.prompt, self.free_memory)
         try:
             for event in events:
                 if isinstance(event, Made):
@@ -214,7 +214,7 @@ class Runner:
                     break
                 seconds += event.seconds
                 forecast = event.forecast or forecast
-                sights += [event.sight] if event.sight is not None else []
+                diagnostics += [event.diagnosis] if event.diagnosis is not None else []
                 if event.nfe > paid:
                     self.step_seconds.append(event.seconds)
                 paid = event.nfe
@@ -229,5 +229,5 @@ class Runner:
             events.close()
             self.spent = replace(self.spent, waited=self.spent.waited + (field.cost - before))
         return Run(
-            made.image, made.trajectory, field.cost, seconds, made.decode_seconds, angles, forecast, tuple(sights)
+            made.image, made.trajectory, field.cost, seconds, made.decode_seconds, angles, forecast, tuple(diagnostics)
         )

@@ -19,14 +19,14 @@ from trajflow.calibration import Learned, Profile
 from trajflow.errors import Cancelled, RequestError
 from trajflow.metrics.path import path_diagnostics
 from trajflow.session.answer import answer
+from trajflow.session.cache import SessionCache
 from trajflow.session.complete import complete
 from trajflow.session.economy import Economy
+from trajflow.session.estimate import Estimate, estimate_request
 from trajflow.session.idle import IdleWorker
-from trajflow.session.outlook import Outlook, foretell
+from trajflow.session.model_lock import ModelLock
 from trajflow.session.runner import Runner
-from trajflow.session.shelf import Shelf
-from trajflow.session.turns import Turns
-from trajflow.settings import settle
+from trajflow.settings import resolve_request
 
 logger = logging.getLogger(__name__)
 Mode = Literal["manual", "interactive", "economy"]
@@ -54,7 +54,7 @@ class Session:
 
     def __init__(
         self,
-        flow: Model,
+        model: Model,
         *,
         cache_bytes: int = 256 * 2**20,
         tiers: str = "published",
@@ -65,13 +65,13 @@ class Session:
         tier_of(0.0, tiers)
         if mode not in MODES:
             raise RequestError(f"There is no mode {mode!r}. Choose one of: {', '.join(MODES)}.")
-        self.flow = flow
+        self.model = model
         self.mode = mode
         # A model that computes elsewhere, as on ZeroGPU, names no device: its runs come back to the CPU.
-        is_on_gpu = getattr(flow, "device", torch.device("cpu")).type == "cuda"
-        self._shelf = Shelf(cache_bytes, tiers, is_on_gpu=is_on_gpu, spill=spill)
-        self._runner = Runner(flow, tiers, profile, self._shelf.make_room)
-        self._turns = Turns()
+        is_on_gpu = getattr(model, "device", torch.device("cpu")).type == "cuda"
+        self._cache = SessionCache(cache_bytes, tiers, is_on_gpu=is_on_gpu, spill=spill)
+        self._runner = Runner(model, tiers, profile, self._cache.make_room)
+        self._turns = ModelLock()
         self._economy = Economy() if mode == "economy" else None
         self._hopeless: set[str] = set()
         self._worker = IdleWorker(self._use_idle_time) if mode == "interactive" else None
@@ -133,10 +133,10 @@ class Session:
         transport, without a budget; `compare` then measures every picture against the last one.
         """
         request = Request(prompt, **options)
-        settings = settle(request, self.flow.defaults)
+        settings = resolve_request(request, self.model.defaults)
         with self._called(), self._turns.model:
             self._runner.stopped.clear()
-            yield from answer(self._runner, self._shelf, self._economy, request, settings)
+            yield from answer(self._runner, self._cache, self._economy, request, settings)
 
     def complete(self, key: str | None = None) -> Iterator[Step | Result]:
         """Compute the run of an entry in full, the newest that needs it by default: yield each `Step`, then its
@@ -147,16 +147,16 @@ class Session:
         as background in `spent`. Raises Cancelled as soon as any request begins or `stop()` is called; what is computed
         by then is kept with the entry. RequestError for an unknown key.
         """
-        entry = next(iter(self.unfinished()), None) if key is None else self._shelf.get(key)
+        entry = next(iter(self.unfinished()), None) if key is None else self._cache.get(key)
         if entry is None and key is not None:
             raise RequestError("That picture is no longer kept, so it cannot be completed.")
         if entry is not None:
             with self._called() as turn:
-                yield from complete(self._runner, self._shelf, entry, lambda: self._turns.spare(turn))
+                yield from complete(self._runner, self._cache, entry, lambda: self._turns.spare(turn))
 
     def unfinished(self) -> tuple[Entry, ...]:
         """The requests whose from-scratch picture is not known yet, newest first."""
-        return self._shelf.unfinished()
+        return self._cache.unfinished()
 
     @property
     def spent(self) -> Spent:
@@ -183,11 +183,11 @@ class Session:
         """Forecast as the profile does."""
         self._runner.learned = Learned()
 
-    def outlook(self, prompt: str, **options) -> Outlook:
+    def estimate(self, prompt: str, **options) -> Estimate:
         """What the request would do, without running it; takes milliseconds. Raises RequestError as `generate` does."""
         request = Request(prompt, **options)
-        settings = settle(request, self.flow.defaults)
-        return foretell(self._runner, self._shelf, request, settings, is_economy=self._economy is not None)
+        settings = resolve_request(request, self.model.defaults)
+        return estimate_request(self._runner, self._cache, request, settings, is_economy=self._economy is not None)
 
     def diagnose(self, key: str) -> Mapping[str, float]:
         """Diagnostics of an entry's path, beside its sources and, where it is held, the from-scratch run of its prompt.
@@ -195,44 +195,44 @@ class Session:
         Names and equations are those of `metrics/path.py`; it costs no evaluation. Raises RequestError for an entry
         that is gone or whose path was not kept.
         """
-        entry = self._shelf.get(key)
+        entry = self._cache.get(key)
         if entry is None or entry.trajectory is None:
             raise RequestError("The path of that picture is not kept, so it cannot be diagnosed.")
-        held = (self._shelf.get(source) for source in entry.result.plan.sources)
+        held = (self._cache.get(source) for source in entry.result.plan.sources)
         sources = [source.trajectory for source in held if source is not None and source.trajectory is not None]
-        true = self._shelf.true_run(entry.prompt, entry.ingredients)
+        true = self._cache.true_run(entry.prompt, entry.cache_key)
         return path_diagnostics(entry.trajectory, sources, None if true is None else true.trajectory)
 
     def entries(self) -> tuple[Entry, ...]:
         """Every finished request still held, newest first."""
-        return self._shelf.entries()
+        return self._cache.entries()
 
     def adopt(self, entry: Entry) -> None:
         """Hold another session's entry as the newest, shared and not copied. Its fingerprint decides what it serves."""
-        self._shelf.adopt(entry)
+        self._cache.adopt(entry)
 
     def forget(self, key: str) -> None:
         """Drop one entry and the from-scratch run that was made to compare it with."""
-        self._shelf.forget(key)
+        self._cache.forget(key)
 
     def clear(self) -> None:
         """Drop everything this session holds."""
-        self._shelf.clear()
+        self._cache.clear()
         self._runner.clear()
 
     @property
     def nbytes(self) -> int:
         """Bytes held by the cache, wherever."""
-        return self._shelf.nbytes
+        return self._cache.nbytes
 
     @property
     def capacity(self) -> int:
         """Bytes the cache may hold in all: in memory, and on the disk with `spill`."""
-        return self._shelf.capacity
+        return self._cache.capacity
 
     def decode(self, latents: Tensor) -> Image:
         """Latents, such as `Step.preview`, as a picture; not counted in any latency."""
-        return self.flow.decode(latents)
+        return self.model.decode(latents)
 
     def stop(self) -> None:
         """End the running request or completion at its next step: its stream raises Cancelled.
@@ -265,7 +265,7 @@ class Session:
             entry := next((e for e in self.unfinished() if e.key not in self._hopeless), None)
         ):
             try:
-                for _ in complete(self._runner, self._shelf, entry, lambda: self._turns.spare(turn)):
+                for _ in complete(self._runner, self._cache, entry, lambda: self._turns.spare(turn)):
                     pass
             except Cancelled:
                 return

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trajflow.base import Forecast, Plan, Rung, Sight, StepKind, Trajectory, VelocityField
+from trajflow.base import Forecast, NodeDiagnostics, NodeSchedule, Plan, StepKind, Trajectory, VelocityField
 from trajflow.forecast import forecast_run
-from trajflow.transitions.ladder import choose_rung
+from trajflow.transitions.escalation import choose_nodes
 from trajflow.transitions.nodes import extrapolate
 from trajflow.transitions.sources import choose_sources
 from trajflow.transitions.weights import fit_weights
@@ -41,18 +41,18 @@ class BasisState:
     cached: Tensor
     sigmas: tuple[float, ...]
     weights: Tensor
-    rung: Rung
+    node_schedule: NodeSchedule
     plan: Plan
     origin: Tensor
     pending: Tensor
     fresh: tuple[tuple[int, Tensor], ...] = ()
-    sights: tuple[Sight, ...] = ()
+    diagnostics: tuple[NodeDiagnostics, ...] = ()
     exact: int | None = None
 
     @property
     def forecast(self) -> Forecast | None:
         """What the nodes so far let expect."""
-        return forecast_run(self.plan, self.rung, self.sights)
+        return forecast_run(self.plan, self.node_schedule, self.diagnostics)
 
     def mixture(self, k: int) -> Tensor:
         """M_k = sum_i w_i V_i,k, [*x.shape] float32."""
@@ -65,7 +65,7 @@ class BasisState:
 
     def coast(self, k: int) -> Tensor:
         """M_k + D^_k, [*x.shape] float32, without the correction."""
-        slope = self.rung.slope_after(self.fresh[-1][0])
+        slope = self.node_schedule.slope_after(self.fresh[-1][0])
         looked_at = self.fresh if slope else self.fresh[-1:]
         measured = tuple((self.sigmas[j], self.difference((j, velocity))) for j, velocity in looked_at)
         return self.mixture(k) + extrapolate(measured, self.sigmas[k], slope)
@@ -83,7 +83,7 @@ class Basis:
         start = field.noise.float()
         sigmas = tuple(field.schedule.sigmas.tolist())
         return (
-            BasisState(sources, cached, sigmas, weights, plan.rung, plan, start, torch.zeros_like(start)),
+            BasisState(sources, cached, sigmas, weights, plan.node_schedule, plan, start, torch.zeros_like(start)),
             0,
             field.noise,
         )
@@ -92,13 +92,13 @@ class Basis:
         self, k: int, x: Tensor, state: BasisState, field: VelocityField
     ) -> tuple[Tensor, StepKind, BasisState]:
         """The fresh velocity at a node, the transported one between nodes."""
-        if k in state.rung.nodes:
+        if k in state.node_schedule.nodes:
             fresh = field.evaluate(x, k)
             return fresh, "computed", arrive(k, x, fresh, state)
         if state.exact is not None:
             return state.cached[state.exact, k], "coasted", state
         first = state.fresh[-1][0] + 1
-        last = next((node for node in state.rung.nodes if node > k), len(state.sigmas) - 1)
+        last = next((node for node in state.node_schedule.nodes if node > k), len(state.sigmas) - 1)
         correction = state.pending / (state.sigmas[last] - state.sigmas[first])
         return (state.coast(k) + correction).to(x.dtype), "coasted", state
 
@@ -117,10 +117,12 @@ def arrive(k: int, x: Tensor, fresh: Tensor, state: BasisState) -> BasisState:
     refitted = replace(state, weights=weights, fresh=(*state.fresh, (k, fresh))[-2:], exact=exact)
     unexplained = float(refitted.difference((k, fresh)).norm() / size)
     nearest = float((cached.float() - known).flatten(1).norm(dim=1).min() / size)
-    sights = (*state.sights, Sight(k, unexplained, nearest, innovation))
+    diagnostics = (*state.diagnostics, NodeDiagnostics(k, unexplained, nearest, innovation))
     pending = _correction(x, state.origin, refitted)
-    rung = choose_rung(state.plan, state.rung, sights)
-    return replace(refitted, sights=sights, rung=rung, pending=pending, origin=x.float() + pending)
+    node_schedule = choose_nodes(state.plan, state.node_schedule, diagnostics)
+    return replace(
+        refitted, diagnostics=diagnostics, node_schedule=node_schedule, pending=pending, origin=x.float() + pending
+    )
 
 
 def _correction(x: Tensor, origin: Tensor, state: BasisState) -> Tensor:
@@ -128,7 +130,7 @@ def _correction(x: Tensor, origin: Tensor, state: BasisState) -> Tensor:
 
     `origin` is the corrected x at the node before; `state` holds both nodes and the weights of the newest.
     """
-    share = state.rung.correction_at(state.fresh[-1][0])
+    share = state.node_schedule.correction_at(state.fresh[-1][0])
     if len(state.fresh) < 2 or state.fresh[1][0] == state.fresh[0][0] + 1:
         return state.pending
     if share == 0.0 or state.exact is not None:

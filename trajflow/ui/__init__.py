@@ -19,14 +19,14 @@ WAITING = 32
 __all__ = ["build", "launch"]
 
 
-def build(flow: Model, *, cache_bytes: int = CACHE_BYTES) -> gr.Blocks:
+def build(model: Model, *, cache_bytes: int = CACHE_BYTES) -> gr.Blocks:
     """The page for `flow`; each tab gets a session of at most `cache_bytes` bytes."""
-    page = make_page(flow, Registry(lambda: Session(flow, cache_bytes=cache_bytes)))
+    page = make_page(model, Registry(lambda: Session(model, cache_bytes=cache_bytes)))
     return page.queue(max_size=WAITING)
 
 
 def launch(
-    flow: Model,
+    model: Model,
     host: str | None = None,
     port: int | None = None,
     *,
@@ -34,7 +34,7 @@ def launch(
     open_browser: bool = False,
 ) -> None:
     """Serve the page until interrupted. Without a host or a port Gradio's own environment variables decide."""
-    build(flow, cache_bytes=cache_bytes).launch(
+    build(model, cache_bytes=cache_bytes).launch(
         server_name=host,
         server_port=port,
         inbrowser=open_browser,

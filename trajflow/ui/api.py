@@ -15,21 +15,21 @@ from trajflow.strategies import STRATEGIES
 from trajflow.ui.registry import Registry
 
 
-def add(flow: Model, registry: Registry, key: gr.State) -> None:
+def add(model: Model, registry: Registry, key: gr.State) -> None:
     """Add the endpoint to the page that is open; `key` holds each client's key to its session."""
 
     def generate(
         own: str | None, prompt: Any, seed: Any, strategy: Any, budget: Any, compare: Any, request: gr.Request
     ) -> tuple[str, Image, dict[str, Any]]:
-        own, seat = registry.open(own, request.session_hash)
-        seat.is_busy = True
+        own, tab_session = registry.open(own, request.session_hash)
+        tab_session.is_busy = True
         try:
-            result = seat.session.generate(prompt, seed=seed, strategy=strategy, budget=budget, compare=compare)
+            result = tab_session.session.generate(prompt, seed=seed, strategy=strategy, budget=budget, compare=compare)
         except TrajflowError as error:
             raise gr.Error(str(error), print_exception=False) from error
         finally:
-            seat.is_busy = False
-        return own, result.image, report(result, flow)
+            tab_session.is_busy = False
+        return own, result.image, report(result, model)
 
     with gr.Row(visible=False):
         asked = [
@@ -52,12 +52,12 @@ def add(flow: Model, registry: Registry, key: gr.State) -> None:
     )
 
 
-def report(result: Result, flow: Model) -> dict[str, Any]:
+def report(result: Result, model: Model) -> dict[str, Any]:
     """What a picture took and how near it came, as plain JSON; seconds by phase, PSNR in dB where it was compared."""
     return {
         "nfe": result.cost.nfe,
         "rows": result.cost.rows,
-        "steps": result.request.steps or flow.defaults.steps,
+        "steps": result.request.steps or model.defaults.steps,
         "seconds": dict(result.seconds),
         "from_store": result.from_store,
         "reason": result.plan.reason,

@@ -10,8 +10,8 @@ from collections.abc import Generator, Iterator
 
 from trajflow.base import Result
 from trajflow.errors import Cancelled, TrajflowError
-from trajflow.ui import words
-from trajflow.ui.registry import Registry, Seat
+from trajflow.ui import text as text
+from trajflow.ui.registry import Registry, TabSession
 from trajflow.ui.views import Changes, Views
 
 logger = logging.getLogger(__name__)
@@ -19,12 +19,12 @@ REDRAW_SECONDS = 0.25
 PAUSE_SECONDS = 0.05
 
 
-def complete(seat: Seat, registry: Registry, views: Views) -> Iterator[Changes]:
+def complete(tab_session: TabSession, registry: Registry, views: Views) -> Iterator[Changes]:
     """Complete what the tab's session has unfinished, newest first, saying so; ends silently when it gives way."""
-    before, is_done = seat.session.spent.background, False
-    for entry in seat.session.unfinished():
+    before, is_done = tab_session.session.spent.background, False
+    for entry in tab_session.session.unfinished():
         try:
-            is_done |= yield from _complete(seat, registry, views, entry.key)
+            is_done |= yield from _complete(tab_session, registry, views, entry.key)
         except Cancelled:
             yield {views.parts.background: ""}
             return
@@ -33,24 +33,24 @@ def complete(seat: Seat, registry: Registry, views: Views) -> Iterator[Changes]:
             logger.info("a picture was not completed: %s", error)
         except Exception:
             logger.exception("a picture could not be completed")
-    yield {views.parts.background: words.completed(seat.session.spent.background - before) if is_done else ""}
+    yield {views.parts.background: text.completed(tab_session.session.spent.background - before) if is_done else ""}
 
 
-def _complete(seat: Seat, registry: Registry, views: Views, key: str) -> Generator[Changes, None, bool]:
+def _complete(tab_session: TabSession, registry: Registry, views: Views, key: str) -> Generator[Changes, None, bool]:
     next_drawing = 0.0
-    events = seat.session.complete(key)
-    while not seat.is_busy:
-        while registry.is_waited_for(seat):
+    events = tab_session.session.complete(key)
+    while not tab_session.is_busy:
+        while registry.is_waited_for(tab_session):
             time.sleep(PAUSE_SECONDS)
         event = next(events, None)
         if event is None:
             return False
         if isinstance(event, Result):
             if event.key:
-                seat.measured(event)
-                yield views.completed(seat, event)
+                tab_session.measured(event)
+                yield views.completed(tab_session, event)
             return True
         if time.monotonic() >= next_drawing:
-            yield {views.parts.background: words.completing(event, is_shown=seat.shown == key)}
+            yield {views.parts.background: text.completing(event, is_shown=tab_session.shown == key)}
             next_drawing = time.monotonic() + REDRAW_SECONDS
     raise Cancelled("A run began.")

@@ -15,10 +15,10 @@ import gradio as gr
 from trajflow.base import Model, Result
 from trajflow.errors import Cancelled, TrajflowError
 from trajflow.plots import Run
-from trajflow.ui import background, pictures, png, words
+from trajflow.ui import background, pictures, png, text
 from trajflow.ui.form import BUDGET, FIDELITY, hint, options
 from trajflow.ui.live import Live
-from trajflow.ui.registry import Registry, Seat
+from trajflow.ui.registry import Registry, TabSession
 from trajflow.ui.views import Changes, Views
 
 logger = logging.getLogger(__name__)
@@ -29,15 +29,15 @@ BUSY = "A run is under way: stop it or let it finish first."
 class Handlers:
     """The events of one page, over one model and its sessions."""
 
-    flow: Model
+    model: Model
     registry: Registry
     views: Views
     story: list[dict[str, str]]
 
     def arrive(self, key: str | None, request: gr.Request) -> Changes:
         """The page was opened: give the tab a session of its own."""
-        key, seat = self.registry.open(key, request.session_hash)
-        return {self.views.parts.key: key, **self.views.history(seat), **self.views.learned(seat)}
+        key, tab_session = self.registry.open(key, request.session_hash)
+        return {self.views.parts.key: key, **self.views.history(tab_session), **self.views.learned(tab_session)}
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
@@ -67,9 +67,9 @@ class Handlers:
         """Answer the click at once, before the run's turn comes; a completion under way gives way now."""
         self._refuse_if_busy(key)
         was_released = key is not None and self.registry.find(key) is None
-        key, seat = self.registry.open(key, request.session_hash)
-        seat.is_stopping = seat.may_complete = False
-        seat.session.stop()
+        key, tab_session = self.registry.open(key, request.session_hash)
+        tab_session.is_stopping = tab_session.may_complete = False
+        tab_session.session.stop()
         text = "Your earlier pictures were released to make room; starting anew." if was_released else "Starting."
         return {
             self.views.parts.key: key,
@@ -81,25 +81,25 @@ class Handlers:
 
     def run(self, key: str | None, *form: Any) -> Iterator[Changes]:
         """Generate, drawing as it goes."""
-        seat = self.registry.find(key)
-        if seat is None:
+        tab_session = self.registry.find(key)
+        if tab_session is None:
             yield self.views.status("error", "This tab's session has ended; press Generate again.")
             return
         settings = options(form)
         live = Live(str(settings["prompt"]), self._size(settings), settings["compare"] is True, "refine" in settings)
-        seat.is_busy = True
+        tab_session.is_busy = True
         try:
-            yield from self._stream(seat, settings, live)
+            yield from self._stream(tab_session, settings, live)
         except Cancelled:
-            yield self._stopped(seat, live)
+            yield self._stopped(tab_session, live)
         except TrajflowError as error:
-            yield {**self.views.status("error", str(error), detail=hint(form)), **self._restored(seat, live)}
+            yield {**self.views.status("error", str(error), detail=hint(form)), **self._restored(tab_session, live)}
         except Exception as error:
             logger.exception("a run failed")
             sentence = f"The run failed inside the model ({type(error).__name__}). Your pictures are kept; try again."
-            yield {**self.views.status("error", sentence), **self._restored(seat, live)}
+            yield {**self.views.status("error", sentence), **self._restored(tab_session, live)}
         finally:
-            seat.is_busy = seat.is_stopping = False
+            tab_session.is_busy = tab_session.is_stopping = False
 
     def rest(self) -> Changes:
         """The run is over, however it ended."""
@@ -107,174 +107,180 @@ class Handlers:
 
     def complete(self, key: str | None, is_wanted: bool) -> Iterator[Changes]:
         """After a run that was not stopped: complete what coasted, in the background."""
-        seat = self.registry.find(key)
-        if seat is None or not is_wanted or not seat.may_complete or seat.is_busy:
+        tab_session = self.registry.find(key)
+        if tab_session is None or not is_wanted or not tab_session.may_complete or tab_session.is_busy:
             yield {self.views.parts.background: ""}
             return
-        yield from background.complete(seat, self.registry, self.views)
+        yield from background.complete(tab_session, self.registry, self.views)
 
     def want(self, key: str | None, is_wanted: bool) -> Changes:
         """Completing was switched on or off: off ends what is under way."""
-        seat = self.registry.find(key)
-        if seat is None or seat.is_busy:
+        tab_session = self.registry.find(key)
+        if tab_session is None or tab_session.is_busy:
             return gr.skip()
-        seat.may_complete = is_wanted
+        tab_session.may_complete = is_wanted
         if not is_wanted:
-            seat.session.stop()
+            tab_session.session.stop()
         return {self.views.parts.background: ""}
 
     def export(self, key: str | None) -> Changes:
         """Save what the session has learned about its forecasts."""
-        seat = self.registry.find(key)
-        if seat is None:
+        tab_session = self.registry.find(key)
+        if tab_session is None:
             return gr.skip()
-        learned = base64.b64encode(seat.session.export_learned().encode()).decode("ascii")
+        learned = base64.b64encode(tab_session.session.export_learned().encode()).decode("ascii")
         return {self.views.parts.saver: _link("trajflow-learned.json", f"data:application/json;base64,{learned}")}
 
     def unlearn(self, key: str | None) -> Changes:
         """Forecast as the profile does."""
-        seat = self.registry.find(key)
-        if seat is None:
+        tab_session = self.registry.find(key)
+        if tab_session is None:
             return gr.skip()
-        seat.session.forget_learned()
-        return self.views.learned(seat)
+        tab_session.session.forget_learned()
+        return self.views.learned(tab_session)
 
     def stop(self, key: str | None) -> Changes:
         """Stop the run at its next step, or before it starts."""
-        seat = self.registry.find(key)
-        if seat is not None:
-            seat.is_stopping = True
-            seat.session.stop()
-            if seat.is_busy:
+        tab_session = self.registry.find(key)
+        if tab_session is not None:
+            tab_session.is_stopping = True
+            tab_session.session.stop()
+            if tab_session.is_busy:
                 return self.views.stopping()
         return {**self.views.status("warn", "Stopped before the first step; nothing was changed."), **self.rest()}
 
-    def foresee(self, key: str | None, keep_seed: bool, *form: Any) -> Changes:
+    def refinement_evaluations(self, key: str | None, keep_seed: bool, *form: Any) -> Changes:
         """Say, before running, what the settings as they stand would cost, and what they leave behind."""
-        seat = self.registry.find(key)
+        tab_session = self.registry.find(key)
         settings = options(form)
         del settings["compare"]
-        if seat is None or seat.is_busy:
+        if tab_session is None or tab_session.is_busy:
             return gr.skip()
         if not str(settings["prompt"] or "").strip():
-            return {self.views.parts.outlook: ""}
+            return {self.views.parts.estimate: ""}
         try:
-            outlook = seat.session.outlook(**settings)
+            estimate = tab_session.session.estimate(**settings)
         except TrajflowError as error:
-            return self.views.outlook("error", str(error), detail=hint(form))
-        if not keep_seed and seat.session.entries():
-            return self.views.outlook(
+            return self.views.estimate("error", str(error), detail=hint(form))
+        if not keep_seed and tab_session.session.entries():
+            return self.views.estimate(
                 "warn", "The seed is not kept: new noise each time, so nothing cached can be used."
             )
-        steps = settings["steps"] or self.flow.defaults.steps
-        cost = words.outlook(outlook.nfe, steps, outlook.seconds, settings.get("budget"))
-        if outlook.forecast is not None and "refine" not in settings:
-            cost += f" {words.forecast(outlook.forecast)}."
-        if outlook.warning:
-            return self.views.outlook("warn", outlook.warning, detail=cost)
-        return self.views.outlook("idle", cost, detail=outlook.reason)
+        steps = settings["steps"] or self.model.defaults.steps
+        cost = text.estimate(estimate.nfe, steps, estimate.seconds, settings.get("budget"))
+        if estimate.forecast is not None and "refine" not in settings:
+            cost += f" {text.forecast(estimate.forecast)}."
+        if estimate.warning:
+            return self.views.estimate("warn", estimate.warning, detail=cost)
+        return self.views.estimate("idle", cost, detail=estimate.reason)
 
     def card(self, key: str | None, event: gr.EventData) -> Changes:
         """A button of the history was pressed: restore, save or forget one entry."""
-        seat, sent = self.registry.find(key), _sent(event)
-        entry = next((e for e in (seat.session.entries() if seat else ()) if e.key == sent.get("key")), None)
-        if seat is None or entry is None:
+        tab_session, sent = self.registry.find(key), _sent(event)
+        entry = next(
+            (e for e in (tab_session.session.entries() if tab_session else ()) if e.key == sent.get("key")), None
+        )
+        if tab_session is None or entry is None:
             return self.views.status("error", "That picture is no longer kept.")
         result = entry.result
         if sent.get("action") == "save":
-            return {self.views.parts.saver: _saving(result, self.flow.name)}
-        if seat.is_busy:
+            return {self.views.parts.saver: _saving(result, self.model.name)}
+        if tab_session.is_busy:
             return self.views.status("warn", BUSY)
         if sent.get("action") == "forget":
-            seat.session.forget(entry.key)
+            tab_session.session.forget(entry.key)
             text = f"Forgotten: the picture of “{result.request.prompt}” and its path."
-            return {**self.views.status("done", text), **self.views.history(seat)}
-        seat.shown = entry.key
+            return {**self.views.status("done", text), **self.views.history(tab_session)}
+        tab_session.shown = entry.key
         text = f"Restored: “{result.request.prompt}”, with its settings."
         return {
             **self.views.status("done", text, detail=result.plan.reason),
-            **self.views.shown(seat, result),
+            **self.views.shown(tab_session, result),
             **self.views.form(result),
-            **self.views.history(seat),
+            **self.views.history(tab_session),
         }
 
     def forget_all(self, key: str | None) -> Changes:
         """Empty the session: pictures, paths and charts."""
-        seat = self.registry.find(key)
-        if seat is None:
+        tab_session = self.registry.find(key)
+        if tab_session is None:
             return self.views.status("idle", "There is nothing to forget.")
-        if seat.is_busy:
+        if tab_session.is_busy:
             return self.views.status("warn", BUSY)
-        seat.session.stop()
-        seat.session.clear()
-        seat.runs.clear()
-        seat.shown = None
+        tab_session.session.stop()
+        tab_session.session.clear()
+        tab_session.runs.clear()
+        tab_session.shown = None
         text = "Everything is forgotten; the next picture is computed in full."
         return {
             self.views.parts.background: "",
             **self.views.status("done", text),
             **self.views.blank(),
-            **self.views.history(seat),
-            **self.views.charts(seat),
+            **self.views.history(tab_session),
+            **self.views.charts(tab_session),
         }
 
-    def _stream(self, seat: Seat, settings: dict[str, Any], live: Live) -> Iterator[Changes]:
-        if seat.is_stopping:
+    def _stream(self, tab_session: TabSession, settings: dict[str, Any], live: Live) -> Iterator[Changes]:
+        if tab_session.is_stopping:
             raise Cancelled
         ahead = {name: value for name, value in settings.items() if name != "compare"}
-        live.expected = seat.session.outlook(**ahead).nfe
-        for event in seat.session.stream(**settings):
+        live.expected = tab_session.session.estimate(**ahead).nfe
+        for event in tab_session.session.stream(**settings):
             if isinstance(event, Result):
-                live.best, seat.shown = event, event.key
+                live.best, tab_session.shown = event, event.key
                 if event.is_final:
-                    self._record(seat, event)
-                    seat.may_complete = True
-                    yield self.views.finished(seat, event)
+                    self._record(tab_session, event)
+                    tab_session.may_complete = True
+                    yield self.views.finished(tab_session, event)
                     return
-                yield self.views.improved(seat, event)
+                yield self.views.improved(tab_session, event)
             else:
                 live.add(event)
-            if seat.is_stopping:
-                seat.session.stop()
+            if tab_session.is_stopping:
+                tab_session.session.stop()
             if live.last is not None and live.is_due():
-                live.decode(seat.session)
+                live.decode(tab_session.session)
                 yield {self.views.parts.status: live.status(), **self.views.drawn(live)}
 
-    def _record(self, seat: Seat, result: Result) -> None:
-        seat.runs.append(Run.of(result, self.views.steps(result)))
+    def _record(self, tab_session: TabSession, result: Result) -> None:
+        tab_session.runs.append(Run.of(result, self.views.steps(result)))
 
-    def _stopped(self, seat: Seat, live: Live) -> Changes:
+    def _stopped(self, tab_session: TabSession, live: Live) -> Changes:
         if live.best is not None:
-            self._record(seat, live.best)
-            text = f"Stopped after {words.plural(live.nfe, 'evaluation')}; the best picture so far is kept."
-            changes = {**self.views.shown(seat, live.best), **self.views.history(seat), **self.views.charts(seat)}
-            return {**self.views.status("warn", text), **changes}
+            self._record(tab_session, live.best)
+            sentence = f"Stopped after {text.plural(live.nfe, 'evaluation')}; the best picture so far is kept."
+            changes = {
+                **self.views.shown(tab_session, live.best),
+                **self.views.history(tab_session),
+                **self.views.charts(tab_session),
+            }
+            return {**self.views.status("warn", sentence), **changes}
         if live.last is None:
             return self.views.status("warn", "Stopped before the first step; nothing was changed.")
         if live.last.phase == "baseline":
-            text = "Stopped during the comparison; the picture itself is kept."
+            sentence = "Stopped during the comparison; the picture itself is kept."
         else:
-            spent = words.plural(live.nfe, "evaluation")
-            text = (
+            spent = text.plural(live.nfe, "evaluation")
+            sentence = (
                 f"Stopped at step {live.done} of {len(live.kinds)}, after {spent}; the unfinished picture is not kept."
             )
         drawn = self.views.drawn(live, is_stopped=True)
-        return {**self.views.status("warn", text), **drawn, **self.views.history(seat)}
+        return {**self.views.status("warn", sentence), **drawn, **self.views.history(tab_session)}
 
-    def _restored(self, seat: Seat, live: Live) -> Changes:
+    def _restored(self, tab_session: TabSession, live: Live) -> Changes:
         """After a failure: the picture that was shown before, in place of the half-drawn one."""
         if live.last is None:
             return {}
-        shown = next((entry for entry in seat.session.entries() if entry.key == seat.shown), None)
-        return self.views.blank() if shown is None else self.views.shown(seat, shown.result)
+        shown = next((entry for entry in tab_session.session.entries() if entry.key == tab_session.shown), None)
+        return self.views.blank() if shown is None else self.views.shown(tab_session, shown.result)
 
     def _refuse_if_busy(self, key: str | None) -> None:
-        seat = self.registry.find(key)
-        if seat is not None and seat.is_busy:
+        tab_session = self.registry.find(key)
+        if tab_session is not None and tab_session.is_busy:
             raise gr.Error(BUSY, title="Still running", print_exception=False)
 
     def _size(self, settings: dict[str, Any]) -> tuple[int, int]:
-        defaults = self.flow.defaults
+        defaults = self.model.defaults
         return settings["width"] or defaults.width, settings["height"] or defaults.height
 
 

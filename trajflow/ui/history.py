@@ -6,7 +6,7 @@ from html import escape
 from trajflow.base import Result
 from trajflow.cache import Entry
 from trajflow.plots import foreseen
-from trajflow.ui import png, words
+from trajflow.ui import png, text
 
 SHOWN = 60
 
@@ -25,9 +25,9 @@ def gallery(
     """HTML of the history and of the memory it takes, in bytes; `shown` is the key of the entry on the stage."""
     share = min(1.0, nbytes / capacity) if capacity else 0.0
     head = (
-        f"<header><span>{words.plural(len(entries), 'picture')}</span>"
+        f"<header><span>{text.plural(len(entries), 'picture')}</span>"
         f'<span class="tf-memory" title="Paths and pictures kept for this tab"><i style="width:{100 * share:.1f}%"></i>'
-        f"<b>{words.size(nbytes)} of {words.size(capacity)} in use</b></span></header>"
+        f"<b>{text.size(nbytes)} of {text.size(capacity)} in use</b></span></header>"
     )
     if entries:
         body = "<ol>" + "".join(_card(entry, entry.key == shown, steps_of(entry.result)) for entry in entries[:SHOWN])
@@ -35,7 +35,7 @@ def gallery(
     else:
         body = '<p class="tf-none">Pictures you make stay here until you close the tab.</p>'
     older = len(entries) - SHOWN
-    more = f'<p class="tf-none">and {words.plural(older, "older picture")}, still in use</p>' if older > 0 else ""
+    more = f'<p class="tf-none">and {text.plural(older, "older picture")}, still in use</p>' if older > 0 else ""
     return f'<div class="tf-history">{head}{body}{more}</div>'
 
 
@@ -60,5 +60,5 @@ def _card(entry: Entry, is_shown: bool, steps: int) -> str:
 
 
 def _mark(entry: Entry) -> str:
-    mark, meaning = words.source(entry)
+    mark, meaning = text.source(entry)
     return f' · <abbr title="{escape(meaning)}">{mark}</abbr>' if mark else ""

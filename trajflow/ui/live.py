@@ -8,7 +8,7 @@ from PIL.Image import Image
 from trajflow.base import Result, Step, StepKind
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
-from trajflow.ui import pictures, words
+from trajflow.ui import pictures, text
 
 REDRAW_SECONDS = 0.12
 PREVIEW_SHARE = 0.25
@@ -56,7 +56,7 @@ class Live:
     def decode(self, session: Session) -> None:
         """Turn the newest previews into pictures; not those of a model that is elsewhere."""
         began = time.monotonic()
-        is_shown = self.best is None and not isinstance(session.flow, RemoteModel)
+        is_shown = self.best is None and not isinstance(session.model, RemoteModel)
         for phase, step in self._latest.items() if is_shown else ():
             image = session.decode(step.preview)
             if phase == "baseline":
@@ -86,10 +86,10 @@ class Live:
             self.baseline,
             badge=badge,
             compare=self.compare and not is_stopped,
-            spent=words.plural(self.nfe, "evaluation"),
+            spent=text.plural(self.nfe, "evaluation"),
         )
 
     def status(self) -> str:
         """HTML of the status line."""
         assert self.last is not None
-        return words.progress(self.last, self.expected, is_refined=self.is_refined)
+        return text.progress(self.last, self.expected, is_refined=self.is_refined)

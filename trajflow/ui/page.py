@@ -8,7 +8,7 @@ import gradio as gr
 from trajflow.assets import asset
 from trajflow.base import Model
 from trajflow.sampler import RemoteModel
-from trajflow.ui import api, choices, form, history, pictures, words
+from trajflow.ui import api, choices, form, history, pictures, text
 from trajflow.ui.handlers import Handlers
 from trajflow.ui.parts import Parts
 from trajflow.ui.registry import Registry
@@ -41,23 +41,23 @@ document.addEventListener('keydown', (event) => {
 """
 
 
-def make_page(flow: Model, registry: Registry) -> gr.Blocks:
+def make_page(model: Model, registry: Registry) -> gr.Blocks:
     """The whole page over one model; sessions come from `registry`."""
     examples = json.loads(asset("examples.json").read_text())
     with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
-        parts = lay_out(flow, examples)
-        _wire(page, parts, Handlers(flow, registry, Views(flow, parts), examples["story"]), registry)
-        api.add(flow, registry, parts.key)
+        parts = lay_out(model, examples)
+        _wire(page, parts, Handlers(model, registry, Views(model, parts), examples["story"]), registry)
+        api.add(model, registry, parts.key)
     return page
 
 
-def lay_out(flow: Model, examples: dict) -> Parts:
+def lay_out(model: Model, examples: dict) -> Parts:
     """Make the components, in the order the page reads, inside the Blocks that is open."""
-    defaults = flow.defaults
+    defaults = model.defaults
     made: dict[str, gr.blocks.Block] = {"key": gr.State(None)}
     _html(
         "<h1>trajflow</h1><p>Tweak a prompt, pay a fraction: pictures made from the paths of earlier ones, measured "
-        f"against the full run.</p><span>model: {escape(flow.name)}</span>",
+        f"against the full run.</p><span>model: {escape(model.name)}</span>",
         "tf-head",
         RUN_ON_CTRL_ENTER,
     )
@@ -69,11 +69,11 @@ def lay_out(flow: Model, examples: dict) -> Parts:
         made["generate"] = gr.Button("Generate", variant="primary", scale=1, min_width=120, elem_id="tf-generate")
         made["stop"] = gr.Button("Stop", variant="stop", scale=1, min_width=120, visible=False, elem_id="tf-stop")
     made |= _ask()
-    made["outlook"] = _html("", "tf-outlook")
+    made["estimate"] = _html("", "tf-outlook")
     made["story"] = _html(_story(examples["story"]), "tf-story", TELL_STORY)
     with gr.Accordion("Settings", open=False, elem_id="tf-settings"):
-        made |= _settings(flow, examples["seed"])
-    made["status"] = _html(words.line("idle", "Ready."), "tf-status")
+        made |= _settings(model, examples["seed"])
+    made["status"] = _html(text.line("idle", "Ready."), "tf-status")
     made["background"] = _html("", "tf-background")
     with gr.Row(elem_id="tf-stage"):
         with gr.Column(scale=3, min_width=320, elem_id="tf-main"):
@@ -88,7 +88,7 @@ def lay_out(flow: Model, examples: dict) -> Parts:
                 interactive=False, elem_id="tf-slider", max_height=300, buttons=[],
             )  # fmt: skip
             _html('<p class="tf-title">Velocity angle to the cached path, per step</p>')
-            made["no_angle"] = _html(f'<p class="tf-note">{words.NO_ANGLE_YET}</p>', "tf-no-angle")
+            made["no_angle"] = _html(f'<p class="tf-note">{text.NO_ANGLE_YET}</p>', "tf-no-angle")
             made["angle"] = gr.LinePlot(
                 None, visible=False, x="step", y="degrees", height=170, label="Velocity angle per step",
                 show_label=False, x_lim=[0, max(defaults.steps - 1, 1)], y_lim=[0, None], elem_id="tf-angle",
@@ -135,8 +135,8 @@ def _ask() -> dict[str, gr.blocks.Block]:
     return made
 
 
-def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
-    defaults = flow.defaults
+def _settings(model: Model, seed: int) -> dict[str, gr.blocks.Block]:
+    defaults = model.defaults
     made: dict[str, gr.blocks.Block] = {}
     with gr.Row(equal_height=True):
         made["seed"] = gr.Number(seed, label="Seed", precision=0, min_width=120, elem_id="tf-seed")
@@ -151,7 +151,7 @@ def _settings(flow: Model, seed: int) -> dict[str, gr.blocks.Block]:
     )  # fmt: skip
     with gr.Row(equal_height=True):
         # A GPU that is lent by the call costs its user quota: nothing is computed there that was not asked for.
-        is_idle_free = not isinstance(flow, RemoteModel)
+        is_idle_free = not isinstance(model, RemoteModel)
         made["complete"] = gr.Checkbox(
             is_idle_free, visible=is_idle_free, label="Complete pictures while I look", elem_id="tf-complete",
             info="In the background: measures the picture and makes the next edit better.", min_width=240,
@@ -211,8 +211,8 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
     parts.key.delete_callback = registry.drop
 
     # One after the other: an answer for the form as it was must not arrive after the one for the form as it is.
-    in_turn = {"concurrency_id": "outlook", "concurrency_limit": 1}
-    look = {"inputs": [parts.key, parts.keep_seed, *fields], "outputs": parts.outlook, **in_turn, **quiet}
+    in_turn = {"concurrency_id": "estimate", "concurrency_limit": 1}
+    look = {"inputs": [parts.key, parts.keep_seed, *fields], "outputs": parts.estimate, **in_turn, **quiet}
     told = parts.story.click(on.chapter, parts.key, parts.prompt, queue=False, **quiet)
     completing = {
         "fn": on.complete, "inputs": [parts.key, parts.complete], "outputs": everything,
@@ -233,18 +233,27 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
         ran = started.success(
             on.run, [parts.key, *fields], everything, concurrency_limit=1, concurrency_id="model", **quiet
         )
-        rested = ran.then(on.rest, None, [parts.generate, parts.stop], queue=False, **quiet).then(on.foresee, **look)
+        rested = ran.then(on.rest, None, [parts.generate, parts.stop], queue=False, **quiet).then(
+            on.refinement_evaluations, **look
+        )
         completions.append(rested.then(**completing))
     for completed in completions:
-        completed.then(on.foresee, **look)
+        completed.then(on.refinement_evaluations, **look)
     gr.on([parts.prompt.submit, parts.generate.click, parts.story.click], fn=None, cancels=completions)
     parts.ask.change(on.ask, parts.ask, [parts.fidelity, parts.budget], queue=False, **quiet)
     parts.export.click(on.export, parts.key, parts.saver, queue=False, **quiet)
     parts.unlearn.click(on.unlearn, parts.key, [parts.learned, parts.export, parts.unlearn], queue=False, **quiet).then(
-        on.foresee, **look
+        on.refinement_evaluations, **look
     )
     parts.stop.click(on.stop, parts.key, [parts.status, parts.generate, parts.stop], queue=False, **quiet)
     parts.dice.click(on.dice, None, parts.seed, queue=False, **quiet)
     parts.history.click(on.card, parts.key, everything, queue=False, **quiet)
-    parts.forget_all.click(on.forget_all, parts.key, everything, queue=False, **quiet).then(on.foresee, **look)
-    gr.on([part.change for part in (*fields, parts.keep_seed)], on.foresee, trigger_mode="always_last", **look)
+    parts.forget_all.click(on.forget_all, parts.key, everything, queue=False, **quiet).then(
+        on.refinement_evaluations, **look
+    )
+    gr.on(
+        [part.change for part in (*fields, parts.keep_seed)],
+        on.refinement_evaluations,
+        trigger_mode="always_last",
+        **look,
+    )

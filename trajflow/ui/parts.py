@@ -17,7 +17,7 @@ class Parts:
     ask: gr.Radio
     fidelity: gr.Slider
     budget: gr.Slider
-    outlook: gr.HTML
+    estimate: gr.HTML
     seed: gr.Number
     keep_seed: gr.Checkbox
     dice: gr.Button

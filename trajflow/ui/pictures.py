@@ -6,7 +6,7 @@ from html import escape
 from PIL.Image import Image
 
 from trajflow.base import Result
-from trajflow.ui import png, words
+from trajflow.ui import png, text
 
 MAGNIFIED = 2.5
 WIDEST = 512
@@ -95,9 +95,9 @@ def finished(result: Result, steps: int, model: str, *, badge: str = "", is_exac
     """The cards of a finished run, or with a badge of one that is not over; an exact one is the from-scratch run."""
     prompt, size = result.request.prompt, result.image.size
     settings = png.settings_of(result, model)
-    cost = f"{words.plural(result.cost.nfe, 'evaluation')} · {words.duration(words.seconds(result))}"
-    verdict = " · ".join(filter(None, (words.fidelity(result), words.saving(result.cost.nfe, steps))))
-    told = words.expectation(result) or words.refined(result)
+    cost = f"{text.plural(result.cost.nfe, 'evaluation')} · {text.duration(text.seconds(result))}"
+    verdict = " · ".join(filter(None, (text.fidelity(result), text.saving(result.cost.nfe, steps))))
+    told = text.expectation(result) or text.refined(result)
     left = card(
         _title(result),
         side="cached",
@@ -147,8 +147,8 @@ def _baseline_cost(result: Result) -> str:
     if not spent:
         return "known from another run"
     where = "" if result.request.compare else " in the background"
-    taken = f" · {words.duration(sum(result.baseline_seconds.values()))}" if result.baseline_seconds else ""
-    return f"{words.plural(spent, 'evaluation')}{where}{taken}"
+    taken = f" · {text.duration(sum(result.baseline_seconds.values()))}" if result.baseline_seconds else ""
+    return f"{text.plural(spent, 'evaluation')}{where}{taken}"
 
 
 def _title(result: Result) -> str:
@@ -158,6 +158,6 @@ def _title(result: Result) -> str:
         return "Refined until exact" if result.is_final else "Refined so far"
     if result.plan.sources:
         return "From the cache"
-    if words.is_full(result):
+    if text.is_full(result):
         return "Computed in full"
     return "With reused steps" if "reused" in result.kinds else "With fewer steps"

@@ -21,7 +21,7 @@ LEFT_SECONDS = 600.0
 
 
 @dataclass
-class Seat:
+class TabSession:
     """One tab's place: its session, what its charts show, and the state of its current run."""
 
     session: Session
@@ -62,49 +62,55 @@ class Registry:
         self._idle_seconds = idle_seconds
         self._left_seconds = left_seconds
         self._clock = clock
-        self._seats: OrderedDict[str, Seat] = OrderedDict()
+        self._tab_sessions: OrderedDict[str, TabSession] = OrderedDict()
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        return len(self._seats)
+        return len(self._tab_sessions)
 
     @property
     def nbytes(self) -> int:
         """Bytes of trajectories held by all sessions together."""
         with self._lock:
-            return sum(seat.session.nbytes for seat in self._seats.values())
+            return sum(tab_session.session.nbytes for tab_session in self._tab_sessions.values())
 
-    def open(self, key: str | None, tab: str | None = None) -> tuple[str, Seat]:
+    def open(self, key: str | None, tab: str | None = None) -> tuple[str, TabSession]:
         """The seat of `key`, or a new one under a new secret when the key is unknown or its seat was given up."""
         with self._lock:
             self.sweep()
-            if key is None or key not in self._seats:
+            if key is None or key not in self._tab_sessions:
                 key = secrets.token_hex(16)
-                self._seats[key] = Seat(self._make(), deadline=0.0)
-            seat = self._seats[key]
-            self._seats.move_to_end(key)
-            seat.deadline = self._clock() + self._idle_seconds
-            seat.tab = tab or seat.tab
-            return key, seat
+                self._tab_sessions[key] = TabSession(self._make(), deadline=0.0)
+            tab_session = self._tab_sessions[key]
+            self._tab_sessions.move_to_end(key)
+            tab_session.deadline = self._clock() + self._idle_seconds
+            tab_session.tab = tab or tab_session.tab
+            return key, tab_session
 
-    def find(self, key: str | None) -> Seat | None:
+    def find(self, key: str | None) -> TabSession | None:
         """The seat of `key`, or None; does not count as use."""
         with self._lock:
-            return self._seats.get(key) if key else None
+            return self._tab_sessions.get(key) if key else None
 
-    def is_waited_for(self, seat: Seat) -> bool:
+    def is_waited_for(self, tab_session: TabSession) -> bool:
         """Whether somebody else waits for a run."""
         with self._lock:
-            return any(other.is_busy for other in self._seats.values() if other is not seat)
+            return any(other.is_busy for other in self._tab_sessions.values() if other is not tab_session)
 
     def sweep(self) -> None:
         """Give up the seats whose time has run out, then the least recently used ones beyond the byte budget."""
         with self._lock:
             now = self._clock()
-            for key in [key for key, seat in self._seats.items() if seat.deadline < now and not seat.is_busy]:
+            for key in [
+                key
+                for key, tab_session in self._tab_sessions.items()
+                if tab_session.deadline < now and not tab_session.is_busy
+            ]:
                 self.drop(key)
-            newest = next(reversed(self._seats), None)
-            for key in [key for key, seat in self._seats.items() if not seat.is_busy and key != newest]:
+            newest = next(reversed(self._tab_sessions), None)
+            for key in [
+                key for key, tab_session in self._tab_sessions.items() if not tab_session.is_busy and key != newest
+            ]:
                 if self.nbytes <= self._total_bytes:
                     break
                 self.drop(key)
@@ -112,18 +118,20 @@ class Registry:
     def drop(self, key: str | None) -> None:
         """Forget a seat and everything in it."""
         with self._lock:
-            seat = self._seats.pop(key, None) if key else None
-        if seat is not None:
-            seat.is_stopping = True
-            seat.session.stop()
-            seat.session.clear()
+            tab_session = self._tab_sessions.pop(key, None) if key else None
+        if tab_session is not None:
+            tab_session.is_stopping = True
+            tab_session.session.stop()
+            tab_session.session.clear()
 
     def leave(self, tab: str | None) -> None:
         """The tab was closed: stop its run, and keep its pictures only a little longer in case it comes back."""
         with self._lock:
-            gone = [seat for seat in self._seats.values() if tab is not None and seat.tab == tab]
-            for seat in gone:
-                seat.deadline = min(seat.deadline, self._clock() + self._left_seconds)
-                seat.is_stopping = seat.is_busy
-        for seat in gone:
-            seat.session.stop()
+            gone = [
+                tab_session for tab_session in self._tab_sessions.values() if tab is not None and tab_session.tab == tab
+            ]
+            for tab_session in gone:
+                tab_session.deadline = min(tab_session.deadline, self._clock() + self._left_seconds)
+                tab_session.is_stopping = tab_session.is_busy
+        for tab_session in gone:
+            tab_session.session.stop()

@@ -9,10 +9,10 @@ import gradio as gr
 from trajflow import plots
 from trajflow.base import Model, Result
 from trajflow.calibration import Placement, Profile
-from trajflow.ui import form, history, pictures, words
+from trajflow.ui import form, history, pictures, text
 from trajflow.ui.live import Live
 from trajflow.ui.parts import Parts
-from trajflow.ui.registry import Seat
+from trajflow.ui.registry import TabSession
 from trajflow.ui.strip import strip
 
 Changes = dict[Any, Any]
@@ -22,16 +22,16 @@ Changes = dict[Any, Any]
 class Views:
     """Each method returns only the components it changes."""
 
-    flow: Model
+    model: Model
     parts: Parts
 
-    def status(self, kind: str, text: str, *, detail: str = "") -> Changes:
+    def status(self, kind: str, sentence: str, *, detail: str = "") -> Changes:
         """One sentence in the status line."""
-        return {self.parts.status: words.line(kind, text, detail=detail)}
+        return {self.parts.status: text.line(kind, sentence, detail=detail)}
 
-    def outlook(self, kind: str, text: str, *, detail: str = "") -> Changes:
+    def estimate(self, kind: str, sentence: str, *, detail: str = "") -> Changes:
         """One sentence under the prompt, about the run that would come next."""
-        return {self.parts.outlook: words.line(kind, text, detail=detail)}
+        return {self.parts.estimate: text.line(kind, sentence, detail=detail)}
 
     def buttons(self, *, is_running: bool) -> Changes:
         """Generate or Stop, never both."""
@@ -44,11 +44,11 @@ class Views:
 
     def blank(self) -> Changes:
         """The invitation, as before the first run."""
-        defaults = self.flow.defaults
+        defaults = self.model.defaults
         return {
             self.parts.pictures: pictures.invitation((defaults.width, defaults.height)),
             self.parts.strip: strip(()),
-            **self._angles({}, defaults.steps, words.NO_ANGLE_YET),
+            **self._angles({}, defaults.steps, text.NO_ANGLE_YET),
             **self._sliding(None),
         }
 
@@ -56,58 +56,58 @@ class Views:
         """A run under way, or where it was stopped; a picture that is being refined stays until a better one comes."""
         changes = {
             self.parts.strip: strip(live.kinds, live.angles),
-            **self._angles(live.angles, len(live.kinds), words.NO_ANGLE_YET),
+            **self._angles(live.angles, len(live.kinds), text.NO_ANGLE_YET),
         }
         if live.best is None:
             changes |= {self.parts.pictures: live.cards(is_stopped=is_stopped), **self._sliding(None)}
         return changes
 
-    def improved(self, seat: Seat, result: Result) -> Changes:
+    def improved(self, tab_session: TabSession, result: Result) -> Changes:
         """A picture that is being refined further."""
         return {
-            self.parts.pictures: pictures.finished(result, self.steps(result), self.flow.name, badge="being refined"),
+            self.parts.pictures: pictures.finished(result, self.steps(result), self.model.name, badge="being refined"),
             **self._sliding(None),
-            **self.history(seat),
+            **self.history(tab_session),
         }
 
-    def completed(self, seat: Seat, result: Result) -> Changes:
+    def completed(self, tab_session: TabSession, result: Result) -> Changes:
         """A picture whose from-scratch picture has arrived; those on the stage change only if it is the one there."""
-        shown = self.shown(seat, result) if seat.shown == result.key else {}
-        return {**shown, **self.history(seat), **self.charts(seat), **self.learned(seat)}
+        shown = self.shown(tab_session, result) if tab_session.shown == result.key else {}
+        return {**shown, **self.history(tab_session), **self.charts(tab_session), **self.learned(tab_session)}
 
-    def learned(self, seat: Seat) -> Changes:
+    def learned(self, tab_session: TabSession) -> Changes:
         """What the session's measurements have taught, and whether there is anything to export or to drop."""
-        known, profile = seat.session.learned, seat.session.profile
-        has_forecasts = any(each.before or each.rung.forecasters for each in _placements(profile))
+        known, profile = tab_session.session.learned, tab_session.session.profile
+        has_forecasts = any(each.before or each.node_schedule.forecasters for each in _placements(profile))
         return {
-            self.parts.learned: words.learned(known, has_forecasts=has_forecasts),
+            self.parts.learned: text.learned(known, has_forecasts=has_forecasts),
             self.parts.export: gr.update(interactive=bool(known.outcomes)),
             self.parts.unlearn: gr.update(interactive=bool(known.outcomes)),
         }
 
-    def finished(self, seat: Seat, result: Result) -> Changes:
+    def finished(self, tab_session: TabSession, result: Result) -> Changes:
         """A result that has just come, with the history and the charts that now contain it."""
         return {
-            self.parts.status: words.finished(result, self.steps(result)),
-            **self.shown(seat, result),
-            **self.history(seat),
-            **self.charts(seat),
-            **self.learned(seat),
+            self.parts.status: text.finished(result, self.steps(result)),
+            **self.shown(tab_session, result),
+            **self.history(tab_session),
+            **self.charts(tab_session),
+            **self.learned(tab_session),
         }
 
-    def shown(self, seat: Seat, result: Result) -> Changes:
+    def shown(self, tab_session: TabSession, result: Result) -> Changes:
         """A result's pictures, strip and angles."""
-        is_exact = words.is_full(result) or _is_exactly_stored(seat, result)
+        is_exact = text.is_full(result) or _is_exactly_stored(tab_session, result)
         return {
-            self.parts.pictures: pictures.finished(result, self.steps(result), self.flow.name, is_exact=is_exact),
+            self.parts.pictures: pictures.finished(result, self.steps(result), self.model.name, is_exact=is_exact),
             self.parts.strip: strip(result.kinds, result.angles),
-            **self._angles(result.angles, len(result.kinds), words.no_angle(result)),
+            **self._angles(result.angles, len(result.kinds), text.no_angle(result)),
             **self._sliding(result, is_exact=is_exact),
         }
 
     def form(self, result: Result) -> Changes:
         """The settings a result was made with."""
-        request, defaults = result.request, self.flow.defaults
+        request, defaults = result.request, self.model.defaults
         return {
             self.parts.prompt: request.prompt,
             self.parts.seed: request.seed,
@@ -123,18 +123,18 @@ class Views:
             self.parts.budget: request.budget or form.USUAL_BUDGET,
         }
 
-    def history(self, seat: Seat) -> Changes:
+    def history(self, tab_session: TabSession) -> Changes:
         """Every picture still kept, and the memory in use."""
-        session = seat.session
-        html = history.gallery(session.entries(), session.nbytes, session.capacity, seat.shown, self.steps)
+        session = tab_session.session
+        html = history.gallery(session.entries(), session.nbytes, session.capacity, tab_session.shown, self.steps)
         return {self.parts.history: html}
 
-    def charts(self, seat: Seat) -> Changes:
+    def charts(self, tab_session: TabSession) -> Changes:
         """The session's runs, one against the other."""
-        runs = seat.runs
+        runs = tab_session.runs
         return {
             self.parts.charts: gr.update(visible=bool(runs)),
-            self.parts.tally: words.tally(seat.session.spent, len(runs), sum(run.steps for run in runs)),
+            self.parts.tally: text.tally(tab_session.session.spent, len(runs), sum(run.steps for run in runs)),
             self.parts.latency: plots.latency(runs) if runs else None,
             self.parts.nearness: plots.fidelity(runs) if runs else None,
             self.parts.evaluations: plots.evaluations(runs) if runs else None,
@@ -142,7 +142,7 @@ class Views:
 
     def steps(self, result: Result) -> int:
         """The steps of the full run that a result is compared with."""
-        return result.request.steps or self.flow.defaults.steps
+        return result.request.steps or self.model.defaults.steps
 
     def _angles(self, angles: Mapping[int, float], steps: int, instead: str) -> Changes:
         """The angles drawn, or where there are none a sentence instead."""
@@ -165,8 +165,8 @@ def _placements(profile: Profile) -> tuple[Placement, ...]:
     return (*profile.single.values(), *profile.several.values())
 
 
-def _is_exactly_stored(seat: Seat, result: Result) -> bool:
+def _is_exactly_stored(tab_session: TabSession, result: Result) -> bool:
     """Whether a result is a stored from-scratch picture: that of a true entry, or one that is held but not listed."""
     if not result.from_store:
         return False
-    return all(entry.is_true for entry in seat.session.entries() if entry.key == result.key)
+    return all(entry.is_true for entry in tab_session.session.entries() if entry.key == result.key)

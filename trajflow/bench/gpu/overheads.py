@@ -23,13 +23,13 @@ Figures = dict[str, Any]
 
 
 def one_evaluation(
-    flow: Model, asked: Conditioning, grid: Schedule, x: torch.Tensor, rate_size: int, repeats: int
+    model: Model, asked: Conditioning, grid: Schedule, x: torch.Tensor, rate_size: int, repeats: int
 ) -> Figures:
     """Seconds and operations of one guided velocity, and its share of the device's dense matrix rate."""
     point = grid.point(0)
 
     def evaluate() -> object:
-        return flow.evaluate(x, point, asked)
+        return model.evaluate(x, point, asked)
 
     with FlopCounterMode(display=False) as counter:
         evaluate()
@@ -44,7 +44,9 @@ def one_evaluation(
     }
 
 
-def loop(flow: Model, asked: Conditioning, grid: Schedule, x: torch.Tensor, repeats: int) -> tuple[Figures, Trajectory]:
+def loop(
+    model: Model, asked: Conditioning, grid: Schedule, x: torch.Tensor, repeats: int
+) -> tuple[Figures, Trajectory]:
     """Seconds of a from-scratch run: the bare loop, the same with recording, and trajflow's own; and what it recorded.
 
     They are timed in turns, so that a device that slows down slows all of them.
@@ -53,14 +55,14 @@ def loop(flow: Model, asked: Conditioning, grid: Schedule, x: torch.Tensor, repe
     recorded: list[Trajectory] = []
 
     def whole() -> None:
-        field = Field(flow, asked, grid, x, grid.steps)
+        field = Field(model, asked, grid, x, grid.steps)
         *_, trajectory = sample(TRANSITIONS["direct"], (), plan, field, asked.prompt)
         assert isinstance(trajectory, Trajectory)
         recorded[:] = [trajectory]
 
     ways: dict[str, Callable[[], object]] = {
-        "bare_s": lambda: _bare(flow, asked, grid, x, None),
-        "recorded_s": lambda: _bare(flow, asked, grid, x, Recording(grid.steps)),
+        "bare_s": lambda: _bare(model, asked, grid, x, None),
+        "recorded_s": lambda: _bare(model, asked, grid, x, Recording(grid.steps)),
         "sampled_s": whole,
     }
     for work in ways.values():
@@ -73,9 +75,9 @@ def loop(flow: Model, asked: Conditioning, grid: Schedule, x: torch.Tensor, repe
     return medians, recorded[0]
 
 
-def _bare(flow: Model, asked: Conditioning, grid: Schedule, x: torch.Tensor, recording: Recording | None) -> None:
+def _bare(model: Model, asked: Conditioning, grid: Schedule, x: torch.Tensor, recording: Recording | None) -> None:
     for k in range(grid.steps):
-        velocity = flow.evaluate(x, grid.point(k), asked).velocity
+        velocity = model.evaluate(x, grid.point(k), asked).velocity
         x = euler_step(x, velocity, grid.sigmas[k], grid.sigmas[k + 1])
         if not torch.isfinite(velocity).all():
             raise NumericalError(f"random weights gave NaN or infinity at step {k}")

@@ -24,21 +24,21 @@ SMALL_RATE_SIZE = 512
 
 
 def measure(
-    flow: Model, device: torch.device, *, size: int, steps: int, budgets: Sequence[int], repeats: int, is_small: bool
+    model: Model, device: torch.device, *, size: int, steps: int, budgets: Sequence[int], repeats: int, is_small: bool
 ) -> Figures:
     """All figures of one model, medians of `repeats` warm runs; `rows` holds one entry for each way and budget.
 
     `ratio` is a run's seconds without decoding over those of the baseline, to be held against `goal` = (K / N) 1.05.
     """
-    session = Session(flow, cache_bytes=4 * 2**30)
+    session = Session(model, cache_bytes=4 * 2**30)
     options: dict[str, Any] = {"seed": 7, "steps": steps, "height": size, "width": size}
-    shape = flow.latent_shape(size, size)
-    grid, noise = flow.schedule(steps, shape), flow.noise(7, shape)
-    asked = flow.encode(TARGET, "", flow.defaults.guidance)
+    shape = model.latent_shape(size, size)
+    grid, noise = model.schedule(steps, shape), model.noise(7, shape)
+    asked = model.encode(TARGET, "", model.defaults.guidance)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    evaluation = one_evaluation(flow, asked, grid, noise, SMALL_RATE_SIZE if is_small else RATE_SIZE, repeats)
-    timed, trajectory = loop(flow, asked, grid, noise, repeats)
+    evaluation = one_evaluation(model, asked, grid, noise, SMALL_RATE_SIZE if is_small else RATE_SIZE, repeats)
+    timed, trajectory = loop(model, asked, grid, noise, repeats)
     moved = transfers(trajectory, repeats)
     for prompt in SOURCES:
         session.generate(prompt, strategy="baseline", **options)

@@ -32,10 +32,10 @@ def gpu(
     counts = read_numbers(budgets)
     if json_file is not None:
         make_folder(json_file.parent)
-    flow = build(arch, device, torch.float32 if device.type == "cpu" else torch.bfloat16, is_small=small)
-    side = size or flow.defaults.height
-    total = steps or flow.defaults.steps
-    figures = measure(flow, device, size=side, steps=total, budgets=counts, repeats=repeats, is_small=small)
+    model = build(arch, device, torch.float32 if device.type == "cpu" else torch.bfloat16, is_small=small)
+    side = size or model.defaults.height
+    total = steps or model.defaults.steps
+    figures = measure(model, device, size=side, steps=total, budgets=counts, repeats=repeats, is_small=small)
     asked = f"--arch {arch} --size {side} --steps {total} --budgets {budgets} --repeats {repeats}"
     command = f"trajflow bench gpu {asked}" + (" --small" if small else "")
     report = {"command": command, "architecture": f"{arch}, small" if small else arch, **machine(), **figures}

@@ -1,0 +1,19 @@
+"""`python -m benchmarks`: a command for each section of the evidence."""
+
+import typer
+
+from benchmarks.commands.ablation import ablation
+from benchmarks.commands.page import evidence, rivals
+from benchmarks.commands.policies import block_caches, policies
+from benchmarks.commands.sessions import chains, planner, refinement
+from trajflow.cli import Sentences
+
+app = typer.Typer(
+    cls=Sentences,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Measure what the documentation claims.",
+    rich_markup_mode=None,
+)
+for command in (evidence, rivals, chains, planner, ablation, refinement, policies, block_caches):
+    app.command()(command)

@@ -1,0 +1,174 @@
+"""What every measurement works with: the bundled model with its stock pipeline, the judge, the searched steps, and one
+held-out edit at a time with everything that was made from scratch for it.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from diffusers import StableDiffusion3Pipeline
+from PIL.Image import Image
+from torch import Tensor
+
+from benchmarks.judge import Judge, load_judge
+from benchmarks.steps import Steps, read_steps
+from trajflow.assets import asset
+from trajflow.base import Conditioning, Metrics, Model, Result, Schedule, Trajectory
+from trajflow.cache import Entry
+from trajflow.flow import latents_at
+from trajflow.learning.pairs import Pair, read_pairs
+from trajflow.metrics import compare_images
+from trajflow.models.registry import SETTINGS_FILE, bundled_folder, wrap
+from trajflow.session import Session
+
+PAIRS_FILE = "pairs/heldout_session.csv"
+ROOM_BYTES = 2**36
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured. The switch curve and the fades are measured on every `some`-th pair."""
+
+    pairs: int
+    history: int
+    budgets: tuple[int, ...]
+    some: int
+    switches: tuple[int, ...]
+    fade_budgets: tuple[int, ...]
+    state_steps: tuple[int, ...]
+    resamples: int
+    repeats: int
+
+
+FULL = Scale(
+    pairs=48,
+    history=4,
+    budgets=(3, 5, 7, 10),
+    some=4,
+    switches=(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 27),
+    fade_budgets=(7, 13),
+    state_steps=(7, 14, 21),
+    resamples=10_000,
+    repeats=30,
+)
+QUICK = replace(
+    FULL, pairs=2, history=1, budgets=(3,), some=2, switches=(14, 24), fade_budgets=(7,), state_steps=(14,), repeats=3
+)
+
+
+def choose_pairs(scale: Scale) -> tuple[Pair, ...]:
+    """Held-out pairs spread over all kinds, with as much history as the scale allows."""
+    pairs = read_pairs(asset(PAIRS_FILE))
+    chosen = pairs[len(pairs) // scale.pairs // 2 :: len(pairs) // scale.pairs][: scale.pairs]
+    return tuple(replace(pair, history=pair.history[: scale.history]) for pair in chosen)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The bundled model, taken apart as far as the rivals need."""
+
+    pipeline: StableDiffusion3Pipeline
+    model: Model
+    judge: Judge
+    steps: Steps
+
+    @classmethod
+    def load(cls) -> "Bench":
+        """Read the bundled weights, the judge and the searched steps."""
+        folder = bundled_folder()
+        absent = dict.fromkeys(("text_encoder_3", "tokenizer_3", "image_encoder", "feature_extractor"))
+        pipeline = StableDiffusion3Pipeline.from_pretrained(folder, dtype=torch.float32, **absent)
+        pipeline.set_progress_bar_config(disable=True)
+        model = wrap(pipeline, "tiny", json.loads((folder / SETTINGS_FILE).read_text()))
+        return cls(pipeline, model, load_judge(), read_steps())
+
+    def schedule(self, steps: int | None = None) -> Schedule:
+        """The model's own grid at its default size."""
+        defaults = self.model.defaults
+        return self.model.schedule(steps or defaults.steps, self.model.latent_shape(defaults.height, defaults.width))
+
+    def noise(self, seed: int) -> Tensor:
+        """The initial x of that seed."""
+        return self.model.noise(seed, self.model.latent_shape(self.model.defaults.height, self.model.defaults.width))
+
+    def encode(self, prompt: str) -> Conditioning:
+        """A prompt at the model's default guidance."""
+        return self.model.encode(prompt, "", self.model.defaults.guidance)
+
+    def from_scratch(self, prompt: str, seed: int) -> Entry:
+        """All steps computed, in a session of its own."""
+        session = Session(self.model, cache_bytes=ROOM_BYTES)
+        session.generate(prompt, seed=seed, strategy="baseline")
+        [entry] = session.entries()
+        return entry
+
+    @torch.no_grad()
+    def encode_picture(self, picture: Image, generator: torch.Generator) -> Tensor:
+        """Latents [1, C, H, W] of a picture, drawn from the autoencoder's posterior as stock does."""
+        vae = self.pipeline.vae
+        pixels = self.pipeline.image_processor.preprocess(picture)
+        latents = vae.encode(pixels).latent_dist.sample(generator)
+        return (latents - vae.config.shift_factor) * vae.config.scaling_factor
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One held-out pair with its from-scratch runs: the sources, nearest first, and the target they are judged by."""
+
+    bench: Bench
+    number: int
+    pair: Pair
+    sources: tuple[Entry, ...]
+    target: Entry
+
+    @classmethod
+    def prepare(cls, bench: Bench, number: int, pair: Pair) -> "Edit":
+        """Make everything from scratch that the pair needs."""
+        sources = tuple(bench.from_scratch(prompt, pair.seed) for prompt in pair.cached)
+        return cls(bench, number, pair, sources, bench.from_scratch(pair.target, pair.seed))
+
+    @cached_property
+    def old(self) -> Conditioning:
+        """The source prompt, encoded."""
+        return self.bench.encode(self.pair.source)
+
+    @cached_property
+    def new(self) -> Conditioning:
+        """The target prompt, encoded."""
+        return self.bench.encode(self.pair.target)
+
+    @property
+    def source_run(self) -> Trajectory:
+        """The trajectory of the picture that is edited."""
+        assert self.sources[0].trajectory is not None
+        return self.sources[0].trajectory
+
+    @cached_property
+    def old_latents(self) -> Tensor:
+        """Final latents of the picture that is edited."""
+        return latents_at(self.source_run, self.bench.model.defaults.steps)
+
+    @cached_property
+    def new_latents(self) -> Tensor:
+        """Final latents of the from-scratch run of the new prompt."""
+        assert self.target.trajectory is not None
+        return latents_at(self.target.trajectory, self.bench.model.defaults.steps)
+
+    def make(self, strategy: str, budget: int | None) -> tuple[Result, Tensor | None]:
+        """The target by a session that holds the sources and nothing else; latents where kept."""
+        session = Session(self.bench.model, cache_bytes=ROOM_BYTES)
+        for entry in self.sources:
+            session.adopt(entry)
+        result = session.generate(self.pair.target, seed=self.pair.seed, strategy=strategy, budget=budget)
+        trajectory = session.entries()[0].trajectory
+        kept = trajectory is not None and trajectory.schedule.steps == self.bench.model.defaults.steps
+        return result, latents_at(trajectory, trajectory.schedule.steps) if kept and trajectory else None
+
+    def to_new(self, picture: Image) -> Metrics:
+        """Fidelity to the new prompt's own from-scratch picture."""
+        return compare_images(picture, self.target.result.image)
+
+    def to_old(self, picture: Image) -> Metrics:
+        """Likeness to the old prompt's picture."""
+        return compare_images(picture, self.sources[0].result.image)

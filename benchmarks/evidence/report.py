@@ -1,0 +1,192 @@
+"""From measured rows to `evidence.md` and its figures, by the template `page.md`. Nothing is measured here."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+
+from benchmarks import ablation, block_caches, figures, planner, refinement, verdicts
+from benchmarks.chains import markdown_chains
+from benchmarks.evidence import statistics
+from benchmarks.evidence.sections import (
+    CROSSINGS,
+    best_scratch_line,
+    control_table,
+    fades_table,
+    frontier_table,
+    gains_table,
+    lines_of,
+    obedience_shares,
+    obedience_table,
+    overheads_table,
+    state_table,
+    tiers_table,
+)
+from trajflow.errors import RequestError
+
+FOLDER = "evidence"
+TEMPLATE = Path(__file__).with_name("page.md")
+TABLES = ("contest", "tiers", "fades", "inertia", "state", "overheads")
+SHOWN = (
+    "basis", "difference", "mpc", "shooting-mpc", "fewer-steps", "img2img", "rebuilt x_k",
+    "flowedit", "resume",
+)  # fmt: skip
+# Results of other commands, shown when their JSON files lie beside the rows: title, table, what to read in it.
+OTHERS: dict[str, tuple[str, Callable[[Sequence[dict[str, Any]]], str], str]] = {
+    "ablation": (
+        "What each ingredient of transport is worth",
+        ablation.markdown,
+        "Edits of one attribute, median / 10th percentile in dB. Down to the fitted shares, each row adds to the one "
+        "before.",
+    ),
+    "planner": (
+        "The planner's word",
+        planner.markdown,
+        "Requests of held-out sessions, with none to five more cached prompts. An honest 80 % interval holds in "
+        "80 % of requests; in brackets the exact 95 % binomial interval of the share.",
+    ),
+    "refinement": (
+        "Refinement",
+        refinement.markdown,
+        "Evaluations are those spent so far, all pictures together.",
+    ),
+    "policies": (
+        "Without a source: step reuse against solvers",
+        verdicts.markdown,
+        "Prompts that neither searches, estimations nor training have seen, each compared with its own from-scratch "
+        "picture on the full grid. Gains are medians of paired differences to the solver with the highest median at "
+        "that budget, chosen on these very prompts; intervals are 95 % bootstraps over prompts. Interval reuse may "
+        "spend less than its budget. Seconds are those of the search or the estimation, from-scratch runs of the "
+        "prompts to learn from included; a dash where nothing is learned or the time is not known.",
+    ),
+    "block_caches": (
+        "Caches inside the network",
+        block_caches.markdown,
+        "A small FLUX pipeline on one thread, methods in turn in one process, medians over noises. A step counts as "
+        "computed when the last block computes its attention.",
+    ),
+    "chains": (
+        "Chains of twenty edits",
+        markdown_chains,
+        "Each edit is made from everything before it; the rows differ in which of the earlier runs were computed in "
+        "full. Evaluations are per picture; `fewer-steps` spends as many without a cache.",
+    ),
+}
+
+
+def store(folder: Path, rows: dict[str, list[dict]], about: dict[str, Any]) -> None:
+    """Write the measured rows as CSV files with what they were measured by."""
+    for name, each in rows.items():
+        DataFrame(each).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> tuple[dict[str, DataFrame], dict[str, Any]]:
+    """What `store` wrote. Raises RequestError when some of it is missing."""
+    try:
+        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+        return tables, json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{folder} holds no complete measurement: {error}. Run without --redraw first.") from error
+
+
+def render(out: Path) -> Path:
+    """Write the page and its figures from the rows in `out/evidence`."""
+    folder = out / FOLDER
+    tables, about = read(folder)
+    contest, steps = tables["contest"], int(about["steps"])
+    budgets = sorted({int(budget) for budget in contest["budget"].dropna()})
+    edits = statistics.edits(contest)
+    rivals = {budget: statistics.best_rival(contest, budget) for budget in budgets}
+    gains = {budget: statistics.differences(contest, budget, "basis", rivals[budget]) for budget in budgets}
+    intervals = {
+        budget: statistics.paired_interval(values, int(about["resamples"])) for budget, values in gains.items()
+    }
+    shares, full = obedience_shares(edits, budgets)
+    inertia = tables["inertia"]
+    planned = edits[edits["method"] == "auto"]
+    drawn = {
+        "frontier": figures.frontier(
+            {**lines_of(edits, SHOWN), "best from scratch": best_scratch_line(edits, budgets)},
+            (float(planned["nfe"].mean()), float(planned["psnr_db"].median())),
+            steps,
+        ),
+        "gains": figures.gains({budget: list(values) for budget, values in gains.items()}, intervals),
+        "inertia": figures.inertia(
+            lines_of(inertia, ("resume", "basis"), "switch"),
+            lines_of(inertia, ("resume", "basis"), "switch", "psnr_old_db"),
+            steps,
+        ),
+        "obedience": figures.obedience(shares, full),
+        "crossings": figures.crossings(control_rows(edits, budgets[-1])),
+    }
+    spent = {"inertia": f"{steps} less the switch step", "crossings": f"{budgets[-1]} of {steps}"}
+    every = f"{', '.join(map(str, budgets))} of {steps}"
+    notes = {
+        folder / f"{name}.svg": f"{about['command']} · seeds {about['seeds']} · CPU · nfe {spent.get(name, every)}"
+        for name in drawn
+    }
+    figures.write({folder / f"{name}.svg": figure for name, figure in drawn.items()}, notes)
+    page = TEMPLATE.read_text(encoding="utf-8").format(
+        **{key: about[key] for key in ("command", "steps", "pairs", "hardware", "guidance", "seeds", "some_pairs")},
+        light_pairs=contest.loc[contest["kind"].isin(statistics.LIGHT), "pair"].nunique(),
+        edit_pairs=edits["pair"].nunique(),
+        most=budgets[-1],
+        state_steps=", ".join(str(step) for step in sorted(set(tables["state"]["step"]) - {0})),
+        state=state_table(tables["state"]),
+        tiers=tiers_table(tables["tiers"], steps),
+        control=control_table(edits, budgets),
+        fades=fades_table(tables["fades"]),
+        frontier=frontier_table(edits, budgets),
+        light=frontier_table(statistics.light(contest), budgets),
+        gains=gains_table(intervals, rivals, gains),
+        obedience=obedience_table(shares, full),
+        overheads=overheads_table(tables["overheads"]),
+        inertia_early=_inertia_words(inertia),
+        auto=_auto_words(planned, steps),
+        others=_others(folder),
+    )
+    path = out / "evidence.md"
+    path.write_text(page.rstrip() + "\n", encoding="utf-8")
+    return path
+
+
+def control_rows(edits: DataFrame, budget: int) -> list[tuple[str, float | None, float | None]]:
+    """(method, published dB, our median dB at `budget`) for the ways of crossing that were measured."""
+    measured = statistics.medians(edits[edits["budget"] == budget], ["method"])
+    return [
+        (words, published, float(measured[method]))
+        for method, words, published in CROSSINGS
+        if method in measured.index
+    ]
+
+
+def _inertia_words(inertia: DataFrame) -> str:
+    """The middle and the last switch step in one sentence of figures."""
+    at = statistics.medians(inertia, ["method", "switch"])
+    switches: Sequence[int] = sorted(inertia["switch"].unique())
+    chosen = [switches[len(switches) // 2], switches[-1]]
+    parts = [
+        f"at step {k} a resume has {at['resume', k]:.1f} dB to the new picture, transport {at['basis', k]:.1f}"
+        for k in dict.fromkeys(chosen)
+    ]
+    return "; ".join(parts)
+
+
+def _auto_words(planned: DataFrame, steps: int) -> str:
+    nfe, median, low = planned["nfe"].mean(), planned["psnr_db"].median(), planned["psnr_db"].quantile(0.1)
+    return f"`auto` spends {nfe:.1f} of {steps} evaluations on average, for {median:.1f} / {low:.1f} dB"
+
+
+def _others(folder: Path) -> str:
+    """Tables of other commands' results, where their JSON files are there."""
+    parts = []
+    for name, (title, show, words) in OTHERS.items():
+        path = folder / f"{name}.json"
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            parts.append(f"## {title}\n\n    {found['command']}\n\n{show(found['rows'])}\n\n*{words}*\n")
+    return "\n".join(parts)

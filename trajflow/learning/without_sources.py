@@ -1,0 +1,189 @@
+"""What to do without a source, learned for one budget: masks, an aligned grid, priors, and what to expect of each.
+
+Masks are searched on some prompts, priors estimated on more, forecasts measured on others that neither has seen.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from trajflow.base import Forecast, Level, Model, Plan, StepPolicy
+from trajflow.calibration import MOST_DB, Caching, model_digest
+from trajflow.errors import ModelError
+from trajflow.learning.alignment import align_mask
+from trajflow.learning.calibrate import Report, check_apart, check_counts, silent
+from trajflow.learning.known import Asked, Known, SharingModel, run_known
+from trajflow.learning.masks import FoundMask, Memo, Rule, search_mask
+from trajflow.learning.pairs import Pair
+from trajflow.learning.priors import estimate
+from trajflow.metrics import compare_images
+from trajflow.policies.aligned import Aligned
+from trajflow.policies.budcache import BudCache
+from trajflow.sampler import sample
+from trajflow.strategies import STRATEGIES
+from trajflow.transitions import TRANSITIONS
+
+SEARCHED = 16
+ALIGNED = 8
+PARTS = 5
+MOST_FORECAST = 48
+SEARCHES: dict[str, Rule] = {"budcache": "hold", "tcc": "history"}
+SOLVERS = tuple(name for name, strategy in STRATEGIES.items() if strategy.family == "shorter")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How many masks were judged by their forced error, how many of them were run, and the seconds each policy took."""
+
+    judged: int
+    run: int
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The model's from-scratch runs of three sets of prompts: to search on, to fit on, to forecast on."""
+
+    searching: Known
+    aligning: Known
+    fitting: Known
+    forecasting: Known
+    ends: tuple[Image, ...]
+
+
+def calibrate_alone(
+    model: Model,
+    learning: Sequence[Pair],
+    forecasting: Sequence[Pair],
+    budgets: Sequence[int],
+    *,
+    steps: int,
+    seed: int = 0,
+    is_full: bool = False,
+    memo: Memo | None = None,
+    report: Report = silent,
+) -> Iterator[tuple[int, Caching, Tried]]:
+    """Yield, for each budget, what was learned and how many masks were judged and run for it.
+
+    The targets of two sets of pairs are used, which share no prompt with each other and one seed. `memo` keeps what was
+    measured, so that a search that was stopped goes on. Raises RequestError when the sets overlap, or for a budget that
+    the grid has no room for.
+    """
+    check_counts(budgets, steps)
+    check_apart(learning, forecasting)
+    to_learn, to_forecast = (
+        list(dict.fromkeys((pair.target, pair.seed) for pair in pairs)) for pairs in (learning, forecasting)
+    )
+    about = hashlib.sha256(f"{model_digest(model.identity())} {to_learn}".encode()).hexdigest()
+    with report("masks", 1 + PARTS * len(budgets)) as done:
+        prompts = run_prompts(model, to_learn, to_forecast[:MOST_FORECAST], steps)
+        done()
+        for budget in budgets:
+            learned, tried = learn_alone(
+                model, prompts, budget, seed=seed, is_full=is_full, memo=memo, about=about, done=done
+            )
+            yield budget, learned, tried
+
+
+def run_prompts(model: Model, learning: Sequence[Asked], forecasting: Sequence[Asked], steps: int) -> Prompts:
+    """From scratch, the prompts to learn from, some of which are searched on, and the others to forecast on."""
+    spread = max(1, len(learning) // SEARCHED)
+    searched = learning[::spread][:SEARCHED]
+    unseen = run_known(model, forecasting, steps)
+    return Prompts(
+        run_known(model, searched, steps),
+        run_known(model, searched[:: max(1, SEARCHED // ALIGNED)], steps),
+        run_known(model, learning, steps),
+        unseen,
+        tuple(decode_each(model, unseen.path[-1])),
+    )
+
+
+def learn_alone(
+    model: Model,
+    prompts: Prompts,
+    budget: int,
+    *,
+    seed: int = 0,
+    is_full: bool = False,
+    memo: Memo | None = None,
+    about: str = "",
+    done: Callable[[], object] = lambda: None,
+) -> tuple[Caching, Tried]:
+    """What was learned for one budget, and how many masks were tried for it; `done` is called `PARTS` times."""
+    sharing = SharingModel(model)
+    level = held_level(model, prompts.aligning)
+    found: dict[str, FoundMask] = {}
+    seconds: dict[str, float] = {}
+    policies: dict[str, StepPolicy] = {}
+
+    def timed(name: str, began: float) -> None:
+        seconds[name] = round(time.perf_counter() - began, 1)
+        done()
+
+    for name, rule in SEARCHES.items():
+        began = time.perf_counter()
+        found[name] = search_mask(
+            sharing, prompts.searching, budget, rule, level=level, seed=seed, is_full=is_full, memo=memo, about=about
+        )
+        timed(name, began)
+    policies["budcache"] = BudCache(found["budcache"].mask, level)
+    began = time.perf_counter()
+    policies["aligned"] = align_mask(model, prompts.aligning, found["budcache"].mask, level)
+    timed("aligned", began)
+    policies["tcc"], _ = estimate(model, (prompts.fitting,), BudCache(found["tcc"].mask, "velocity"), "history")
+    done()
+    forecasts = {
+        name: _forecast(model, prompts, run_policy(model, prompts.forecasting, each)) for name, each in policies.items()
+    }
+    for solver in SOLVERS:
+        forecasts[solver] = _forecast(model, prompts, run_solver(model, prompts.forecasting, solver, budget))
+    done()
+    tried = Tried(sum(each.judged for each in found.values()), sum(each.run for each in found.values()), seconds)
+    return Caching(policies, forecasts), tried
+
+
+def held_level(model: Model, known: Known) -> Level:
+    """What can be held on this model: the residual of its stack of blocks, else the velocity."""
+    try:
+        known.residual(model, 0, "stack")
+    except ModelError:
+        return "velocity"
+    return "stack"
+
+
+def run_policy(model: Model, known: Known, policy: StepPolicy) -> Tensor:
+    """Final latents [P, ...] of the prompts under a policy."""
+    grid = policy.grid(known.schedule) if isinstance(policy, Aligned) else known.schedule
+    return _run(model, known, Plan("", "reuse", grid, 0, (), grid.steps, "", policy=policy))
+
+
+def run_solver(model: Model, known: Known, solver: str, budget: int) -> Tensor:
+    """Final latents [P, ...] of the prompts by a solver on the model's own shorter grid."""
+    grid = model.schedule(budget, tuple(known.noise[:1].shape))
+    return _run(model, known, Plan("", STRATEGIES[solver].transition, grid, 0, (), budget, ""))
+
+
+def _run(model: Model, known: Known, plan: Plan) -> Tensor:
+    *_, last, _ = sample(TRANSITIONS[plan.transition], (), plan, known.field(model, plan.schedule), "")
+    return last.latents  # type: ignore[union-attr]
+
+
+def decode_each(model: Model, latents: Tensor) -> list[Image]:
+    """A picture for each of the latents [P, ...]."""
+    return [model.decode(each[None]) for each in torch.unbind(latents)]
+
+
+def _forecast(model: Model, prompts: Prompts, latents: Tensor) -> Forecast:
+    pictures = decode_each(model, latents)
+    psnr_db = [
+        min(MOST_DB, compare_images(picture, end).psnr_db) for picture, end in zip(pictures, prompts.ends, strict=True)
+    ]
+    low, assured, median, high = np.quantile(psnr_db, (0.1, 0.2, 0.5, 0.9)).round(2).tolist()
+    return Forecast(low, assured, median, high)

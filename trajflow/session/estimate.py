@@ -1,0 +1,63 @@
+"""What a request would do, known before it runs."""
+
+import statistics
+from dataclasses import dataclass
+
+from trajflow.base import Forecast, Plan, Request
+from trajflow.cache import CacheKey
+from trajflow.cache.key import differences
+from trajflow.session.cache import SessionCache
+from trajflow.session.economy import may_be_full
+from trajflow.session.refine import refinement_evaluations
+from trajflow.session.runner import Runner
+from trajflow.settings import Settings
+from trajflow.strategies import STRATEGIES
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a request would do, known before it runs.
+
+    `seconds` is None until this session has timed an evaluation, `forecast` where none can be made.
+    """
+
+    warning: str
+    nfe: int
+    seconds: float | None
+    reason: str
+    forecast: Forecast | None
+
+
+def estimate_request(
+    runner: Runner, cache: SessionCache, request: Request, settings: Settings, *, is_economy: bool
+) -> Estimate:
+    """What `answer` would do: the plan is made, and nothing is run."""
+    cache_key = runner.cache_key(settings)
+    if cache.exact(settings, cache_key):
+        return Estimate("", 0, 0.0, "This very picture is stored; it is shown at once.", None)
+    plan = runner.plan(settings, cache.matches(settings, cache_key))
+    nfe, reason = plan.budget, plan.reason
+    if request.refine:
+        nfe = refinement_evaluations(cache, settings, cache_key)
+        reason = f"A first picture after at most 3 evaluations, refined up to the from-scratch picture after {nfe}."
+    elif is_economy and may_be_full(settings, plan):
+        nfe = settings.steps
+        reason = f"{reason} If nothing computed in full is near, all {nfe} steps are computed."
+    is_full = request.refine or plan.schedule.steps == settings.steps == plan.budget
+    evaluations = nfe + (settings.steps if request.compare and not is_full else 0)
+    timed = runner.step_seconds
+    seconds = statistics.median(timed) * evaluations if timed else None
+    warning = _warning(cache, settings, cache_key, plan)
+    return Estimate(warning, nfe, seconds, reason, None if request.refine else plan.forecast)
+
+
+def _warning(cache: SessionCache, settings: Settings, cache_key: CacheKey, plan: Plan) -> str:
+    """What changed since the last picture, where that is why nothing cached can be used; else nothing."""
+    latest = next(iter(cache.entries()), None)
+    changed = differences(latest.cache_key, cache_key) if latest else ()
+    if not changed or plan.sources or STRATEGIES[settings.strategy].family not in ("switch", "transport"):
+        return ""
+    return (
+        f"Changed since the last picture: {', '.join(changed)}. "
+        "Nothing cached can be used, so this starts from scratch."
+    )

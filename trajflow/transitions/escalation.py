@@ -1,0 +1,63 @@
+"""How a run spends unevenly: few evaluations where the first ones promise enough, more where they do not.
+
+The first node chooses the cheapest rung whose assured forecast reaches the plan's fidelity, else the dearest. At every
+later node, a rung that no longer promises it is left for the next dearer one: the nodes already paid for stay, and of
+the dearer rung those still ahead are taken, as far as the budget goes.
+"""
+
+import math
+from dataclasses import replace
+
+from trajflow.base import NodeDiagnostics, NodeSchedule, Plan
+from trajflow.forecast import forecast_run
+
+
+def choose_nodes(plan: Plan, node_schedule: NodeSchedule, diagnostics: tuple[NodeDiagnostics, ...]) -> NodeSchedule:
+    """The rung to go on with after the newest of `sights`; a plan without a ladder keeps its own."""
+    if not plan.escalation:
+        return node_schedule
+    if len(diagnostics) == 1:
+        return next((other for other in plan.escalation if is_promising(plan, other, diagnostics)), plan.escalation[-1])
+    if is_promising(plan, node_schedule, diagnostics):
+        return node_schedule
+    dearer = (
+        escalate(node_schedule, other, diagnostics)
+        for other in plan.escalation
+        if len(other.nodes) > len(node_schedule.nodes)
+    )
+    return next((each for each in dearer if len(node_schedule.nodes) < len(each.nodes) <= plan.budget), node_schedule)
+
+
+def is_promising(plan: Plan, node_schedule: NodeSchedule, diagnostics: tuple[NodeDiagnostics, ...]) -> bool:
+    """Whether the forecast assures the fidelity; without either, or after what cannot be measured, it does not."""
+    if not all(
+        math.isfinite(diagnosis.unexplained + diagnosis.innovation) for diagnosis in (diagnostics[0], diagnostics[-1])
+    ):
+        return False
+    forecast = forecast_run(plan, node_schedule, diagnostics)
+    return forecast is not None and plan.fidelity is not None and forecast.assured_db >= plan.fidelity
+
+
+def escalate(
+    node_schedule: NodeSchedule, dearer: NodeSchedule, diagnostics: tuple[NodeDiagnostics, ...]
+) -> NodeSchedule:
+    """`rung` up to the newest node, `dearer` after it, which then makes the forecasts."""
+    paid = len(diagnostics)
+    ahead = [i for i, node in enumerate(dearer.nodes) if node > diagnostics[-1].k]
+    if not ahead:
+        return node_schedule
+
+    def joined(own: tuple, other: tuple) -> tuple:
+        return (*own[:paid], *(other[i] for i in ahead)) if own and other else ()
+
+    nodes = joined(node_schedule.nodes, dearer.nodes)
+    # A forecaster belongs to a number of nodes seen; the dearer rung's last ones serve whatever is still to come.
+    is_known = node_schedule.forecasters and dearer.forecasters
+    forecasters = (*node_schedule.forecasters[:paid], *dearer.forecasters[-len(ahead) :]) if is_known else ()
+    return replace(
+        node_schedule,
+        nodes=nodes,
+        slopes=joined(node_schedule.slopes, dearer.slopes),
+        corrections=joined(node_schedule.corrections, dearer.corrections),
+        forecasters=forecasters,
+    )
