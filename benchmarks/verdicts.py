@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.policies import EVEN, FORMS, LEVELS, MANY, METHODS, Measured, interval_name
+from benchmarks.policies import COMPARED, EVEN, FORMS, LEVELS, MANY, Measured, interval_name
 from trajflow.errors import RequestError
 
 RESAMPLES = 10_000
@@ -181,4 +181,4 @@ def _said(verdict: Row) -> str:
 
 
 def _place(method: str) -> int:
-    return METHODS.index(method) if method in METHODS else -1
+    return COMPARED.index(method) if method in COMPARED else -1

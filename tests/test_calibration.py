@@ -315,7 +315,7 @@ def test_a_session_on_the_bundled_model_climbs_as_it_needs(home, bundled) -> Non
     spent = []
     for fidelity in (LEAST_FIDELITY, MOST_FIDELITY):
         result = session.generate("a mountain landscape at dusk", seed=3, strategy="difference", fidelity=fidelity)
-        assert (result.plan.escalation, result.plan.fidelity) == (node_schedules, fidelity)
+        assert (result.plan.sampling.escalation, result.plan.sampling.fidelity) == (node_schedules, fidelity)
         assert result.cost.nfe == len(result.diagnostics) <= result.plan.budget == len(node_schedules[-1].nodes)
         assert 0.0 <= result.forecast.low_db <= result.forecast.assured_db <= result.forecast.high_db <= 100.0
         assert session.estimate("a lake at night", seed=3).forecast is not None

@@ -21,7 +21,7 @@ LAYOUT = (
     ("plots",),
     ("search",),
     ("calibration",),
-    ("strategies",),
+    ("methods",),
     ("settings",),
     ("planner",),
     ("sampler",),

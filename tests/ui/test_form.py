@@ -4,8 +4,8 @@ import pytest
 
 from trajflow.base import Defaults, Request
 from trajflow.errors import RequestError
+from trajflow.methods import METHODS
 from trajflow.settings import resolve_request
-from trajflow.strategies import STRATEGIES
 from trajflow.ui import form
 
 DEFAULTS = Defaults(8, 1.0, 8, 8, 4, 64)
@@ -28,11 +28,11 @@ def test_exactly_one_of_budget_fidelity_and_refinement_is_asked_for(ask, asked):
 
 
 @pytest.mark.parametrize("ask", ["fidelity", "refine"])
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", METHODS)
 def test_what_a_strategy_cannot_do_is_a_sentence_with_a_way_out(strategy, ask):
     filled = fill(ask=ask, strategy=strategy)
     request = Request(**form.options(filled))
-    if STRATEGIES[strategy].is_anytime or strategy == "baseline":
+    if METHODS[strategy].is_anytime or strategy == "baseline":
         resolve_request(request, DEFAULTS)
         assert form.hint(filled) == ""
     else:

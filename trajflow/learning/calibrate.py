@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 from PIL.Image import Image
 
-from trajflow.base import Forecaster, Model, NodeDiagnostics, NodeSchedule, Plan, Step, Trajectory
+from trajflow.base import Forecaster, Model, NodeDiagnostics, NodeSchedule, SamplingPlan, Trajectory
 from trajflow.cache import SentenceEncoder
 from trajflow.calibration import MOST_DB, Placement, Profile, model_digest
 from trajflow.errors import RequestError
@@ -25,10 +25,10 @@ from trajflow.forecast import features, features_before
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import Case, QuadratureSurrogate, fit_shares, make_plan, place
 from trajflow.metrics import compare_images
-from trajflow.sampler import sample
+from trajflow.sampler import collect, sample
 from trajflow.settings import MOST_STEPS
-from trajflow.transitions import TRANSITIONS
 from trajflow.transitions.basis import Basis
+from trajflow.transitions.direct import Direct
 
 QUANTILES = {"low": 0.1, "assured": 0.2, "median": 0.5, "high": 0.9}
 FOLDS = 6
@@ -62,8 +62,8 @@ class Library:
         if (prompt, seed) not in self._runs:
             steps = self.grid.steps
             field = Field(self.model, self.conditioning(prompt), self.grid, self.model.noise(seed, self.shape), steps)
-            plan = Plan("baseline", "direct", self.grid, 0, tuple(range(steps)), steps, "")
-            *_, trajectory = sample(TRANSITIONS["direct"], (), plan, field, prompt)
+            plan = SamplingPlan.computing_all("baseline", self.grid)
+            _, trajectory = collect(sample(Direct(), (), plan, field, prompt))
             assert isinstance(trajectory, Trajectory)
             self._runs[prompt, seed] = trajectory
         return self._runs[prompt, seed]
@@ -168,10 +168,8 @@ def _outcomes(
     """What each run knew before, what it saw, and the PSNR it reached."""
     for pair in pairs:
         case = library.case(pair, sources)
-        events = list(
-            sample(Basis(), case.sources, make_plan(case, node_schedule), case.field(library.model), pair.target)
-        )
-        steps = [event for event in events if isinstance(event, Step)]
+        field = case.field(library.model)
+        steps, _ = collect(sample(Basis(), case.sources, make_plan(case, node_schedule), field, pair.target))
         target = encoder.encode(pair.target)
         similarity = max(float(encoder.encode(prompt) @ target) for prompt in pair.cached[:sources])
         psnr_db = compare_images(library.model.decode(steps[-1].latents), ends[pair]).psnr_db

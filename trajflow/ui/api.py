@@ -11,7 +11,7 @@ from PIL.Image import Image
 
 from trajflow.base import Model, Result
 from trajflow.errors import TrajflowError
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 from trajflow.ui.registry import Registry
 
 
@@ -35,7 +35,7 @@ def add(model: Model, registry: Registry, key: gr.State) -> None:
         asked = [
             gr.Textbox(label="prompt"),
             gr.Number(0, precision=0, label="seed"),
-            gr.Dropdown(list(STRATEGIES), value="auto", label="strategy"),
+            gr.Dropdown(list(METHODS), value="auto", label="strategy"),
             gr.Number(None, precision=0, label="budget"),
             gr.Checkbox(False, label="compare"),
         ]

@@ -3,8 +3,8 @@
 from typing import Any
 
 from trajflow.base import Request
+from trajflow.methods import METHODS
 from trajflow.planner import FIDELITY as PLANNED_DB
-from trajflow.strategies import STRATEGIES
 
 PLANNER, FIDELITY, BUDGET, REFINE = "planner", "fidelity", "budget", "refine"
 BUDGET_ASKED = "At most … evaluations"
@@ -53,13 +53,13 @@ def options(form: tuple[Any, ...]) -> dict[str, Any]:
 
 def is_full(strategy: Any) -> bool:
     """Whether a strategy computes every step, whatever is asked for."""
-    return isinstance(strategy, str) and strategy in STRATEGIES and STRATEGIES[strategy].family == "full"
+    return isinstance(strategy, str) and strategy in METHODS and METHODS[strategy].family == "full"
 
 
 def hint(form: tuple[Any, ...]) -> str:
     """What else could be asked of the form's strategy, where it cannot do what is asked of it; else nothing."""
     given = dict(zip(FIELDS, form, strict=True))
-    known = STRATEGIES.get(given["strategy"]) if isinstance(given["strategy"], str) else None
+    known = METHODS.get(given["strategy"]) if isinstance(given["strategy"], str) else None
     if known is None or known.is_anytime or is_full(given["strategy"]) or given["ask"] not in (FIDELITY, REFINE):
         return ""
     return f"Or keep {given['strategy']} and ask for “{BUDGET_ASKED}”."
