@@ -579,7 +579,10 @@ def test_one_step_at_a_time(session, mixture) -> None:
                 inside[0] -= 1
 
     shared = trajflow.Session(Watched())
-    threads = [threading.Thread(target=shared.generate, args=(prompt,)) for prompt in (FIRST, SECOND, THIRD)]
+    threads = [
+        threading.Thread(target=shared.generate, args=(prompt,), kwargs={"strategy": "baseline"})
+        for prompt in (FIRST, SECOND, THIRD)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
