@@ -42,9 +42,10 @@ def plan_for() -> Callable[..., Plan]:
         fidelity: float | None = None,
         profile: Profile = Profile(),  # noqa: B008
         learned: Learned = Learned(),  # noqa: B008
+        levels: tuple[Level, ...] = ("stack", "blocks", "velocity"),
     ) -> Plan:
         settings = Settings("a mountain", "", 0, steps, 3.0, 64, 64, strategy, budget, fidelity)
-        return make_plan(settings, matches, lambda similarity: fraction, grid, profile, learned)
+        return make_plan(settings, matches, lambda similarity: fraction, grid, levels, profile, learned)
 
     return make
 
@@ -286,7 +287,7 @@ def test_extrapolation_follows_the_line_through_the_last_two() -> None:
 
 
 def caching(budget: int, medians: dict[str, float]) -> Caching:
-    policies = {name: BudCache(even_nodes(STEPS, budget)) for name in ("budcache", "tcc") if name in medians}
+    policies = {name: BudCache(even_nodes(STEPS, budget), "stack") for name in ("budcache", "tcc") if name in medians}
     return Caching(policies, {name: Forecast(m - 4, m - 2, m, m + 4) for name, m in medians.items()})
 
 
@@ -339,5 +340,21 @@ def test_after_a_resume_only_the_budget_of_the_rest_is_computed(plan_for, alone:
     plan = plan_for("resume-budcache", 3, profile=alone)
     assert (plan.start_step, plan.sources, len(plan.nodes)) == (21, ("key 0",), 3)
     assert plan.nodes[0] == 21
-    assert plan.policy == BudCache(plan.nodes)
+    assert plan.policy == BudCache(plan.nodes, "stack")
     assert len(plan_for("resume-budcache", 20, profile=alone).nodes) == 7, "no more than there are"
+
+
+def test_after_a_resume_what_is_kept_is_what_was_calibrated(plan_for, alone: Profile) -> None:
+    policies = {"budcache": BudCache(even_nodes(STEPS, 3), "blocks")}
+    profile = replace(alone, without_sources={3: Caching(policies, {})})
+    assert plan_for("resume-budcache", 3, profile=profile).policy.level == "blocks"
+    assert plan_for("budcache", 3, profile=profile).policy == policies["budcache"]
+
+
+@pytest.mark.parametrize("strategy", ["interval", "budcache", "aligned", "tcc", "resume-budcache"])
+def test_only_what_the_model_has_is_kept(plan_for, alone: Profile, strategy: str) -> None:
+    """Not what a profile says that was learned on another model either."""
+    for profile in (Profile(), alone):
+        plan = plan_for(strategy, 6, profile=profile, levels=("velocity", "blocks"))
+        assert plan.policy.level == "velocity"
+    assert plan_for("auto", 6, (), profile=alone, levels=("velocity", "blocks")).transition == "dpm++2m"

@@ -31,7 +31,7 @@ class Adapter(ABC):
 
     `encoders` and `tokenizers` are names of the pipeline's components, of which `optional` ones may be None;
     `text_length` is that of the text unless `max_sequence_length` says otherwise; `seam` is where the transformer is
-    cut open for what `levels` keep; `usual` are the steps and the guidance of a request that names none, and `guided_by`
+    cut open for what `levels` keep; `usual` are the steps and the guidance of a request that names none; `guided_by`
     tells in the identity how velocities are guided. `settings` are those of `takes`.
     """
 
@@ -44,6 +44,7 @@ class Adapter(ABC):
     tokenizers: tuple[str, ...] = ("tokenizer",)
     optional: tuple[str, ...] = ()
     text_length = 512
+    most_prompts = 1
     seam: Seam
 
     def __init__(self, pipeline: DiffusionPipeline, name: str, settings: Mapping[str, Any]) -> None:
@@ -106,9 +107,10 @@ class Adapter(ABC):
         latents = (x.to(vae.dtype) / vae.config.scaling_factor) + vae.config.shift_factor
         return vae.decode(latents, return_dict=False)[0]
 
-    def join(self, each: Sequence[Conditioning]) -> Conditioning | None:
-        """Several prompts as one conditioning, where the family can; none of them alone needs joining."""
-        return each[0] if len(each) == 1 else None
+    def join(self, each: Sequence[Conditioning]) -> Conditioning:
+        """Several prompts as one conditioning, for a family of more than one in `most_prompts`."""
+        [only] = each
+        return only
 
     @property
     def device(self) -> torch.device:

@@ -13,7 +13,7 @@ from trajflow.models.seam import PlainCall
 
 
 class BranchAdapter(Adapter):
-    """One row a branch. A conditioning holds "text states" and so on, and "negative states" where that branch counts."""
+    """One row a branch. A conditioning holds "text states" and so on, and "negative states" where that one counts."""
 
     @abstractmethod
     def against(self, negative_prompt: str, guidance: float) -> str | None:

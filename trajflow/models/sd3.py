@@ -38,6 +38,7 @@ class SD3Model(Adapter):
     optional = ("text_encoder_3", "tokenizer_3")
     guided_by = "classifier-free, negative row first, one batch"
     text_length = 256
+    most_prompts = 16
     seam = SEAM
 
     def __init__(self, pipeline: StableDiffusion3Pipeline, name: str, settings: Mapping[str, Any]) -> None:
@@ -95,8 +96,6 @@ class SD3Model(Adapter):
 
     def join(self, each: Sequence[Conditioning]) -> Conditioning:
         """Rows of one kind stand together, the negative ones first, as they do for a single picture."""
-        if len(each) == 1:
-            return each[0]
         tensors = {name: torch.stack([c.tensors[name] for c in each], dim=1).flatten(0, 1) for name in each[0].tensors}
         return Conditioning("", "", each[0].guidance, tensors)
 

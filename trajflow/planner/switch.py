@@ -1,8 +1,9 @@
 """Plans that take the beginning of a cached path as it is: resuming, and blending from there."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from trajflow.base import Match, Plan, Schedule
+from trajflow.base import Level, Match, Plan, Schedule
 from trajflow.cache.tiers import resume_step
 from trajflow.calibration import Profile
 from trajflow.flow import even_nodes
@@ -12,12 +13,17 @@ from trajflow.strategies import STRATEGIES
 
 
 def switch_plan(
-    settings: Settings, match: Match, grid: Schedule, resume_fraction: Callable[[float], float], profile: Profile
+    settings: Settings,
+    match: Match,
+    grid: Schedule,
+    resume_fraction: Callable[[float], float],
+    profile: Profile,
+    level: Level,
 ) -> Plan:
-    """The plan that follows the most similar run's path and leaves it late."""
+    """The plan that follows the most similar run's path and leaves it late; `level` is kept where none was learned."""
     steps, fraction = settings.steps, resume_fraction(match.similarity)
     if STRATEGIES[settings.strategy].transition == "reuse":
-        return _resume_reusing(settings, match, grid, resume_step(fraction, steps), profile)
+        return _resume_reusing(settings, match, grid, resume_step(fraction, steps), profile, level)
     start = resume_step(fraction, steps) if settings.budget is None else steps - settings.budget
     if settings.budget is not None:
         reason = (
@@ -40,17 +46,19 @@ def switch_plan(
     )
 
 
-def _resume_reusing(settings: Settings, match: Match, grid: Schedule, start: int, profile: Profile) -> Plan:
+def _resume_reusing(
+    settings: Settings, match: Match, grid: Schedule, start: int, profile: Profile, level: Level
+) -> Plan:
     """The tier's beginning from the cache, and of the rest only a budget computed: half of it by default."""
     steps = settings.steps
     left = steps - start
     budget = min(left, settings.budget or max(1, left // 2))
-    known = profile.mask(steps, budget)
-    mask = suffix_mask(known or even_nodes(steps, budget), start, steps, budget)
+    whole = profile.budcache(steps, budget) or BudCache(even_nodes(steps, budget), level)
+    policy = replace(whole, mask=suffix_mask(whole.mask, start, steps, budget))
     reason = (
         f"The first {start} steps are taken from “{match.prompt}”, which is {match.tier}; of the other {left}, "
         f"{budget} are computed and the rest reuse them."
     )
     return Plan(
-        settings.strategy, "reuse", grid, start, mask, budget, reason, (match.key,), match, policy=BudCache(mask)
+        settings.strategy, "reuse", grid, start, policy.mask, budget, reason, (match.key,), match, policy=policy
     )

@@ -161,6 +161,7 @@ class Runner:
             matches,
             lambda similarity: tier_of(similarity, self._tiers).resume_fraction,
             lambda steps: self._grid(steps, shape),
+            self.model.levels,
             self._profile(),
             self.learned,
         )
