@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from trajflow.base import Forecast, Match, Plan, Schedule
+from trajflow.base import Forecast, Level, Match, Plan, Schedule
 from trajflow.calibration import SCALED_NODES, Caching, Learned, Outcome, Profile
 from trajflow.flow import even_nodes
 from trajflow.planner import FIDELITY, make_plan

@@ -30,11 +30,10 @@ class Caching:
     def keeping(self, levels: Sequence[Level]) -> "Caching":
         """Without the policies, and their forecasts, that keep none of these levels."""
         strange = {name for name, policy in self.policies.items() if policy.level not in levels}
-        policies, forecasts = (
-            {name: each for name, each in known.items() if name not in strange}
-            for known in (self.policies, self.forecasts)
+        return Caching(
+            {name: policy for name, policy in self.policies.items() if name not in strange},
+            {name: forecast for name, forecast in self.forecasts.items() if name not in strange},
         )
-        return Caching(policies, forecasts)
 
 
 def describe(without_sources: Mapping[int, Caching]) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -31,13 +31,10 @@ class Adapter(ABC):
 
     `encoders` and `tokenizers` are names of the pipeline's components, of which `optional` ones may be None;
     `text_length` is that of the text unless `max_sequence_length` says otherwise; `seam` is where the transformer is
-    cut open for what `levels` keep; `usual` are the steps and the guidance of a request that names none; `guided_by`
-    tells in the identity how velocities are guided. `settings` are those of `takes`.
+    cut open for what `levels` keep. `settings` are those of `takes`.
     """
 
     family: str
-    usual: tuple[int, float]
-    guided_by: str
     takes: tuple[str, ...] = COMMON
     levels: tuple[Level, ...] = ("stack", "blocks", "velocity")
     encoders: tuple[str, ...] = ("text_encoder",)
@@ -56,6 +53,16 @@ class Adapter(ABC):
         self.text_length = int(settings.get("max_sequence_length", self.text_length))
         self.defaults = make_defaults(settings, *self.usual, self.side, self.size_multiple, self.largest_side)
         self._identity = Identity(pipeline, ("transformer", *self.encoders, "vae"), self.tokenizers)
+
+    @property
+    @abstractmethod
+    def usual(self) -> tuple[int, float]:
+        """Steps and guidance of a request that names none."""
+
+    @property
+    @abstractmethod
+    def guided_by(self) -> str:
+        """How velocities are guided, for the identity."""
 
     @abstractmethod
     def encode_text(self, prompt: str, negative_prompt: str, guidance: float) -> dict[str, Tensor]:
@@ -151,8 +158,9 @@ class Adapter(ABC):
         """One guided velocity at x, with its branches. Raises ModelError for a level that the model does not have."""
         if keep is not None and keep not in self.levels:
             raise ModelError(f"{self.family} has nothing to keep at level {keep}. Choose {', '.join(self.levels)}.")
-        network, is_inside = self.pipeline.transformer, keep in ("stack", "blocks")
-        calls = RecordingCall(network, self.seam, keep) if is_inside else PlainCall(network)
+        network = self.pipeline.transformer
+        is_plain = keep is None or keep == "velocity"
+        calls = PlainCall(network) if is_plain else RecordingCall(network, self.seam, keep)
         velocity, branches = self.guide(x, point, conditioning, calls)
         residual = {"velocity": velocity} if keep == "velocity" else calls.residual
         return Evaluation(velocity, branches, len(branches) * len(x), residual)
