@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from torch import Tensor
 
-from trajflow.base import Conditioning, Evaluation, Model, NodeSchedule, Point
+from trajflow.base import Conditioning, Evaluation, Level, Model, NodeSchedule, Point
 from trajflow.calibration import CORRECTION, Profile, find_profile
 from trajflow.flow import even_nodes, latents_at
 from trajflow.learning.calibrate import Library
@@ -35,10 +35,10 @@ class HeldGuidance:
         self._text: Conditioning | None = None
         self._direction: Tensor | None = None
 
-    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning) -> Evaluation:
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         """One guided velocity, for two rows or for one."""
         if self._direction is None or conditioning.guidance <= 1:
-            evaluation = self._model.evaluate(x, point, conditioning)
+            evaluation = self._model.evaluate(x, point, conditioning, keep)
             if "negative" in evaluation.branches:
                 self._direction = evaluation.branches["text"] - evaluation.branches["negative"]
             return evaluation

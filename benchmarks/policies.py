@@ -20,7 +20,7 @@ from benchmarks.steps import SOLVERS, Steps
 from trajflow.base import Level, Model, Residual, SamplingPlan, Schedule, StepPolicy
 from trajflow.calibration import Profile
 from trajflow.flow import even_nodes
-from trajflow.learning.known import Asked, Known, Several, SharingModel, run_known
+from trajflow.learning.known import Asked, Known, SharingModel, run_known
 from trajflow.learning.masks import search_mask
 from trajflow.learning.priors import Form, estimate
 from trajflow.learning.without_sources import decode_each
@@ -153,12 +153,9 @@ def spread_rows(policy: StepPolicy, known: Known) -> StepPolicy:
     """Priors of one prompt's rows, for all prompts of `known`, whose rows of one kind stand together."""
     if not isinstance(policy, Calibrated) or policy.level == "velocity":
         return policy
-    count = len(known.noise)
 
     def spread(tensor: Tensor, axis: int) -> Tensor:
-        if isinstance(known.conditioning, Several):
-            return torch.cat([tensor] * count, axis)
-        return tensor.repeat_interleave(count, axis)
+        return torch.cat([tensor.repeat_interleave(count, axis) for count in known.conditioning.counts], axis)
 
     priors = {
         k: {name: Prior(spread(prior.weights, 1), spread(prior.offset, 0)) for name, prior in parts.items()}
@@ -174,11 +171,13 @@ def find_ways(
     steps = schedule.steps
     for budget in budgets:
         yield from _solvers(model, schedule, budget, learned.searched, say)
-        yield Way(EVEN, "reuse", budget, _reuse(schedule, BudCache(even_nodes(steps, budget))))
+        yield Way(EVEN, "reuse", budget, _reuse(schedule, BudCache(even_nodes(steps, budget), model.levels[0])))
         began = time.perf_counter()
         alone = run_known(model, learned.prompts[:1], steps)
         found = search_mask(SharingModel(model), alone, budget, "hold")
-        yield Way(ONE, "reuse", budget, _reuse(schedule, BudCache(found.mask)), time.perf_counter() - began)
+        yield Way(
+            ONE, "reuse", budget, _reuse(schedule, BudCache(found.mask, model.levels[0])), time.perf_counter() - began
+        )
         policies = _stored(learned.profile, steps, budget)
         seconds = learned.profile.made.get("seconds", {}).get(str(budget), {})
         for method, name in STORED.items():
@@ -187,6 +186,9 @@ def find_ways(
             else:
                 say(f"{method} at {budget} of {steps} is left out: the profile does not have it.")
     for level in LEVELS:
+        if level not in model.levels:
+            say(f"Level {level} is left out: {model.family} has nothing to keep there.")
+            continue
         yield from _with_priors(model, schedule, level, budgets, learned, say)
 
 

@@ -69,8 +69,8 @@ def without_sources(profile) -> Profile:
         k: {"velocity": Prior(torch.randn(2, 1, 3, 1, 1), torch.randn(1, 3, 1, 1))} for k in range(28) if k not in mask
     }
     policies = {
-        "budcache": BudCache(mask),
-        "aligned": Aligned(mask, (0.1, 0.2, 0.3, 0.4)),
+        "budcache": BudCache(mask, "blocks"),
+        "aligned": Aligned(mask, (0.1, 0.2, 0.3, 0.4), "stack"),
         "tcc": Calibrated(BudCache(mask, "velocity"), priors, 4),
     }
     return replace(profile, without_sources={3: Caching(policies, {"tcc": Forecast(30.0, 32.5, 35.0, 40.0)})})

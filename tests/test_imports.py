@@ -15,7 +15,7 @@ ROOT = Path(trajflow.__file__).parent
 # A module imports only from entries above its own; entries of one row do not import each other.
 LAYOUT = (
     ("base", "errors", "assets"),
-    ("flow", "forecast", "memory", "recording"),
+    ("flow", "forecast", "memory", "recording", "plugins"),
     ("field",),
     ("models", "cache", "transitions", "policies", "metrics"),
     ("plots",),
@@ -28,7 +28,7 @@ LAYOUT = (
     ("session",),
     ("engine",),
     ("learning",),
-    ("bench",),
+    ("bench", "testing"),
     ("ui",),
     ("cli",),
 )

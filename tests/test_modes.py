@@ -44,12 +44,12 @@ def make_gated(make_mixture):
             self.permits = threading.Semaphore(0)
             self.log: list[str] = []
 
-        def evaluate(self, x, point, conditioning):
+        def evaluate(self, x, point, conditioning, keep=None):
             self.log.append(conditioning.prompt)
             if self.is_shut and conditioning.prompt == SECOND:
                 self.entered.release()
                 assert self.permits.acquire(timeout=PATIENCE)
-            return super().evaluate(x, point, conditioning)
+            return super().evaluate(x, point, conditioning, keep)
 
     return Gated
 
@@ -218,8 +218,8 @@ def test_a_run_forgotten_meanwhile_stays_forgotten(session) -> None:
 
 def test_completing_meets_nan(make_mixture) -> None:
     class Breaking(make_mixture):
-        def evaluate(self, x, point, conditioning):
-            evaluation = super().evaluate(x, point, conditioning)
+        def evaluate(self, x, point, conditioning, keep=None):
+            evaluation = super().evaluate(x, point, conditioning, keep)
             is_broken = conditioning.prompt == SECOND and point.k == 3
             return type(evaluation)(evaluation.velocity * torch.nan, {}, 1) if is_broken else evaluation
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from trajflow.base import Forecast, Match, Plan, Schedule
+from trajflow.base import Forecast, Level, Match, Plan, Schedule
 from trajflow.calibration import SCALED_NODES, Caching, Learned, Outcome, Profile
 from trajflow.flow import even_nodes
 from trajflow.methods import METHODS
@@ -43,10 +43,11 @@ def plan_for() -> Callable[..., Plan]:
         fidelity: float | None = None,
         profile: Profile = Profile(),  # noqa: B008
         learned: Learned = Learned(),  # noqa: B008
+        levels: tuple[Level, ...] = ("stack", "blocks", "velocity"),
     ) -> Plan:
         resuming = tuple(replace(match, resume_fraction=fraction) for match in matches)
         settings = Settings("a mountain", "", 0, steps, 3.0, 64, 64, strategy, budget, fidelity)
-        return make_plan(settings, resuming, grid, profile, learned)
+        return make_plan(settings, resuming, grid, levels, profile, learned)
 
     return make
 
@@ -301,7 +302,7 @@ def test_extrapolation_follows_the_line_through_the_last_two() -> None:
 
 
 def caching(budget: int, medians: dict[str, float]) -> Caching:
-    policies = {name: BudCache(even_nodes(STEPS, budget)) for name in ("budcache", "tcc") if name in medians}
+    policies = {name: BudCache(even_nodes(STEPS, budget), "stack") for name in ("budcache", "tcc") if name in medians}
     return Caching(policies, {name: Forecast(m - 4, m - 2, m, m + 4) for name, m in medians.items()})
 
 
@@ -360,5 +361,21 @@ def test_after_a_resume_only_the_budget_of_the_rest_is_computed(plan_for, alone:
     plan = plan_for("resume-budcache", 3, profile=alone)
     assert (plan.sampling.start_step, plan.sources, len(plan.sampling.nodes)) == (21, ("key 0",), 3)
     assert plan.sampling.nodes[0] == 21
-    assert plan.sampling.policy == BudCache(plan.sampling.nodes)
+    assert plan.sampling.policy == BudCache(plan.sampling.nodes, "stack")
     assert len(plan_for("resume-budcache", 20, profile=alone).sampling.nodes) == 7, "no more than there are"
+
+
+def test_after_a_resume_what_is_kept_is_what_was_calibrated(plan_for, alone: Profile) -> None:
+    policies = {"budcache": BudCache(even_nodes(STEPS, 3), "blocks")}
+    profile = replace(alone, without_sources={3: Caching(policies, {})})
+    assert plan_for("resume-budcache", 3, profile=profile).sampling.policy.level == "blocks"
+    assert plan_for("budcache", 3, profile=profile).sampling.policy == policies["budcache"]
+
+
+@pytest.mark.parametrize("strategy", ["interval", "budcache", "aligned", "tcc", "resume-budcache"])
+def test_only_what_the_model_has_is_kept(plan_for, alone: Profile, strategy: str) -> None:
+    """Not what a profile says that was learned on another model either."""
+    for profile in (Profile(), alone):
+        plan = plan_for(strategy, 6, profile=profile, levels=("velocity", "blocks"))
+        assert plan.sampling.policy.level == "velocity"
+    assert plan_for("auto", 6, (), profile=alone, levels=("velocity", "blocks")).sampling.method == "dpm++2m"

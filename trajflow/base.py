@@ -5,7 +5,7 @@ Notation, as in `flow.py`: step k of N goes from sigma_k to sigma_{k+1}; x has t
 every tensor in them can be moved to the CPU.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -131,10 +131,33 @@ class Defaults:
 
 @runtime_checkable
 class Model(Protocol):
-    """A rectified-flow pipeline seen as a velocity field with its encoders and decoder."""
+    """A rectified-flow pipeline seen as a velocity field with its encoders and decoder.
+
+    `trajflow.testing.check_model` holds a model to what is promised here.
+    """
 
     name: str
     defaults: Defaults
+
+    @property
+    def family(self) -> str:
+        """The architecture, in words."""
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The settings that may be given for it."""
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """What can be kept of an evaluation: at least `velocity`; the first is kept where nothing else is known."""
+
+    @property
+    def most_prompts(self) -> int:
+        """How many prompts one evaluation may be asked for at once; 1 for a model that takes them one by one."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its velocities are when it returns them."""
 
     def identity(self) -> Mapping[str, Any]:
         """Everything that decides a velocity, as plain JSON: weights, dtype, text lengths, guidance kind, layout."""
@@ -143,7 +166,14 @@ class Model(Protocol):
         """Shape of x for a picture of that size in pixels."""
 
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
-        """Run the text encoders."""
+        """Run the text encoders; several threads may ask at once."""
+
+    def join(self, each: Sequence[Conditioning]) -> Conditioning:
+        """At most `most_prompts` prompts of one guidance as one conditioning, for x [P, ...] in their order.
+
+        At most the last bits of a velocity differ from asking one by one. What is kept holds the rows of each branch
+        together.
+        """
 
     def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
         """The initial x, drawn as the stock pipeline draws it from a CPU generator."""
@@ -152,7 +182,10 @@ class Model(Protocol):
         """The pipeline's own grid of `steps` steps."""
 
     def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
-        """One guided velocity at x, the same bit for bit whether a residual of some level is kept or not."""
+        """One guided velocity at x, the same bit for bit whether a residual of some level is kept or not.
+
+        Raises ModelError for a level that is none of `levels`.
+        """
 
     def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
         """The guided velocity at x as far as it follows from the residual of another step and the fresh rest."""

@@ -3,6 +3,7 @@
 TrajflowError
 ├── RequestError         a request that cannot be run: says what was given and what is allowed
 ├── ModelError           a model that cannot be loaded or is not supported
+├── PluginError          something that another package brings and that does not work
 ├── CacheError           a stored trajectory that is damaged or does not fit
 ├── BudgetExceeded       a run asked for more evaluations than it was given
 ├── NumericalError       NaN or infinity in a velocity: the run stops and nothing of it is cached
@@ -21,6 +22,10 @@ class RequestError(TrajflowError, ValueError):
 
 class ModelError(TrajflowError):
     """A model cannot be loaded, or its pipeline is not supported."""
+
+
+class PluginError(TrajflowError):
+    """What another package brings cannot be imported, or is not what it should be."""
 
 
 class CacheError(TrajflowError):

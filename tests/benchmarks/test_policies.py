@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -29,7 +30,8 @@ from benchmarks.verdicts import judge_claims, markdown, merge, paired_median, su
 from trajflow.base import Forecast, SamplingPlan
 from trajflow.calibration import Caching, Profile
 from trajflow.errors import RequestError
-from trajflow.learning.known import Several, run_known
+from trajflow.learning.batch import Batch
+from trajflow.learning.known import run_known
 from trajflow.learning.priors import estimate
 from trajflow.policies.aligned import Aligned, logits_of
 from trajflow.policies.budcache import BudCache
@@ -46,7 +48,7 @@ def learned(model) -> Learned:
     known = run_known(model, LEARNING, STEPS)
     tcc, _ = estimate(model, (known,), BudCache(MASK, "velocity"), "history")
     logits = tuple(logits_of(known.schedule.sigmas, MASK).tolist())
-    policies = {"budcache": BudCache(MASK), "aligned": Aligned(MASK, logits), "tcc": tcc}
+    policies = {"budcache": BudCache(MASK, "stack"), "aligned": Aligned(MASK, logits, "stack"), "tcc": tcc}
     told = Forecast(20.0, 25.0, 30.0, 35.0)
     made = {"seconds": {str(BUDGET): {"budcache": 12.5}}}
     profile = Profile("", STEPS, without_sources={BUDGET: Caching(policies, {"budcache": told})}, made=made)
@@ -111,9 +113,9 @@ def test_priors_of_single_prompts_serve_a_batch_as_they_serve_each(model, level:
     calibrated, _ = estimate(model, runs, Interval(3, level), "scale")
     together = run_known(model, HELD_OUT, STEPS)
     if not is_together:
-        each = tuple(run_known(model, [asked], 1).conditioning for asked in HELD_OUT)
-        several = Several("", "", together.conditioning.guidance, {}, each)
-        together = type(together)(several, together.schedule, together.path, together.velocities)
+        each = [model.encode(prompt, "", model.defaults.guidance) for prompt, _ in HELD_OUT]
+        ones = Batch("", "", each[0].guidance, {}, tuple(each), (1,) * len(each))
+        together = replace(together, conditioning=ones)
     plan = SamplingPlan.reusing("budcache", together.schedule, calibrated, budget=STEPS)
     latents, nfe = run_way(model, together, plan)
     assert nfe == 3

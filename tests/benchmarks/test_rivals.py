@@ -57,9 +57,9 @@ def watched(mixture) -> tuple[object, list]:
     seen = []
 
     class Watched(type(mixture)):
-        def evaluate(self, x, point, conditioning) -> Evaluation:
+        def evaluate(self, x, point, conditioning, keep=None) -> Evaluation:
             seen.append((conditioning.prompt, x, float(point.sigma)))
-            return super().evaluate(x, point, conditioning)
+            return super().evaluate(x, point, conditioning, keep)
 
     return Watched(), seen
 

@@ -84,4 +84,4 @@ def test_branches_and_places_of_tokens_have_priors_of_their_own(model) -> None:
 
 def test_a_policy_without_a_prior_for_a_step_reuses_as_below() -> None:
     kept = ({"velocity": torch.ones(1, 3, 2, 2)},)
-    assert Calibrated(BudCache((0,)), {}).restore(1, kept) == kept[0]
+    assert Calibrated(BudCache((0,), "stack"), {}).restore(1, kept) == kept[0]

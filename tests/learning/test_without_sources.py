@@ -5,10 +5,10 @@ import torch
 
 import trajflow
 from trajflow.calibration import Profile, model_digest
-from trajflow.errors import ModelError, RequestError
+from trajflow.errors import RequestError
 from trajflow.learning.known import run_known
 from trajflow.learning.pairs import Pair
-from trajflow.learning.without_sources import calibrate_alone, held_level, run_policy
+from trajflow.learning.without_sources import calibrate_alone, run_policy
 from trajflow.policies.tcc import Calibrated
 
 STEPS = 6
@@ -89,18 +89,12 @@ def test_what_cannot_be_learned_is_refused(model) -> None:
         list(calibrate_alone(model, LEARNING, LEARNING, [3], steps=STEPS))
 
 
-def test_a_model_without_a_stack_to_hold_holds_velocities(model) -> None:
-    known = run_known(model, [("a forest", 1)], 2)
+def test_a_model_without_a_stack_to_hold_holds_velocities(make_mixture) -> None:
+    class Mixed(make_mixture):
+        levels = ("velocity", "blocks")
 
-    class Mixed(type(model)):
-        def evaluate(self, x, point, conditioning, keep=None):
-            if keep == "stack":
-                raise ModelError("Its blocks mix picture and text.")
-            return super().evaluate(x, point, conditioning, keep)
-
-    mixed = object.__new__(Mixed)
-    mixed.__dict__ = model.__dict__
-    assert (held_level(model, known), held_level(mixed, known)) == ("stack", "velocity")
+    [(_, caching, _)] = calibrate_alone(Mixed(), LEARNING, OTHERS, [3], steps=STEPS)
+    assert {policy.level for policy in caching.policies.values()} == {"velocity"}
 
 
 def test_after_a_resume_the_rest_is_computed_within_its_budget(model) -> None:

@@ -33,7 +33,9 @@ def make(name: str, mask: tuple[int, ...], model, known) -> StepPolicy:
         return BudCache(mask, level)
     if name == "aligned":
         logits = logits_of(known.schedule.sigmas, mask)
-        return Aligned(mask, tuple((logits if mask == ALL else logits + 0.1 * torch.arange(len(logits))).tolist()))
+        return Aligned(
+            mask, tuple((logits if mask == ALL else logits + 0.1 * torch.arange(len(logits))).tolist()), level
+        )
     form = {"velocity": "history", "stack": "scale", "blocks": "offset"}[level]
     return estimate(model, (known,), BudCache(mask, level), form)[0]
 

@@ -100,7 +100,7 @@ def test_the_adams_weights_are_exact_for_a_velocity_linear_in_sigma(mixture, run
     from trajflow.base import Evaluation
 
     class Linear(type(mixture)):
-        def evaluate(self, x, point, conditioning):
+        def evaluate(self, x, point, conditioning, keep=None):
             velocity = (2.0 + 3.0 * point.sigma) * torch.ones_like(x)
             return Evaluation(velocity, {"text": velocity}, rows=1)
 

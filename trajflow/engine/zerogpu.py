@@ -12,7 +12,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -63,6 +63,12 @@ class ZeroGPUModel:
     def __init__(self, model: Model, lend: Callable[..., Any]) -> None:
         self.name = model.name
         self.defaults = model.defaults
+        self.family = model.family
+        self.takes = model.takes
+        self.levels = model.levels
+        self.most_prompts = 1
+        # Its runs come back to this process, which has no GPU.
+        self.device = torch.device("cpu")
         self._model = model
         self._identity = dict(model.identity())
         self._paces: dict[tuple[int, ...], deque[float]] = {}
@@ -95,6 +101,11 @@ class ZeroGPUModel:
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """The prompt as it is, without tensors: the worker makes them."""
         return Conditioning(prompt, negative_prompt, guidance, {})
+
+    def join(self, each: Sequence[Conditioning]) -> Conditioning:
+        """The only one: a conditioning travels as its words, which are those of one prompt."""
+        [only] = each
+        return only
 
     def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         """One guided velocity; a call of its own."""
@@ -177,7 +188,7 @@ class _Worker:
         try:
             began = time.perf_counter()
             # The prompt is encoded by this: the first step is given the time.
-            name, arguments = unpack(serialization, self._model, self._device())
+            name, arguments = unpack(serialization, self._model, self._model.device)
             seconds = time.perf_counter() - began
             does: Callable[..., Iterator[Any]] = getattr(self, name)
             for event in does(*arguments):
@@ -210,11 +221,6 @@ class _Worker:
     def decode(self, x: Tensor) -> Iterator[Image]:
         """One picture."""
         yield self._model.decode(x)
-
-    def _device(self) -> torch.device:
-        """Where the model computes is where it puts its noise."""
-        defaults = self._model.defaults
-        return self._model.noise(0, self._model.latent_shape(defaults.height, defaults.width)).device
 
 
 def _whole_seconds(seconds: float, serialization: bytes) -> int:

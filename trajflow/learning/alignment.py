@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from trajflow.base import Level, Model, SamplingPlan
+from trajflow.base import Model, SamplingPlan
 from trajflow.learning.known import Known
 from trajflow.policies.aligned import Aligned, logits_of
 from trajflow.sampler import collect, sample
@@ -24,7 +24,6 @@ def align_mask(
     model: Model,
     known: Known,
     mask: tuple[int, ...],
-    level: Level = "stack",
     *,
     rounds: int = ROUNDS,
     on_round: Callable[[], object] = lambda: None,
@@ -32,7 +31,7 @@ def align_mask(
     """The best grid met for that mask; the model's own grid where none is better. (K + 2) runs a round."""
 
     def loss(logits: torch.Tensor) -> float:
-        policy = Aligned(mask, tuple(logits.tolist()), level)
+        policy = Aligned(mask, tuple(logits.tolist()), model.levels[0])
         try:
             grid = policy.grid(known.schedule)
         except ValueError:
@@ -54,4 +53,4 @@ def align_mask(
         if here < least:
             best, least = logits.detach().clone(), here
         on_round()
-    return Aligned(mask, tuple(round(each, 6) for each in best.tolist()), level)
+    return Aligned(mask, tuple(round(each, 6) for each in best.tolist()), model.levels[0])

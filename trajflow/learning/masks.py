@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from trajflow.base import Level, Model, SamplingPlan
+from trajflow.base import Model, SamplingPlan
 from trajflow.learning.known import Known
 from trajflow.learning.priors import DEPTHS, RIDGE, estimate
 from trajflow.policies.budcache import BudCache
@@ -105,14 +105,13 @@ class SurrogateError:
         return float(np.log10(max(np.mean(squares), 1e-12)))
 
 
-def run_mask(model: Model, known: Known, mask: Nodes, rule: Rule, level: Level = "stack") -> float:
-    """The loss of one mask, from real runs: of holding what is kept at that level, or of velocities with priors
+def run_mask(model: Model, known: Known, mask: Nodes, rule: Rule) -> float:
+    """The loss of one mask, from real runs: of holding what the model keeps best, or of velocities with priors
     estimated on the same prompts."""
     if rule == "history":
         _, (latents,) = estimate(model, (known,), BudCache(mask, "velocity"), "history")
         return known.log_error(latents)
-    policy = BudCache(mask, level)
-    plan = SamplingPlan.reusing("budcache", known.schedule, policy, mask)
+    plan = SamplingPlan.reusing("budcache", known.schedule, BudCache(mask, model.levels[0]), mask)
     steps, _ = collect(sample(Reuse(), (), plan, known.field(model), ""))
     return known.log_error(steps[-1].latents)
 
@@ -123,7 +122,6 @@ def search_mask(
     budget: int,
     rule: Rule,
     *,
-    level: Level = "stack",
     seed: int = 0,
     is_full: bool = False,
     memo: Memo | None = None,
@@ -132,8 +130,7 @@ def search_mask(
 ) -> FoundMask:
     """The mask of `budget` steps with the smallest loss that was met; deterministic by seed.
 
-    `level` is what `hold` keeps. `about` names in the memo what the loss depends on besides; `on_run` is called after
-    each run.
+    `about` names in the memo what the loss depends on besides; `on_run` is called after each run.
     """
     steps = known.schedule.steps
     forced = SurrogateError(known)
@@ -148,8 +145,8 @@ def search_mask(
 
     def really(mask: Nodes) -> float:
         if mask not in ran:
-            key = f"{about} {rule} {level} {steps} {mask}"
-            ran[mask] = memo(key, lambda: run_mask(model, known, mask, rule, level))
+            key = f"{about} {rule} {model.levels[0]} {steps} {mask}"
+            ran[mask] = memo(key, lambda: run_mask(model, known, mask, rule))
             on_run()
         return ran[mask]
 

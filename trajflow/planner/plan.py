@@ -1,8 +1,8 @@
 """The plan for a request: which family of ways answers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from trajflow.base import Match, Plan, SamplingPlan, Schedule
+from trajflow.base import Level, Match, Plan, SamplingPlan, Schedule
 from trajflow.calibration import Learned, Profile
 from trajflow.methods import METHODS
 from trajflow.planner.switch import switch_plan
@@ -15,15 +15,17 @@ def make_plan(
     settings: Settings,
     matches: tuple[Match, ...],
     schedule: Callable[[int], Schedule],
+    levels: Sequence[Level],
     profile: Profile = Profile(),  # noqa: B008
     learned: Learned = Learned(),  # noqa: B008
 ) -> Plan:
     """The plan for a request.
 
     matches: compatible cached runs, most similar first, already chosen as sources. schedule: the model's grid of a
-    given number of steps. profile: what is known of the model; learned: what the session's own comparisons add to its
-    forecasts.
+    given number of steps. levels: what the model can keep, best first. profile: what is known of the model; learned:
+    what the session's own comparisons add to its forecasts.
     """
+    profile = profile.keeping(levels)
     steps, budget, strategy = settings.steps, settings.budget, settings.strategy
     family = METHODS[strategy].family
     grid = schedule(steps)
@@ -38,13 +40,13 @@ def make_plan(
     if family == "shorter":
         return shorter_plan(strategy, strategy, schedule(budget or max(1, steps // 4)), steps, "as asked")
     if family == "reuse":
-        return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile)
+        return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile, levels[0])
     if not matches:
-        alone = plan_without_sources(settings, schedule, profile)
+        alone = plan_without_sources(settings, schedule, profile, levels[0])
         why = f"Nothing cached fits yet, so all {steps} steps are computed; the next prompt starts from here."
         return alone if alone is not None else full(why)
     if strategy == "auto" and budget is None and steps <= FEW_STEPS and steps != profile.steps:
         return full(f"A grid of {steps} leaves little to save, so all of it is computed.")
     if family == "switch":
-        return switch_plan(settings, matches[0], grid, profile)
+        return switch_plan(settings, matches[0], grid, profile, levels[0])
     return transport_plan(settings, matches, grid, profile, learned)

@@ -143,6 +143,7 @@ class Runner:
             settings,
             matches,
             lambda steps: self._grid(steps, shape),
+            self.model.levels,
             self._profile(),
             self.learned,
         )

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-import torch
 from PIL.Image import Image
 from torch import Tensor
 
@@ -67,9 +66,7 @@ class Session:
             raise RequestError(f"There is no mode {mode!r}. Choose one of: {', '.join(MODES)}.")
         self.model = model
         self.mode = mode
-        # A model that computes elsewhere, as on ZeroGPU, names no device: its runs come back to the CPU.
-        is_on_gpu = getattr(model, "device", torch.device("cpu")).type == "cuda"
-        self._cache = SessionCache(cache_bytes, tiers, is_on_gpu=is_on_gpu, spill=spill)
+        self._cache = SessionCache(cache_bytes, tiers, is_on_gpu=model.device.type == "cuda", spill=spill)
         self._runner = Runner(model, profile, self._cache.make_room)
         self._lock = ModelLock()
         self._economy = Economy() if mode == "economy" else None
