@@ -1,12 +1,13 @@
 """What one session asks of its cache: what may answer a request, what may serve it, and what is left to complete."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
-from trajflow.base import Match, Result, Trajectory
+from trajflow.base import Match, Plan, Result, Trajectory
 from trajflow.cache import CacheKey, Disk, Entry, Memory, Place, SentenceEncoder, TrajectoryCache
 from trajflow.cache.disk import in_memory
 from trajflow.cache.tiers import tier_of
@@ -110,6 +111,21 @@ class SessionCache(TrajectoryCache):
         if self._is_on_gpu:
             for match in self.matches(settings, cache_key):
                 self.get(match.key)
+
+    def planned(
+        self,
+        settings: Settings,
+        cache_key: CacheKey,
+        matches: tuple[Match, ...],
+        plan: Callable[[tuple[Match, ...]], Plan],
+    ) -> tuple[Plan, tuple[Trajectory, ...]]:
+        """The plan for these sources, with their trajectories; another one where one of them has gone meanwhile."""
+        while True:
+            made = plan(matches)
+            try:
+                return made, tuple(self.source(key) for key in made.sources)
+            except SourceGone:
+                matches = self.matches(settings, cache_key)
 
     def source(self, key: str) -> Trajectory:
         """The trajectory of an entry that `matches` named. Raises SourceGone when it is no longer held."""

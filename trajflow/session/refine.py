@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import torch
 
-from trajflow.base import Cost, Plan, Refinement, Request, Result, Schedule, Step, StepKind, Trajectory
+from trajflow.base import Cost, Match, Plan, Refinement, Request, Result, Schedule, Step, StepKind, Trajectory
 from trajflow.cache import CacheKey, Entry
 from trajflow.cache.entry import new_key
 from trajflow.calibration import CORRECTION
@@ -142,10 +142,16 @@ def _start(
     runner: Runner, cache: SessionCache, settings: Settings, cache_key: CacheKey
 ) -> tuple[Plan, tuple[Trajectory, ...]]:
     """The plan that every pass but the last is cut from, and its sources."""
+    preview = replace(settings, budget=max(1, min(PREVIEW, settings.steps - 1)))
+
+    def plan(matches: tuple[Match, ...]) -> Plan:
+        return runner.plan(preview, tuple(match for match in matches if match.prompt != settings.prompt))
+
     others = tuple(m for m in cache.matches(settings, cache_key) if m.prompt != settings.prompt)
     if others and settings.steps > 1:
-        template = runner.plan(replace(settings, budget=min(PREVIEW, settings.steps - 1)), others)
-        return template, tuple(cache.source(key) for key in template.sources)
+        template, sources = cache.planned(settings, cache_key, others, plan)
+        if sources:
+            return template, sources
     grid = runner.schedule(settings)
     source = at_rest(grid, runner.noise(settings))
     return Plan(settings.strategy, "basis", grid, 0, (), 0, ""), (source,)
