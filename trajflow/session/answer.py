@@ -52,8 +52,7 @@ def answer(
         yield from refine(runner, cache, request, settings, cache_key, clock.seconds, stop)
         return
     with clock("plan"):
-        plan = runner.plan(settings, matches)
-        sources = tuple(cache.source(key) for key in plan.sources)
+        plan, sources = cache.planned(settings, cache_key, matches, lambda offered: runner.plan(settings, offered))
         if economy is not None and may_be_full(settings, plan):
             plan, sources, field = economy.decide(runner, settings, plan, sources)
         else:

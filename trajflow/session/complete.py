@@ -32,6 +32,8 @@ def complete(
     give way; nothing is held between two events. Raises RequestError for an entry of another model, NumericalError for
     NaN.
     """
+    # A listed run may wait on the disk; completing it is a use, which brings it up.
+    entry = cache.get(entry.key) or entry
     settings = resolve_request(replace(entry.result.request, refine=False), runner.model.defaults)
     cache_key = runner.cache_key(settings)
     if cache_key.digest() != entry.cache_key.digest():

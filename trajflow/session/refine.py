@@ -18,6 +18,7 @@ import torch
 
 from trajflow.base import (
     Cost,
+    Match,
     NodeSchedule,
     Plan,
     Refinement,
@@ -156,10 +157,16 @@ def _start(
     runner: Runner, cache: SessionCache, settings: Settings, cache_key: CacheKey
 ) -> tuple[Plan, tuple[Trajectory, ...]]:
     """The plan that every pass but the last is cut from, and its sources."""
+    preview = replace(settings, budget=max(1, min(PREVIEW, settings.steps - 1)))
+
+    def plan(matches: tuple[Match, ...]) -> Plan:
+        return runner.plan(preview, tuple(match for match in matches if match.prompt != settings.prompt))
+
     others = tuple(m for m in cache.matches(settings, cache_key) if m.prompt != settings.prompt)
     if others and settings.steps > 1:
-        template = runner.plan(replace(settings, budget=min(PREVIEW, settings.steps - 1)), others)
-        return template, tuple(cache.source(key) for key in template.sources)
+        template, sources = cache.planned(settings, cache_key, others, plan)
+        if sources:
+            return template, sources
     grid = runner.schedule(settings)
     source = at_rest(grid, runner.noise(settings))
     return Plan(settings.strategy, "", SamplingPlan.transporting("basis", grid, NodeSchedule(()))), (source,)
