@@ -17,11 +17,10 @@ class ProjectUrls(MetadataHookInterface):
         if repository is None:
             metadata["urls"] = {}
             return
-        owner, _, name = repository.partition("/")
         address = f"{os.environ['GITHUB_SERVER_URL']}/{repository}"
         metadata["urls"] = {
             "Homepage": address,
-            "Documentation": f"https://{owner}.github.io/{name}",
+            "Documentation": f"{address}/tree/main/docs",
             "Source": address,
             "Issues": f"{address}/issues",
             "Changelog": f"{address}/blob/main/CHANGELOG.md",
