@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from trajflow.base import Conditioning, Evaluation, Level, Model, NodeSchedule, Point
+from trajflow.bench.markdown import table
 from trajflow.calibration import CORRECTION, Profile, find_profile
 from trajflow.flow import even_nodes, latents_at
 from trajflow.learning.calibrate import Library
@@ -122,10 +123,7 @@ def summarise(measured: Sequence[Ablated]) -> list[dict[str, Any]]:
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """Ingredients down, budgets across: median / 10th percentile in dB, and the rows of the last."""
     budgets = list(dict.fromkeys(row["budget"] for row in rows))
-    lines = [
-        "| | " + " | ".join(f"{budget} evaluations" for budget in budgets) + " |",
-        "|---" * (len(budgets) + 1) + "|",
-    ]
+    lines = []
     for name in dict.fromkeys(row["ingredients"] for row in rows):
         found = {row["budget"]: row for row in rows if row["ingredients"] == name}
         cells = [f"{found[b]['psnr_db_median']} / {found[b]['psnr_db_p10']}" for b in budgets]
@@ -134,5 +132,5 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
                 f"{cell} ({found[b]['nfe']:g} for {found[b]['rows']:g} rows)"
                 for cell, b in zip(cells, budgets, strict=True)
             ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append((name, *cells))
+    return table(("", *(f"{budget} evaluations" for budget in budgets)), lines)

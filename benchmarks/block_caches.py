@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel
 
 from trajflow.base import Model, SamplingPlan, StepPolicy
+from trajflow.bench.markdown import table
 from trajflow.field import Field
 from trajflow.flow import even_nodes
 from trajflow.learning.known import run_known
@@ -239,14 +240,10 @@ def _counted(network: Any) -> Iterator[list[int]]:
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table under their label."""
-    lines = [
-        f"{rows[0]['label'].capitalize()}.",
-        "",
-        "| | steps computed | seconds | of full compute | agreement of latents, dB |",
-        "|---|--:|--:|--:|--:|",
-    ]
+    lines = []
     for row in rows:
         same = "identical" if row["agreement_db"] >= 100 else f"{row['agreement_db']:.1f}"
         spent = f"{row['computed']:g} of {row['steps']}"
-        lines.append(f"| {row['method']} | {spent} | {row['seconds']:.2f} | {row['ratio']:.0%} | {same} |")
-    return "\n".join(lines)
+        lines.append((row["method"], spent, f"{row['seconds']:.2f}", f"{row['ratio']:.0%}", same))
+    head = ("", "steps computed", "seconds", "of full compute", "agreement of latents, dB")
+    return f"{rows[0]['label'].capitalize()}.\n\n{table(head, lines, right=True)}"

@@ -182,6 +182,9 @@ BROKEN = {
     "forecaster": at(*RUNG, "forecasters", 1, value={}),
     "features": at(*RUNG, "forecasters", 1, "low", value=[1.0, 2.0]),
     "infinite": at(*RUNG, "forecasters", 0, "high", value=[1.0, float("inf")]),
+    "number-as-text": at(*RUNG, "slopes", value=["0.5", 0.0, 0.0]),
+    "unknown-name": at("notes", value="mine"),
+    "unknown-name-below": at(*RUNG, "speed", value=3),
     "before": at("several", "5", "before", "low", value=[1.0]),
 }
 
@@ -225,16 +228,21 @@ def test_profiles_are_kept_where_the_environment_says(home, tmp_path, monkeypatc
     assert profile_folder() == Path.home() / ".cache" / "trajflow" / "profiles"
 
 
-def test_the_users_own_profile_is_found_and_one_of_another_model_passed_over(home, profile) -> None:
+def test_the_users_own_profile_is_found_and_one_that_does_not_serve_is_told(home, profile, caplog) -> None:
     assert find_profile(IDENTITY) == Profile(profile.model)
     path = home / "profiles" / f"{profile.model}.json"
     write_profile(path, profile)
     assert find_profile(IDENTITY) == profile
     assert find_profile({**IDENTITY, "device": "cuda"}) == profile
+    assert not caplog.records, "the bundled profile is another model's, and nobody's mistake"
     write_profile(path, replace(profile, model="another"))
     assert find_profile(IDENTITY) == Profile(profile.model)
     path.write_text("garbage")
     assert find_profile(IDENTITY) == Profile(profile.model)
+    of_another, damaged = (record.getMessage() for record in caplog.records)
+    assert of_another.startswith(f"{path} was made for another model (another, not ")
+    assert damaged.startswith(f"{path} is not a profile: ")
+    assert damaged.endswith(". It is passed over.")
 
 
 # Placements

@@ -9,6 +9,7 @@ TrajflowError
 ├── BudgetExceeded       a run asked for more evaluations than it was given
 ├── NumericalError       NaN or infinity in a velocity: the run stops and nothing of it is cached
 ├── MemoryExhausted      the device is full, even after cached runs have left it
+├── MissingExtra         a part was asked for whose packages are not installed: says how to install them
 └── Cancelled            the user stopped the run
 """
 
@@ -47,6 +48,10 @@ class NumericalError(TrajflowError):
 
 class MemoryExhausted(TrajflowError):
     """The device does not have the memory that a run takes."""
+
+
+class MissingExtra(TrajflowError, ImportError):
+    """A part of trajflow was asked for without the packages of its extra."""
 
 
 class Cancelled(TrajflowError):

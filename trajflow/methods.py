@@ -16,10 +16,11 @@ nodes.
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Literal, get_args
 
+from trajflow import plugins
 from trajflow.base import Transition
+from trajflow.errors import PluginError
 from trajflow.transitions.ab2 import AdamsBashforth
 from trajflow.transitions.basis import Basis
 from trajflow.transitions.blend import Blend
@@ -112,15 +113,19 @@ def register(method: Method) -> None:
 
 
 def load_plugins() -> None:
-    """Add what installed packages bring. One that cannot be loaded is named in the log, and left out."""
-    for point in entry_points(group=GROUP):
+    """Add what installed packages bring. One that cannot be used is named in the log, and left out."""
+    try:
+        entries = tuple(plugins.named(GROUP).values())
+    except PluginError as error:
+        logger.warning("No method of another package is there. %s", error)
+        return
+    for entry in entries:
         try:
-            brought = point.load()
+            brought = plugins.load(entry)
             for method in (brought,) if isinstance(brought, Method) else _rows(brought):
                 register(method)
-        # A plugin may fail in any way; the others, and the program, go on.
-        except Exception as error:
-            logger.warning("The method %r of %s is left out: %s.", point.name, point.value, error)
+        except (PluginError, ValueError) as error:
+            logger.warning("The method %s of %s is left out: %s", entry.name, plugins.owner(entry), error)
 
 
 def _rows(brought: object) -> Iterable[Method]:

@@ -4,6 +4,7 @@ import numpy as np
 from pandas import DataFrame, Series
 
 from benchmarks.evidence.contest import SEARCHED
+from benchmarks.intervals import bootstrap_interval
 from trajflow.methods import METHODS
 
 LIGHT = ("paraphrase", "praise")
@@ -50,7 +51,4 @@ def differences(contest: DataFrame, budget: int, ours: str, rival: str) -> Serie
 
 def paired_interval(values: Series, resamples: int) -> tuple[float, float, float]:
     """Mean and the ends of its 95 % bootstrap interval, pairs drawn with replacement (percentile method, seed 0)."""
-    array = values.to_numpy(dtype=float)
-    chosen = np.random.default_rng(0).integers(len(array), size=(resamples, len(array)))
-    low, high = np.percentile(array[chosen].mean(axis=1), (2.5, 97.5))
-    return float(array.mean()), float(low), float(high)
+    return bootstrap_interval(values.to_numpy(dtype=float), np.mean, resamples)

@@ -19,6 +19,7 @@ from trajflow.base import Forecaster, Model, NodeDiagnostics, NodeSchedule
 from trajflow.cache import SentenceEncoder
 from trajflow.calibration import MOST_DB, Placement, Profile, model_digest
 from trajflow.errors import RequestError
+from trajflow.extras import require
 from trajflow.flow import latents_at
 from trajflow.forecast import features, features_before
 from trajflow.learning.known import Library
@@ -57,8 +58,9 @@ def calibrate(
 
     `counts` are the numbers of evaluations to prepare; `report(what, total)` is entered around each stage and gives
     what to call after each part of it. Raises RequestError when the sets are too small or overlap, or for a count that
-    the grid has no room for.
+    the grid has no room for, and MissingExtra without its packages.
     """
+    require("calibrate", "Learning what to expect")
     _check(placing, forecasting, counts, model.defaults.steps if steps is None else steps)
     library = Library(model, steps)
     grid_steps = library.grid.steps

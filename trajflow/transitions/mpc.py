@@ -23,6 +23,7 @@ import numpy as np
 from torch import Tensor
 
 from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
+from trajflow.extras import require
 from trajflow.flow import euler_step
 from trajflow.transitions.blend import blend_share, blend_steps
 from trajflow.transitions.horizon import CONTROL_HORIZON, PREDICTION_HORIZON, Problem, solve
@@ -72,7 +73,8 @@ class Mpc:
     def begin(
         self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[MpcState, int, Tensor]:
-        """Start at step 0, from the noise shared with the sources."""
+        """Start at step 0, from the noise shared with the sources. Raises MissingExtra without its solver."""
+        require("control", "Model predictive control")
         x = field.noise
         return MpcState(plan, Prediction.of(sources), x, x, (x, None)), 0, x
 

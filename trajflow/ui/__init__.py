@@ -1,17 +1,17 @@
-"""The app: one page over the library. `import trajflow` does not load it."""
+"""The app: one page over the library. `import trajflow` does not load it, and this module loads Gradio at use."""
 
 import os
-
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-
-import gradio as gr
+from typing import TYPE_CHECKING
 
 from trajflow.assets import asset
 from trajflow.base import Model
+from trajflow.extras import require
 from trajflow.session import Session
-from trajflow.ui.page import make_page
-from trajflow.ui.registry import Registry
-from trajflow.ui.theme import theme
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 CACHE_BYTES = 256 * 2**20
 WAITING = 32
@@ -19,8 +19,15 @@ WAITING = 32
 __all__ = ["build", "launch"]
 
 
-def build(model: Model, *, cache_bytes: int = CACHE_BYTES) -> gr.Blocks:
-    """The page for `flow`; each tab gets a session of at most `cache_bytes` bytes."""
+def build(model: Model, *, cache_bytes: int = CACHE_BYTES) -> "gr.Blocks":
+    """The page for `model`; each tab gets a session of at most `cache_bytes` bytes.
+
+    Raises MissingExtra without Gradio.
+    """
+    require("ui", "The app")
+    from trajflow.ui.page import make_page
+    from trajflow.ui.registry import Registry
+
     page = make_page(model, Registry(lambda: Session(model, cache_bytes=cache_bytes)))
     return page.queue(max_size=WAITING)
 
@@ -34,7 +41,10 @@ def launch(
     open_browser: bool = False,
 ) -> None:
     """Serve the page until interrupted. Without a host or a port Gradio's own environment variables decide."""
-    build(model, cache_bytes=cache_bytes).launch(
+    page = build(model, cache_bytes=cache_bytes)
+    from trajflow.ui.theme import theme
+
+    page.launch(
         server_name=host,
         server_port=port,
         inbrowser=open_browser,
