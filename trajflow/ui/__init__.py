@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+from typing import Any
+
 import gradio as gr
 
 from trajflow.assets import asset
@@ -16,7 +18,7 @@ from trajflow.ui.theme import theme
 CACHE_BYTES = 256 * 2**20
 WAITING = 32
 
-__all__ = ["build", "launch"]
+__all__ = ["build", "launch", "launch_options"]
 
 
 def build(flow: Model, *, cache_bytes: int = CACHE_BYTES) -> gr.Blocks:
@@ -38,10 +40,17 @@ def launch(
         server_name=host,
         server_port=port,
         inbrowser=open_browser,
-        theme=theme(),
-        css_paths=asset("app.css"),
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        share=False,
+        **launch_options(),
     )
+
+
+def launch_options() -> dict[str, Any]:
+    """What Gradio is told wherever the page is served: how it looks, and that nothing leaves the machine."""
+    return {
+        "theme": theme(),
+        "css_paths": asset("app.css"),
+        "footer_links": [],
+        "run_history": False,
+        "ssr_mode": False,
+        "share": False,
+    }

@@ -208,7 +208,8 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
         **quiet,
     )
     page.unload(on.leave)
-    parts.key.delete_callback = registry.drop
+    # Every visit copies the page's settings: a bound method would be copied with its sessions and their model.
+    parts.key.delete_callback = lambda key: registry.drop(key)
 
     # One after the other: an answer for the form as it was must not arrive after the one for the form as it is.
     in_turn = {"concurrency_id": "outlook", "concurrency_limit": 1}
