@@ -6,7 +6,9 @@ import time
 import httpx
 import pytest
 
+from trajflow import Session
 from trajflow.ui import build, launch_options
+from trajflow.ui.registry import Registry
 
 
 class Precious:
@@ -19,10 +21,11 @@ class Precious:
         return self
 
 
-async def launched(flow, options):
+async def launched(flow):
     """Gradio opens an event loop of its own, and never closes it, where none is running."""
-    page = build(flow, **options)
-    page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options())
+    registry = Registry(lambda: Session(flow))
+    page = build(flow, registry)
+    page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options(registry))
     return page
 
 
@@ -31,8 +34,8 @@ def serve():
     """Start a page on the loopback; returns it."""
     pages = []
 
-    def start(flow, **options):
-        pages.append(asyncio.run(launched(flow, options)))
+    def start(flow):
+        pages.append(asyncio.run(launched(flow)))
         return pages[-1]
 
     yield start

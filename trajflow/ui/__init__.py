@@ -3,6 +3,8 @@
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Its own records of past events, all of which it goes over after each one.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 
 from typing import Any
 
@@ -13,6 +15,7 @@ from trajflow.base import Model
 from trajflow.session import Session
 from trajflow.ui.page import make_page
 from trajflow.ui.registry import Registry
+from trajflow.ui.tabs import remembering
 from trajflow.ui.theme import theme
 
 CACHE_BYTES = 256 * 2**20
@@ -21,10 +24,9 @@ WAITING = 32
 __all__ = ["build", "launch", "launch_options"]
 
 
-def build(flow: Model, *, cache_bytes: int = CACHE_BYTES) -> gr.Blocks:
-    """The page for `flow`; each tab gets a session of at most `cache_bytes` bytes."""
-    page = make_page(flow, Registry(lambda: Session(flow, cache_bytes=cache_bytes)))
-    return page.queue(max_size=WAITING)
+def build(flow: Model, registry: Registry) -> gr.Blocks:
+    """The page for `flow`; each tab gets a session from `registry`."""
+    return make_page(flow, registry).queue(max_size=WAITING)
 
 
 def launch(
@@ -35,18 +37,23 @@ def launch(
     cache_bytes: int = CACHE_BYTES,
     open_browser: bool = False,
 ) -> None:
-    """Serve the page until interrupted. Without a host or a port Gradio's own environment variables decide."""
-    build(flow, cache_bytes=cache_bytes).launch(
+    """Serve the page until interrupted; each tab gets a session of at most `cache_bytes` bytes.
+
+    Without a host or a port Gradio's own environment variables decide.
+    """
+    registry = Registry(lambda: Session(flow, cache_bytes=cache_bytes))
+    build(flow, registry).launch(
         server_name=host,
         server_port=port,
         inbrowser=open_browser,
-        **launch_options(),
+        **launch_options(registry),
     )
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(registry: Registry) -> dict[str, Any]:
     """What Gradio is told wherever the page is served: how it looks, and that nothing leaves the machine."""
     return {
+        "app_kwargs": {"lifespan": remembering(registry)},
         "theme": theme(),
         "css_paths": asset("app.css"),
         "footer_links": [],

@@ -66,7 +66,8 @@ class Handlers:
     def begin(self, key: str | None, seed: Any, keep_seed: bool, request: gr.Request) -> Changes:
         """Answer the click at once, before the run's turn comes; a completion under way gives way now."""
         self._refuse_if_busy(key)
-        was_released = key is not None and self.registry.find(key) is None
+        # Every page has had a seat since it arrived.
+        was_released = self.registry.find(key) is None
         key, seat = self.registry.open(key, request.session_hash)
         seat.is_stopping = seat.may_complete = False
         seat.session.stop()

@@ -39,6 +39,11 @@ document.addEventListener('keydown', (event) => {
   document.querySelector('#tf-generate').click();
 }, true);
 """
+# What a handler may change is an output of its event, and Gradio makes each of them anew at every change: few, then.
+STAGE = ("status", "pictures", "strip", "slider", "unslid", "angle", "no_angle")
+SESSION = (
+    "history", "charts", "tally", "latency", "nearness", "evaluations", "learned", "export", "unlearn",
+)  # fmt: skip
 
 
 def make_page(flow: Model, registry: Registry) -> gr.Blocks:
@@ -46,7 +51,7 @@ def make_page(flow: Model, registry: Registry) -> gr.Blocks:
     examples = json.loads(asset("examples.json").read_text())
     with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
         parts = lay_out(flow, examples)
-        _wire(page, parts, Handlers(flow, registry, Views(flow, parts), examples["story"]), registry)
+        _wire(page, parts, Handlers(flow, registry, Views(flow, parts), examples["story"]))
         api.add(flow, registry, parts.key)
     return page
 
@@ -196,9 +201,10 @@ def _story(steps: list[dict[str, str]]) -> str:
     return f"<ol>{cards}</ol>"
 
 
-def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> None:
+def _wire(page: gr.Blocks, parts: Parts, on: Handlers) -> None:
     fields = [getattr(parts, name) for name in form.FIELDS]
-    everything = [part for part in vars(parts).values() if part is not parts.dice]
+    stage = [getattr(parts, name) for name in STAGE]
+    session = [getattr(parts, name) for name in SESSION]
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     page.load(
         on.arrive,
@@ -208,15 +214,13 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
         **quiet,
     )
     page.unload(on.leave)
-    # Every visit copies the page's settings: a bound method would be copied with its sessions and their model.
-    parts.key.delete_callback = lambda key: registry.drop(key)
-
     # One after the other: an answer for the form as it was must not arrive after the one for the form as it is.
     in_turn = {"concurrency_id": "outlook", "concurrency_limit": 1}
     look = {"inputs": [parts.key, parts.keep_seed, *fields], "outputs": parts.outlook, **in_turn, **quiet}
     told = parts.story.click(on.chapter, parts.key, parts.prompt, queue=False, **quiet)
     completing = {
-        "fn": on.complete, "inputs": [parts.key, parts.complete], "outputs": everything,
+        "fn": on.complete, "inputs": [parts.key, parts.complete],
+        "outputs": [parts.background, *stage, *session],
         "concurrency_limit": 1, "concurrency_id": "completion", **quiet,
     }  # fmt: skip
     switched = parts.complete.change(
@@ -232,7 +236,7 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
             **quiet,
         )
         ran = started.success(
-            on.run, [parts.key, *fields], everything, concurrency_limit=1, concurrency_id="model", **quiet
+            on.run, [parts.key, *fields], [*stage, *session], concurrency_limit=1, concurrency_id="model", **quiet
         )
         rested = ran.then(on.rest, None, [parts.generate, parts.stop], queue=False, **quiet).then(on.foresee, **look)
         completions.append(rested.then(**completing))
@@ -246,6 +250,15 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers, registry: Registry) -> No
     )
     parts.stop.click(on.stop, parts.key, [parts.status, parts.generate, parts.stop], queue=False, **quiet)
     parts.dice.click(on.dice, None, parts.seed, queue=False, **quiet)
-    parts.history.click(on.card, parts.key, everything, queue=False, **quiet)
-    parts.forget_all.click(on.forget_all, parts.key, everything, queue=False, **quiet).then(on.foresee, **look)
+    restored = [part for part in fields if part is not parts.compare]
+    parts.history.click(
+        on.card,
+        parts.key,
+        [parts.saver, parts.history, parts.keep_seed, *restored, *stage],
+        queue=False,
+        **quiet,
+    )
+    parts.forget_all.click(on.forget_all, parts.key, [parts.background, *stage, *session], queue=False, **quiet).then(
+        on.foresee, **look
+    )
     gr.on([part.change for part in (*fields, parts.keep_seed)], on.foresee, trigger_mode="always_last", **look)

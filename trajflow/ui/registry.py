@@ -74,6 +74,12 @@ class Registry:
         with self._lock:
             return sum(seat.session.nbytes for seat in self._seats.values())
 
+    @property
+    def tabs(self) -> set[str]:
+        """The tabs that have a seat, by the names their browsers gave them."""
+        with self._lock:
+            return {seat.tab for seat in self._seats.values() if seat.tab is not None}
+
     def open(self, key: str | None, tab: str | None = None) -> tuple[str, Seat]:
         """The seat of `key`, or a new one under a new secret when the key is unknown or its seat was given up."""
         with self._lock:
