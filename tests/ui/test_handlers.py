@@ -4,6 +4,9 @@ import asyncio
 import base64
 import json
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import pytest
@@ -580,3 +583,28 @@ def test_what_was_learned_is_told_saved_and_dropped(foreseeing):
     tab.take(tab.on.unlearn(tab.key))
     assert "as calibrated" in tab.text("learned")
     assert not tab.shown["unlearn"]["interactive"]
+
+
+def test_however_they_come_one_run_at_a_time_is_in_the_model(mixture):
+    inside, most, guard, evaluate = [], [], threading.Lock(), mixture.evaluate
+
+    def counting(*arguments, **options):
+        with guard:
+            inside.append(None)
+            most.append(len(inside))
+        time.sleep(0.002)
+        with guard:
+            inside.pop()
+        return evaluate(*arguments, **options)
+
+    mixture.evaluate = counting
+    tab = Tab(mixture)
+    keys = [tab.registry.open(None)[0] for _ in range(6)]
+
+    def run(key):
+        return [*tab.on.run(key, *form("mountain", compare=False)), *tab.on.complete(key, True)]
+
+    with ThreadPoolExecutor(6) as people:
+        assert all(people.map(run, keys))
+    assert mixture.calls == 48
+    assert max(most) == 1

@@ -26,7 +26,7 @@ __all__ = ["build", "launch", "launch_options"]
 
 def build(flow: Model, registry: Registry) -> gr.Blocks:
     """The page for `flow`; each tab gets a session from `registry`."""
-    return make_page(flow, registry).queue(max_size=WAITING)
+    return make_page(flow, registry).queue(max_size=WAITING, api_open=False)
 
 
 def launch(

@@ -24,11 +24,13 @@ def add(flow: Model, registry: Registry, key: gr.State) -> None:
         own, seat = registry.open(own, request.session_hash)
         seat.is_busy = True
         try:
-            result = seat.session.generate(prompt, seed=seed, strategy=strategy, budget=budget, compare=compare)
+            events = seat.session.stream(prompt, seed=seed, strategy=strategy, budget=budget, compare=compare)
+            *_, result = registry.line.each(events)
         except TrajflowError as error:
             raise gr.Error(str(error), print_exception=False) from error
         finally:
             seat.is_busy = False
+        assert isinstance(result, Result)
         return own, result.image, report(result, flow)
 
     with gr.Row(visible=False):

@@ -38,7 +38,7 @@ def complete(seat: Seat, registry: Registry, views: Views) -> Iterator[Changes]:
 
 def _complete(seat: Seat, registry: Registry, views: Views, key: str) -> Generator[Changes, None, bool]:
     next_drawing = 0.0
-    events = seat.session.complete(key)
+    events = registry.line.each(seat.session.complete(key))
     while not seat.is_busy:
         while registry.is_waited_for(seat):
             time.sleep(PAUSE_SECONDS)

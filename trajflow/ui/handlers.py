@@ -224,7 +224,7 @@ class Handlers:
             raise Cancelled
         ahead = {name: value for name, value in settings.items() if name != "compare"}
         live.expected = seat.session.outlook(**ahead).nfe
-        for event in seat.session.stream(**settings):
+        for event in self.registry.line.each(seat.session.stream(**settings)):
             if isinstance(event, Result):
                 live.best, seat.shown = event, event.key
                 if event.is_final:
@@ -238,7 +238,8 @@ class Handlers:
             if seat.is_stopping:
                 seat.session.stop()
             if live.last is not None and live.is_due():
-                live.decode(seat.session)
+                with self.registry.line:
+                    live.decode(seat.session)
                 yield {self.views.parts.status: live.status(), **self.views.drawn(live)}
 
     def _record(self, seat: Seat, result: Result) -> None:

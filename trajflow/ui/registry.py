@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from trajflow.base import Result
 from trajflow.plots import Run
 from trajflow.session import Session
+from trajflow.ui.line import Line
 
 TOTAL_BYTES = 2 * 2**30
 IDLE_SECONDS = 2 * 3600.0
@@ -46,7 +47,10 @@ class Seat:
 
 
 class Registry:
-    """Every open session. Thread-safe; the least recently used idle sessions go first when memory is short."""
+    """Every open session. Thread-safe; the least recently used idle sessions go first when memory is short.
+
+    They share a model: whatever asks it for anything does so in the `line`.
+    """
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class Registry:
         self._clock = clock
         self._seats: OrderedDict[str, Seat] = OrderedDict()
         self._lock = threading.RLock()
+        self.line = Line()
 
     def __len__(self) -> int:
         return len(self._seats)
