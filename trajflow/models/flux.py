@@ -17,6 +17,7 @@ from torch import Tensor
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
 from trajflow.errors import RequestError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
+from trajflow.models.encoding import encoding
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.packing import pack, unpack
@@ -80,6 +81,7 @@ class FluxModel:
         scale = self._pipeline.vae_scale_factor
         return (1, self._pipeline.transformer.config.in_channels // 4, height // scale, width // scale)
 
+    @encoding
     @torch.no_grad()
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """Token states [1, T, D], pooled vector [1, P] and token positions [T, 3], for a negative prompt as well.

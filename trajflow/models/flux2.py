@@ -17,6 +17,7 @@ from torch import Tensor
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
 from trajflow.errors import RequestError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
+from trajflow.models.encoding import encoding
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid
 from trajflow.models.identity import Identity
 from trajflow.models.seam import Asking, Keeping, Replaying, Seam
@@ -72,6 +73,7 @@ class Flux2Model:
         scale = 2 * self._pipeline.vae_scale_factor
         return (1, self._pipeline.transformer.config.in_channels, height // scale, width // scale)
 
+    @encoding
     @torch.no_grad()
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """Token states [1, T, D] and positions [1, T, 4]; of the empty prompt too where it guides.

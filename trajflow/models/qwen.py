@@ -18,6 +18,7 @@ from torch import Tensor
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
 from trajflow.errors import ModelError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
+from trajflow.models.encoding import encoding
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.packing import pack, unpack
@@ -73,6 +74,7 @@ class QwenModel:
         scale = self._pipeline.vae_scale_factor
         return (1, self._pipeline.transformer.config.in_channels // 4, height // scale, width // scale)
 
+    @encoding
     @torch.no_grad()
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """Token states [1, T, D] of the prompt, and of the negative one when guidance > 1.

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
 from trajflow.models.defaults import COMMON, check_whole, is_turbo, make_defaults
+from trajflow.models.encoding import encoding
 from trajflow.models.grid import check_scheduler, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.seam import Asking, Keeping, Replaying, Seam
@@ -83,6 +84,7 @@ class SD3Model:
         scale = self._pipeline.vae_scale_factor
         return (1, self._pipeline.transformer.config.in_channels, height // scale, width // scale)
 
+    @encoding
     @torch.no_grad()
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """Token states [rows, T, D] and pooled vectors [rows, P]; two rows, the negative first, when guidance > 1."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
 from trajflow.errors import ModelError
 from trajflow.models.defaults import COMMON, check_whole, is_turbo, make_defaults
+from trajflow.models.encoding import encoding
 from trajflow.models.grid import check_scheduler, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.seam import Asking, Keeping, Replaying, Seam
@@ -78,6 +79,7 @@ class ZImageModel:
         scale = self._pipeline.vae_scale_factor
         return (1, self._pipeline.transformer.in_channels, height // scale, width // scale)
 
+    @encoding
     @torch.no_grad()
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """Token states [T, D] of the prompt, and of the negative one when guidance > 0, each of its own length."""
