@@ -50,11 +50,15 @@ class Tab:
 
     def generate(self, prompt="mountain", on_change=None, **changes):
         self.begin()
-        for drawn in self.on.run(self.key, *form(prompt, **changes)):
+        for drawn in self.run(prompt, **changes):
             self.take(drawn)
             if on_change:
                 on_change()
         return self.status
+
+    def run(self, prompt="mountain", **changes):
+        """The run that was asked for last, as far as it is drawn."""
+        return self.on.run(self.key, self.shown["ticket"], *form(prompt, **changes))
 
     def complete(self, is_wanted=True):
         """Every line that is shown while the tab's pictures are completed."""
@@ -167,7 +171,7 @@ def test_stop_ends_the_run_at_its_next_step_and_labels_what_is_left(tab):
     tab.generate(on_change=lambda: tab.take(tab.on.stop(tab.key)))
     assert tab.status.startswith("Stopped at step ")
     assert tab.shown["stop"] == gr.update(value="Stopping…", interactive=False)
-    tab.take(tab.on.rest())
+    tab.take(tab.on.rest(tab.key))
     assert not tab.shown["stop"]["visible"]
     assert tab.shown["stop"]["interactive"]
     assert "unfinished · step" in tab.shown["pictures"]
@@ -179,9 +183,57 @@ def test_stop_before_the_turn_has_come_runs_nothing(tab):
     tab.begin()
     tab.take(tab.on.stop(tab.key))
     assert tab.shown["generate"]["visible"]
-    for drawn in tab.on.run(tab.key, *form("mountain")):
-        tab.take(drawn)
+    assert list(tab.run()) == []
     assert tab.status == "Stopped before the first step; nothing was changed."
+
+
+def test_what_is_asked_for_after_a_stop_runs_in_place_of_what_was_stopped(tab):
+    tab.begin()
+    stopped = tab.run("mountain")
+    tab.take(tab.on.stop(tab.key))
+    tab.begin()
+    asked = tab.run("sea")
+    assert list(stopped) == []
+    tab.take(tab.on.rest(tab.key))
+    assert tab.shown["stop"]["visible"]
+    for drawn in asked:
+        tab.take(drawn)
+    tab.take(tab.on.rest(tab.key))
+    assert tab.shown["generate"]["visible"]
+    assert [entry.prompt for entry in tab.seat.session.entries()] == ["sea"]
+
+
+def test_a_run_that_the_queue_has_no_room_for_is_said_so_and_can_be_asked_for_again(tab):
+    tab.begin()
+    refused = tab.run("mountain")
+    tab.take(tab.on.refused(tab.key))
+    assert tab.shown["generate"]["visible"]
+    assert "Too many people" in tab.status
+    assert list(refused) == []
+    assert tab.generate().startswith("8 of 8")
+
+
+def test_one_picture_is_completed_beside_the_many_of_another_tab(mixture):
+    tab = Tab(mixture)
+    key, seat = tab.registry.open(None)
+    for seed in range(12):
+        for prompt in ("mountain", "mountain dusk"):
+            options = {"strategy": "baseline"} if prompt == "mountain" else {"budget": 2}
+            list(seat.session.stream(prompt, seed=seed, **options))
+    seat.may_complete = True
+    # The model takes nearly all of the time, as a real one does.
+    evaluate = mixture.evaluate
+    mixture.evaluate = lambda *arguments, **options: (time.sleep(0.01), evaluate(*arguments, **options))[1]
+    tab.generate(compare=False)
+    tab.generate("mountain dusk", compare=False, ask="budget", budget=2)
+    many = threading.Thread(target=lambda: list(tab.on.complete(key, True)))
+    many.start()
+    while len(seat.session.unfinished()) == 12:
+        time.sleep(0.001)
+    tab.complete()
+    assert tab.seat.session.unfinished() == ()
+    assert len(seat.session.unfinished()) > 6
+    many.join()
 
 
 def test_a_second_click_while_running_is_refused(tab):
@@ -513,7 +565,7 @@ def test_a_completion_gives_way_at_the_next_click_and_goes_on_later(tab, monkeyp
     assert tab.seat.session.spent.background.nfe == spent
     assert tab.text("background") == ""
     assert tab.status == "Starting."
-    for drawn in tab.on.run(tab.key, *form("mountain sea", compare=False)):
+    for drawn in tab.run("mountain sea", compare=False):
         tab.take(drawn)
     tab.complete()
     assert tab.seat.session.unfinished() == ()
@@ -602,7 +654,8 @@ def test_however_they_come_one_run_at_a_time_is_in_the_model(mixture):
     keys = [tab.registry.open(None)[0] for _ in range(6)]
 
     def run(key):
-        return [*tab.on.run(key, *form("mountain", compare=False)), *tab.on.complete(key, True)]
+        tab.registry.find(key).ticket = "ticket"
+        return [*tab.on.run(key, "ticket", *form("mountain", compare=False)), *tab.on.complete(key, True)]
 
     with ThreadPoolExecutor(6) as people:
         assert all(people.map(run, keys))

@@ -94,7 +94,7 @@ def test_nobody_passes_the_queue(crowded, serve):
             people.submit(post, page, name, data, f"tab {number}")
             for number in range(10)
             for name, data in (
-                ("run", [None, *form]),
+                ("run", [None, "ticket", *form]),
                 ("generate", [None, "mountain", 7, "auto", None, False]),
                 ("complete", [None, True]),
             )

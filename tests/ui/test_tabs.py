@@ -50,9 +50,14 @@ class Visit:
     def generate(self, prompt, seed=0):
         self.play("begin", seed, True)
         form = (prompt, seed, 8, 1.0, 8, 8, "", "auto", "planner", 40, 7, True)
-        assert self.play("run", *form)
+        assert self.play("run", self.seat.ticket, *form)
         self.play("rest")
         self.play("foresee", True, *form)
+
+    @property
+    def seat(self):
+        (seat,) = (self.registry.find(key) for key in self.tabs["tab"].state_data.values())
+        return seat
 
     @property
     def kept(self):
@@ -74,7 +79,6 @@ def test_runs_leave_nothing_beside_the_session(visit):
     for seed in range(1, 5):
         visit.generate("mountain", seed)
     assert visit.kept == kept
-    (seat,) = (visit.registry.find(key) for key in visit.tabs["tab"].state_data.values())
     tracemalloc.start()
     try:
         for seed in range(5):
@@ -84,7 +88,7 @@ def test_runs_leave_nothing_beside_the_session(visit):
         for _ in range(3):
             for seed in range(5):
                 visit.generate("mountain", seed)
-            seat.runs.clear()
+            visit.seat.runs.clear()
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
     finally:
@@ -113,3 +117,8 @@ def test_an_open_tab_is_kept_as_long_as_its_seat(visit):
     visit.tabs.delete_all_expired_state()
     assert len(visit.registry) == 0
     assert "tab" not in visit.tabs
+
+
+def test_several_tabs_complete_their_pictures_side_by_side(visit):
+    limits = {fn.concurrency_limit for fn in visit.page.fns.values() if fn.name == "complete"}
+    assert min(limits) > 8

@@ -3,8 +3,9 @@
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# Its own records of past events, all of which it goes over after each one.
+# Its records of past events, which it would go over in full after each one.
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
 
 from typing import Any
 
@@ -24,9 +25,9 @@ WAITING = 32
 __all__ = ["build", "launch", "launch_options"]
 
 
-def build(flow: Model, registry: Registry) -> gr.Blocks:
-    """The page for `flow`; each tab gets a session from `registry`."""
-    return make_page(flow, registry).queue(max_size=WAITING, api_open=False)
+def build(flow: Model, registry: Registry, *, waiting: int = WAITING) -> gr.Blocks:
+    """The page for `flow`; each tab gets a session from `registry`, and so many may wait for the model."""
+    return make_page(flow, registry).queue(max_size=waiting, api_open=False)
 
 
 def launch(

@@ -70,21 +70,25 @@ class Handlers:
         was_released = self.registry.find(key) is None
         key, seat = self.registry.open(key, request.session_hash)
         seat.is_stopping = seat.may_complete = False
+        seat.ticket = secrets.token_hex(8)
         seat.session.stop()
         text = "Your earlier pictures were released to make room; starting anew." if was_released else "Starting."
         return {
             self.views.parts.key: key,
+            self.views.parts.ticket: seat.ticket,
             self.views.parts.seed: seed if keep_seed else self.dice(),
             self.views.parts.background: "",
             **self.views.status("busy", text),
             **self.views.buttons(is_running=True),
         }
 
-    def run(self, key: str | None, *form: Any) -> Iterator[Changes]:
-        """Generate, drawing as it goes."""
+    def run(self, key: str | None, ticket: Any, *form: Any) -> Iterator[Changes]:
+        """Generate, drawing as it goes; nothing for a run that was stopped while it waited for its turn."""
         seat = self.registry.find(key)
         if seat is None:
             yield self.views.status("error", "This tab's session has ended; press Generate again.")
+            return
+        if seat.ticket is None or ticket != seat.ticket:
             return
         settings = options(form)
         live = Live(str(settings["prompt"]), self._size(settings), settings["compare"] is True, "refine" in settings)
@@ -101,10 +105,20 @@ class Handlers:
             yield {**self.views.status("error", sentence), **self._restored(seat, live)}
         finally:
             seat.is_busy = seat.is_stopping = False
+            seat.ticket = None
 
-    def rest(self) -> Changes:
-        """The run is over, however it ended."""
-        return self.views.buttons(is_running=False)
+    def rest(self, key: str | None) -> Changes:
+        """A run is over, however it ended; another one of this tab may have been asked for since."""
+        seat = self.registry.find(key)
+        return self.views.buttons(is_running=seat is not None and seat.ticket is not None)
+
+    def refused(self, key: str | None) -> Changes:
+        """The queue had no room for the run."""
+        seat = self.registry.find(key)
+        if seat is not None and not seat.is_busy:
+            seat.ticket = None
+        text = "Too many people are waiting for the model just now, so nothing was run. Try again in a moment."
+        return {**self.views.status("error", text), **self.rest(key)}
 
     def complete(self, key: str | None, is_wanted: bool) -> Iterator[Changes]:
         """After a run that was not stopped: complete what coasted, in the background."""
@@ -148,7 +162,8 @@ class Handlers:
             seat.session.stop()
             if seat.is_busy:
                 return self.views.stopping()
-        return {**self.views.status("warn", "Stopped before the first step; nothing was changed."), **self.rest()}
+            seat.ticket = None
+        return {**self.views.status("warn", "Stopped before the first step; nothing was changed."), **self.rest(key)}
 
     def foresee(self, key: str | None, keep_seed: bool, *form: Any) -> Changes:
         """Say, before running, what the settings as they stand would cost, and what they leave behind."""

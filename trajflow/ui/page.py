@@ -39,6 +39,8 @@ document.addEventListener('keydown', (event) => {
   document.querySelector('#tf-generate').click();
 }, true);
 """
+# Tabs whose pictures are completed side by side, step by step in turn; each takes one of Gradio's 40 threads.
+COMPLETING = 16
 # What a handler may change is an output of its event, and Gradio makes each of them anew at every change: few, then.
 STAGE = ("status", "pictures", "strip", "slider", "unslid", "angle", "no_angle")
 SESSION = (
@@ -59,7 +61,8 @@ def make_page(flow: Model, registry: Registry) -> gr.Blocks:
 def lay_out(flow: Model, examples: dict) -> Parts:
     """Make the components, in the order the page reads, inside the Blocks that is open."""
     defaults = flow.defaults
-    made: dict[str, gr.blocks.Block] = {"key": gr.State(None)}
+    # The ticket travels with each run: unlike a State it is what it was when the run was asked for.
+    made: dict[str, gr.blocks.Block] = {"key": gr.State(None), "ticket": gr.Textbox("", visible="hidden")}
     _html(
         "<h1>trajflow</h1><p>Tweak a prompt, pay a fraction: pictures made from the paths of earlier ones, measured "
         f"against the full run.</p><span>model: {escape(flow.name)}</span>",
@@ -214,14 +217,13 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers) -> None:
         **quiet,
     )
     page.unload(on.leave)
-    # One after the other: an answer for the form as it was must not arrive after the one for the form as it is.
-    in_turn = {"concurrency_id": "outlook", "concurrency_limit": 1}
-    look = {"inputs": [parts.key, parts.keep_seed, *fields], "outputs": parts.outlook, **in_turn, **quiet}
+    # Typing takes no place in the queue.
+    look = {"inputs": [parts.key, parts.keep_seed, *fields], "outputs": parts.outlook, "queue": False, **quiet}
     told = parts.story.click(on.chapter, parts.key, parts.prompt, queue=False, **quiet)
     completing = {
         "fn": on.complete, "inputs": [parts.key, parts.complete],
         "outputs": [parts.background, *stage, *session],
-        "concurrency_limit": 1, "concurrency_id": "completion", **quiet,
+        "concurrency_limit": COMPLETING, "concurrency_id": "completion", **quiet,
     }  # fmt: skip
     switched = parts.complete.change(
         on.want, [parts.key, parts.complete], parts.background, queue=False, trigger_mode="always_last", **quiet
@@ -231,14 +233,18 @@ def _wire(page: gr.Blocks, parts: Parts, on: Handlers) -> None:
         started = start(
             on.begin,
             [parts.key, parts.seed, parts.keep_seed],
-            [parts.key, parts.seed, parts.status, parts.background, parts.generate, parts.stop],
+            [parts.key, parts.ticket, parts.seed, parts.status, parts.background, parts.generate, parts.stop],
             queue=False,
             **quiet,
         )
         ran = started.success(
-            on.run, [parts.key, *fields], [*stage, *session], concurrency_limit=1, concurrency_id="model", **quiet
+            on.run, [parts.key, parts.ticket, *fields], [*stage, *session], concurrency_limit=1,
+            concurrency_id="model", trigger_mode="multiple", **quiet,
+        )  # fmt: skip
+        ran.failure(on.refused, parts.key, [parts.status, parts.generate, parts.stop], queue=False, **quiet)
+        rested = ran.then(on.rest, parts.key, [parts.generate, parts.stop], queue=False, **quiet).then(
+            on.foresee, **look
         )
-        rested = ran.then(on.rest, None, [parts.generate, parts.stop], queue=False, **quiet).then(on.foresee, **look)
         completions.append(rested.then(**completing))
     for completed in completions:
         completed.then(on.foresee, **look)

@@ -10,6 +10,7 @@ class Parts:
     """Handlers name components by these fields; `page.py` makes them."""
 
     key: gr.State
+    ticket: gr.Textbox
     story: gr.HTML
     prompt: gr.Textbox
     generate: gr.Button

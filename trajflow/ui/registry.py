@@ -23,13 +23,17 @@ LEFT_SECONDS = 600.0
 
 @dataclass
 class Seat:
-    """One tab's place: its session, what its charts show, and the state of its current run."""
+    """One tab's place: its session, what its charts show, and the state of its current run.
+
+    `ticket` names the run that was asked for last, from the click until its end; None once that was stopped.
+    """
 
     session: Session
     deadline: float
     tab: str | None = None
     runs: list[Run] = field(default_factory=list)
     shown: str | None = None
+    ticket: str | None = None
     is_busy: bool = False
     is_stopping: bool = False
     may_complete: bool = False
