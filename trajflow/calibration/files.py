@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,27 @@ def find_profile(identity: Mapping[str, Any]) -> Profile:
     for path in (profile_folder() / f"{model}.json", asset("tiny") / PROFILE_FILE):
         if path.exists():
             try:
-                return read_profile(path, model)
+                profile = _read_once(path, _stamp(path), _stamp(path.with_suffix(".safetensors")))
             except CacheError:
                 continue
+            if profile.model == model:
+                return profile
     return Profile(model)
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path, *stamps: tuple[int, int]) -> Profile:
+    """A profile as its files are at that moment, one for all sessions: half a megabyte that nobody writes to."""
+    return read_profile(path)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does; zeros where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return (0, 0)
+    return (about.st_mtime_ns, about.st_size)
 
 
 def write_profile(path: Path, profile: Profile) -> None:
