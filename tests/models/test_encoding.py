@@ -2,7 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import torch
+
+import trajflow
+from trajflow.errors import NumericalError
 
 
 def test_prompts_may_be_encoded_from_several_threads(flow):
@@ -14,3 +18,21 @@ def test_prompts_may_be_encoded_from_several_threads(flow):
 
     with ThreadPoolExecutor(8) as people:
         assert all(people.map(encode, prompts * 12))
+
+
+@pytest.mark.parametrize("part", ["text_encoder", "vae"])
+def test_nan_is_neither_kept_nor_remembered(make_pipeline, adapt, part):
+    pipeline = make_pipeline()
+    flow = adapt(pipeline)
+    session = trajflow.Session(flow)
+
+    def spoil(module, inputs, outputs):
+        (outputs if part == "vae" else outputs.text_embeds).fill_(float("nan"))
+
+    hook = (pipeline.vae.decoder if part == "vae" else pipeline.text_encoder).register_forward_hook(spoil)
+    with pytest.raises(NumericalError, match="NaN or infinity"):
+        session.generate("a mountain", steps=2)
+    assert session.entries() == ()
+    hook.remove()
+    result = session.generate("a mountain", steps=2)
+    assert result.image.tobytes() == trajflow.Session(flow).generate("a mountain", steps=2).image.tobytes()

@@ -17,7 +17,7 @@ from torch import Tensor
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
 from trajflow.errors import RequestError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
-from trajflow.models.encoding import encoding
+from trajflow.models.encoding import encoding, finite
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.packing import pack, unpack
@@ -163,5 +163,5 @@ class FluxModel:
         """Latents at sigma = 0 to an RGB picture."""
         vae = self._pipeline.vae
         latents = (x / vae.config.scaling_factor) + vae.config.shift_factor
-        pixels = vae.decode(latents, return_dict=False)[0]
+        pixels = finite(vae.decode(latents, return_dict=False)[0])
         return self._pipeline.image_processor.postprocess(pixels, output_type="pil")[0]

@@ -17,7 +17,7 @@ from torch import Tensor
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
 from trajflow.errors import RequestError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
-from trajflow.models.encoding import encoding
+from trajflow.models.encoding import encoding, finite
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid
 from trajflow.models.identity import Identity
 from trajflow.models.seam import Asking, Keeping, Replaying, Seam
@@ -152,7 +152,7 @@ class Flux2Model:
         variance = vae.bn.running_var.view(1, -1, 1, 1)
         deviation = torch.sqrt(variance + vae.config.batch_norm_eps).to(x.device, x.dtype)
         latents = pipeline._unpatchify_latents(latents * deviation + mean)
-        pixels = vae.decode(latents, return_dict=False)[0]
+        pixels = finite(vae.decode(latents, return_dict=False)[0])
         return pipeline.image_processor.postprocess(pixels, output_type="pil")[0]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
 from trajflow.errors import ModelError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
-from trajflow.models.encoding import encoding
+from trajflow.models.encoding import encoding, finite
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.packing import pack, unpack
@@ -149,5 +149,5 @@ class QwenModel:
         latents = x.unsqueeze(2).to(vae.dtype)
         mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
         scale = 1.0 / torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
-        pixels = vae.decode(latents / scale + mean, return_dict=False)[0][:, :, 0]
+        pixels = finite(vae.decode(latents / scale + mean, return_dict=False)[0][:, :, 0])
         return self._pipeline.image_processor.postprocess(pixels, output_type="pil")[0]

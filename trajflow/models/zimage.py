@@ -19,7 +19,7 @@ from torch import Tensor
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
 from trajflow.errors import ModelError
 from trajflow.models.defaults import COMMON, check_whole, is_turbo, make_defaults
-from trajflow.models.encoding import encoding
+from trajflow.models.encoding import encoding, finite
 from trajflow.models.grid import check_scheduler, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.seam import Asking, Keeping, Replaying, Seam
@@ -146,5 +146,5 @@ class ZImageModel:
         """Latents at sigma = 0 to an RGB picture."""
         vae = self._pipeline.vae
         latents = (x.to(vae.dtype) / vae.config.scaling_factor) + vae.config.shift_factor
-        pixels = vae.decode(latents, return_dict=False)[0]
+        pixels = finite(vae.decode(latents, return_dict=False)[0])
         return self._pipeline.image_processor.postprocess(pixels, output_type="pil")[0]
