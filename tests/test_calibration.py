@@ -386,3 +386,15 @@ def test_what_is_learned_is_the_same_however_it_was_gathered() -> None:
         one_by_one = one_by_one.add(outcome)
     assert one_by_one == Learned(tuple(outcomes))
     assert Learned() == Learned(())
+
+
+def test_sessions_share_one_profile_until_its_file_changes(tmp_path, monkeypatch, mixture):
+    monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path))
+    model = fingerprint(mixture.identity())
+    path = profile_folder() / f"{model}.json"
+    write_profile(path, Profile(model, steps=8, made={"by": "hand"}))
+    first, second = Session(mixture), Session(mixture)
+    assert first.profile.made == {"by": "hand"}
+    assert second.profile is first.profile
+    write_profile(path, Profile(model, steps=8, made={"by": "another hand"}))
+    assert Session(mixture).profile.made == {"by": "another hand"}
