@@ -80,6 +80,7 @@ export async function start(name, body, take = null) {
   const run = { name, body, began, nfe: 0, k: 0, steps: body.steps || state.model.steps, kinds: [], angles: {}, latency: [], place: 0 };
   state.run = run;
   changed("run");
+  if (name === "run" && body.level === "good") at("outlook").textContent = "";
   if (name === "run") say("busy", body.level === "preview" ? "Previewing…" : "Making it good…");
   let last = null;
   try {

@@ -1,12 +1,18 @@
 // The studio: where the parts meet.
 
 import { at, el, segments, toast } from "./dom.js";
+import * as explore from "./explore.js";
+import * as files from "./files.js";
 import * as film from "./film.js";
 import * as keys from "./keys.js";
+import * as lab from "./lab.js";
 import { enter, say, stop, typed } from "./loop.js";
 import { hello, whenRenewed } from "./net.js";
+import * as programs from "./programs.js";
 import * as settingsBar from "./settings.js";
 import * as stage from "./stage.js";
+import * as why from "./why.js";
+import * as words from "./words.js";
 import { changed, loadSettings, on, set, state, takeLibrary } from "./store.js";
 
 const QUALITIES = [
@@ -60,10 +66,30 @@ function setUpQuality() {
   showAll();
 }
 
+/** Prompts to begin with while there is none, then words to change it with. */
 function setUpChips() {
-  at("chips").replaceChildren(...state.examples.story.map(({ title, prompt, note }, index) => el("button", {
-    type: "button", title: `${title}: ${note}`, onclick: () => { set({ prompt }); changed("prompt"); enter(); },
-  }, el("kbd", {}, String(index + 1)), prompt)));
+  const chip = (label, title, index, prompt) => el("button", {
+    type: "button", title, onclick: () => { set({ prompt: prompt() }); changed("prompt"); typed(); at("prompt").focus(); },
+  }, index < 9 ? el("kbd", {}, String(index + 1)) : null, label);
+  let shown = null;
+  const show = () => {
+    const isEmpty = !state.settings.prompt.trim();
+    if (isEmpty === shown) return;
+    shown = isEmpty;
+    const { starters, chips } = state.examples;
+    at("chips").replaceChildren(...(isEmpty ? starters.map((prompt, index) => chip(prompt, "Begin with this", index, () => prompt))
+      : chips.map((phrase, index) => chip(phrase, `Add or change to “${phrase}”`, index, () => withPhrase(state.settings.prompt, phrase)))));
+  };
+  on("typed", show);
+  show();
+}
+
+/** The prompt with a phrase: in the place of another of its kind (at dawn, at night), else at its end. */
+function withPhrase(prompt, phrase) {
+  const kind = phrase.split(" ")[0];
+  const other = state.examples.chips.find((each) => each !== phrase && each.split(" ")[0] === kind && prompt.includes(each));
+  if (prompt.includes(phrase)) return prompt.replace(phrase, "").replace(/\s+/g, " ").trim();
+  return other ? prompt.replace(other, phrase) : `${prompt.trim()} ${phrase}`;
 }
 
 function setUpTabs() {
@@ -109,7 +135,7 @@ async function begin() {
   setUpTabs();
   stage.setUp();
   film.setUp();
-  keys.setUp();
+  for (const part of [keys, why, words, explore, lab, programs, files]) part.setUp();
   whenRenewed((greeting) => { greet(greeting); toast("Your earlier pictures were released to make room; a new session begins."); });
   state.current = state.order[0] ?? null;
   changed("settings", "nodes", "stage", "run");

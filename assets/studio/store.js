@@ -10,7 +10,7 @@ const MOST_IMAGES = 80;
 export const state = {
   model: null,
   strategies: [],
-  examples: { seed: 7, story: [] },
+  examples: { seed: 7, starters: [], chips: [] },
   nodes: new Map(),
   order: [],
   held: 0,
@@ -24,8 +24,6 @@ export const state = {
   run: null,
   settings: {},
 };
-
-export const FORM = ["negative_prompt", "seed", "steps", "guidance", "width", "height", "strategy"];
 
 export function on(names, action) {
   for (const name of names.split(" ")) listeners.set(name, [...(listeners.get(name) || []), action]);
@@ -47,13 +45,12 @@ export function loadSettings() {
   state.settings = {
     prompt: "", negative_prompt: "", seed: examples.seed, steps: model.steps, guidance: model.guidance,
     width: model.width, height: model.height, strategy: "auto", quality: "balanced", amount: 40, evaluations: 7,
-    live: true, idle: !model.is_lent, smooth: true, theme: null, isOpen: innerWidth > 1240,
-    pinned: [], excluded: [], compareByDefault: false,
+    live: true, idle: !model.is_lent, smooth: true, theme: null, isOpen: innerWidth > 1240, pinned: [], excluded: [],
   };
   let kept = {};
   try { kept = JSON.parse(localStorage.getItem(SETTINGS)) || {}; } catch { kept = {}; }
   if (kept.model === model.name) Object.assign(state.settings, kept.settings);
-  Object.assign(state.settings, { pinned: [], excluded: [] });
+  Object.assign(state.settings, { pinned: [], excluded: [], isOpen: innerWidth > 1240 });
 }
 
 export function set(changes) {

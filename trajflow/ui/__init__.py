@@ -14,8 +14,10 @@ from typing import Any
 import gradio as gr
 
 from trajflow.base import Model
+from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import api
+from trajflow.ui.blending import blending
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes
 
@@ -44,6 +46,7 @@ def launch(
 
     Without a host or a port Gradio's own environment variables decide.
     """
+    model = model if isinstance(model, RemoteModel) else blending(model)
     registry = Registry(lambda: Session(model, cache_bytes=cache_bytes))
     build(model, registry).launch(
         server_name=host, server_port=port, inbrowser=open_browser, **launch_options(model, registry)

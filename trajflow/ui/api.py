@@ -8,20 +8,25 @@ A call that names no session gets a new one, whose secret is in the report; call
 """
 
 import queue
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL.Image import Image
 
 from trajflow.base import Model, Step
+from trajflow.errors import RequestError
 from trajflow.strategies import STRATEGIES
-from trajflow.ui import describe
-from trajflow.ui.ask import FIELDS, read_seed
+from trajflow.ui import archive, describe, sheet
+from trajflow.ui.ask import FIELDS, read_ask, read_seed
 from trajflow.ui.desk import Event, Job
 from trajflow.ui.registry import Registry, TabSession
 from trajflow.ui.tree import Node
+from trajflow.ui.variations import expand
 from trajflow.ui.wire import LAST
 
 # Fields of a picture that only the page needs.
@@ -48,7 +53,7 @@ def add(model: Model, registry: Registry) -> None:
     picture, scratch, report = gr.Image(format="png", type="pil"), gr.Image(format="png", type="pil"), gr.JSON()
     session = gr.Textbox("", label="session")
     shared: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden"}
-    about = "seed -1 is a new one; budget is a ceiling on evaluations, fidelity what to reach in dB, at most one of both"
+    about = "seed -1 is a new one; budget is a ceiling on evaluations, fidelity what to reach in dB, not both"
     gr.Button().click(
         programs.generate, asked, [picture, report], api_name="generate", **shared,
         api_description=f"Make a picture from a prompt; {about}. The report names the session to go on with.",
@@ -65,6 +70,15 @@ def add(model: Model, registry: Registry) -> None:
         programs.history, session, report, api_name="history", **shared,
         api_description="The pictures that a session holds, newest first, with their settings.",
     )  # fmt: skip
+    gr.Button().click(
+        programs.grid, [gr.Textbox(label="template"), gr.Textbox("7", label="seeds"), session], [picture, report],
+        api_name="grid", **shared,
+        api_description="A contact sheet of every prompt that {this|that} stands for, for each of the seeds.",
+    )  # fmt: skip
+    gr.Button().click(
+        programs.export, session, gr.File(label="file"), api_name="export", **shared,
+        api_description="A session as one file, to open in the studio.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,7 @@ class Programs:
     def generate(self, *asked: Any) -> tuple[Image, dict[str, Any]]:
         """A picture and its report."""
         *_, (image, report) = self._events(*asked)
+        assert image is not None
         return image, report
 
     def stream(self, *asked: Any) -> Iterator[tuple[Image | None, dict[str, Any]]]:
@@ -88,8 +103,9 @@ class Programs:
         given = list(asked)
         given[4] = True
         *_, (image, report) = self._events(*given)
-        tab_session = self.registry.find(report["session"])
-        entry = next((e for e in tab_session.session.entries() if e.key == report["key"]), None) if tab_session else None
+        assert image is not None
+        entries = self._open(report["session"]).session.entries()
+        entry = next((e for e in entries if e.key == report["key"]), None)
         scratch = image if entry is None else describe.shown_image(entry.result)
         return image, scratch, report
 
@@ -103,6 +119,35 @@ class Programs:
             "bytes": tab_session.session.nbytes,
             "pictures": [{name: value for name, value in node.items() if name not in UNTOLD} for node in nodes],
         }
+
+    def grid(self, template: Any, seeds: Any, session: Any) -> tuple[Image, dict[str, Any]]:
+        """Many pictures on one sheet."""
+        tab_session = self._open(session)
+        try:
+            chosen = [read_seed(int(seed)) for seed in str(seeds).replace(",", " ").split()] or [read_seed(None)]
+            prompts = expand(str(template))
+        except (ValueError, RequestError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        cells = [{"prompt": prompt, "seed": seed, "quality": "balanced"} for prompt in prompts for seed in chosen]
+        asks = [read_ask(cell, self.model.defaults) for cell in cells]
+        told = [
+            e for e in at_the_desk(self.registry, tab_session, partial(sheet.run, tab_session, asks)) if "done" in e
+        ]
+        keys = {event["index"]: event["node"]["key"] for event in told if event.get("node")}
+        entries = {entry.key: entry for entry in tab_session.session.entries()}
+        made = [entries[keys[index]] for index in sorted(keys) if keys[index] in entries]
+        columns = len(chosen) if len(chosen) > 1 else min(4, len(cells))
+        report = {"session": tab_session.key, "pictures": [entry.key for entry in made], "cells": cells}
+        errors = [event["error"] for event in told if "error" in event]
+        report |= {"computed": told[-1]["computed"], "saved": told[-1]["saved"], "errors": errors}
+        return sheet.contact(made, columns), report
+
+    def export(self, session: Any) -> str:
+        """A session as a file, which Gradio takes over."""
+        folder = Path(tempfile.mkdtemp(prefix="trajflow-"))
+        path = folder / "trajflow-session.zip"
+        path.write_bytes(archive.write(self._open(session)))
+        return str(path)
 
     def _open(self, session: Any) -> TabSession:
         tab_session = self.registry.find(session) if isinstance(session, str) else None

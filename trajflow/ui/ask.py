@@ -11,7 +11,8 @@ from trajflow.strategies import STRATEGIES
 
 PREVIEW_EVALUATIONS = 3
 DRAFT_DB = 30.0
-QUALITIES = ("draft", "balanced", "exact", "db", "evaluations")
+# `tiers`: as far as the preset of similarity tiers says.
+QUALITIES = ("draft", "balanced", "exact", "db", "evaluations", "tiers")
 # Of the steps, for strategies that take a number of evaluations and cannot aim at a fidelity.
 SHARES = {"draft": 1 / 7, "balanced": 1 / 4, "db": 1 / 4}
 FIELDS = ("prompt", "negative_prompt", "seed", "steps", "guidance", "width", "height", "strategy")
@@ -71,7 +72,7 @@ def read_seed(value: Any) -> Any:
 def _effort(quality: str, amount: Any, steps: int, options: dict[str, Any]) -> dict[str, Any]:
     """Budget or fidelity. Of a strategy that computes everything nothing is asked."""
     strategy = STRATEGIES.get(_word(options.get("strategy", "auto")))
-    if strategy is None or strategy.family == "full":
+    if strategy is None or strategy.family == "full" or quality == "tiers":
         return {}
     if quality == "preview":
         return {"budget": min(PREVIEW_EVALUATIONS, steps)}

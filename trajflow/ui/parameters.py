@@ -1,8 +1,8 @@
 """The text that A1111 writes into its pictures, and most other tools read: prompt, negative prompt, one line of pairs.
 
-    a mountain at dusk
-    Negative prompt: people
-    Steps: 28, Sampler: Euler, CFG scale: 4, Seed: 7, Size: 128x128, Model: tiny, Trajflow strategy: auto
+a mountain at dusk
+Negative prompt: people
+Steps: 28, Sampler: Euler, CFG scale: 4, Seed: 7, Size: 128x128, Model: tiny, Trajflow strategy: auto
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Who is using the app: one library session per browser tab, found by a secret the server made, within a byte budget."""
+"""Who is using the app: a library session per browser tab, found by a secret the server made, within a byte budget."""
 
 import secrets
 import threading

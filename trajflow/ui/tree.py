@@ -1,7 +1,7 @@
 """What a tab knows about its pictures besides the pictures: which came from which, their names, and what was deleted.
 
-A node stands for an entry of the session, under the entry's key. A draft is a preview that nobody has asked to keep: the
-next picture takes its place.
+A node stands for an entry of the session, under the entry's key. A draft is a preview that nobody has asked to keep:
+the next picture takes its place.
 """
 
 from collections.abc import Iterable

@@ -24,6 +24,7 @@ from trajflow.ui.registry import Registry, TabSession
 logger = logging.getLogger(__name__)
 HEADER = "x-trajflow-session"
 MOST_BYTES = 2**20
+LONGEST_PROMPT = 2000
 LAST = ("done", "stopped", "error")
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # Said of itself, so that no middleware holds events back to compress them.
@@ -113,8 +114,9 @@ def streamed(
     work: Callable[[], Iterator[Event]],
     *,
     is_background: bool = False,
+    supersedes: bool = True,
 ) -> StreamingResponse:
-    """Do a job in place of the person's earlier ones, and send its events as they come."""
+    """Do a job, in place of the person's earlier ones if it `supersedes`, and send its events as they come."""
     loop, events = asyncio.get_running_loop(), asyncio.Queue[Event]()
     # A GPU that is lent by the call is lent to whoever this request came from.
     LocalContext.request.set(GradioRequest(request))
@@ -124,7 +126,7 @@ def streamed(
             loop.call_soon_threadsafe(events.put_nowait, event)
 
     job = Job(person, work, deliver, is_background=is_background)
-    desk.submit(job, supersedes=True)
+    desk.submit(job, supersedes=supersedes)
 
     async def lines() -> AsyncIterator[bytes]:
         try:

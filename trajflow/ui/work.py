@@ -5,8 +5,8 @@ Every event is plain JSON. `step`: one step taken; `picture`: a picture and its 
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ def run(tab_session: TabSession, ask: Ask, asked_at: float) -> Iterator[Event]:
     session = tab_session.session
     scratch = apart(session, ask)
     drawing = Drawing(session)
-    with closing((scratch or session).stream(**ask.options)) as events:
+    with ended((scratch or session).stream(**ask.options)) as events:
         for event in events:
             if isinstance(event, Step):
                 yield drawing.step(event)
@@ -91,7 +91,7 @@ def complete(tab_session: TabSession, key: str) -> Iterator[Event]:
 
 def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
     session, tree = tab_session.session, tab_session.tree
-    with closing(session.complete(key)) as events:
+    with ended(session.complete(key)) as events:
         for event in events:
             if isinstance(event, Step):
                 yield {"type": "completing", "key": key, "k": event.k + 1, "steps": event.steps, "nfe": event.nfe}
@@ -150,6 +150,16 @@ def bring(scratch: Session, session: Session, key: str) -> None:
     for entry in scratch.entries():
         if entry.key == key and key not in held:
             session.adopt(entry)
+
+
+@contextmanager
+def ended(events: Iterator[Step | Result]) -> Iterator[Iterator[Step | Result]]:
+    """The events of a run, which ends with the block even if not all of them were asked for."""
+    try:
+        yield events
+    finally:
+        if isinstance(events, Generator):
+            events.close()
 
 
 class Drawing:
