@@ -390,7 +390,7 @@ def test_what_is_learned_is_the_same_however_it_was_gathered() -> None:
 
 def test_sessions_share_one_profile_until_its_file_changes(tmp_path, monkeypatch, mixture):
     monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path))
-    model = fingerprint(mixture.identity())
+    model = model_digest(mixture.identity())
     path = profile_folder() / f"{model}.json"
     write_profile(path, Profile(model, steps=8, made={"by": "hand"}))
     first, second = Session(mixture), Session(mixture)
