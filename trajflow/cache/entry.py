@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL.Image import Image
@@ -48,12 +49,22 @@ class Entry:
         """The prompt as compared between runs: as typed, without the spaces around it."""
         return self.result.request.prompt.strip()
 
-    @property
+    @cached_property
+    def digest(self) -> str:
+        """The fingerprint of what decides its velocities."""
+        return self.cache_key.digest()
+
+    @cached_property
+    def computed(self) -> int | None:
+        """How many steps of the kept trajectory were computed, None without one."""
+        return None if self.trajectory is None else self.trajectory.kinds.count("computed")
+
+    @cached_property
     def is_true(self) -> bool:
         """Whether every step of the kept trajectory was computed."""
         return self.trajectory is not None and self.trajectory.is_true
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes held: the trajectory, the prefix, the pixels of the picture and of a baseline beside it, the vector."""
         trajectory = self.trajectory.nbytes if self.trajectory is not None else 0
