@@ -19,6 +19,9 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 wheel: $(VENV)/.installed
 	$(BIN)/python -m tools.check_wheel
 
