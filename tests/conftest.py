@@ -15,20 +15,19 @@ from tools.tiny.architecture import build_tokenizer
 from trajflow.base import (
     Cost,
     Forecaster,
-    Match,
     Model,
     NodeSchedule,
-    Plan,
+    SamplingPlan,
     Step,
     Trajectory,
 )
 from trajflow.calibration import Placement, Profile
 from trajflow.field import Field
 from trajflow.flow import even_nodes
+from trajflow.methods import METHODS
 from trajflow.models.registry import wrap
-from trajflow.sampler import sample
+from trajflow.sampler import collect, sample
 from trajflow.testing import GaussianMixture
-from trajflow.transitions import TRANSITIONS
 
 CORPUS = ("a mountain landscape at dusk", "a snowy forest in the fog", "a red cabin by the sea, blurry")
 
@@ -167,38 +166,44 @@ def run_plan() -> Callable[..., Run]:
     """Sample a plan on a model; guidance and seed as given."""
 
     def run(
-        model: Model, plan: Plan, prompt: str, sources: tuple[Trajectory, ...] = (), *, seed: int = 0, guidance=1.0
+        model: Model,
+        plan: SamplingPlan,
+        prompt: str,
+        sources: tuple[Trajectory, ...] = (),
+        *,
+        seed: int = 0,
+        guidance=1.0,
     ) -> Run:
         shape = model.latent_shape(model.defaults.height, model.defaults.width)
         conditioning = model.encode(prompt, "", guidance)
         field = Field(model, conditioning, plan.schedule, model.noise(seed, shape), plan.budget)
-        *steps, trajectory = sample(TRANSITIONS[plan.transition], sources, plan, field, prompt)
+        steps, trajectory = collect(sample(METHODS[plan.method].transition, sources, plan, field, prompt))
         return Run(tuple(steps), trajectory, field.cost)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def make_grid_plan() -> Callable[..., Plan]:
-    """Plans on a model's own grid, made without the planner: given nodes, or `direct` from a start step."""
+def make_grid_plan() -> Callable[..., SamplingPlan]:
+    """Plans on a model's own grid, made without the planner: given nodes, or a switch from a start step."""
 
     def make(
         model: Model,
         steps: int,
-        transition: str = "direct",
+        method: str = "resume",
         *,
         nodes: tuple[int, ...] | None = None,
         start: int = 0,
         similarity: float = 0.8,
         slope: float = 0.0,
         correction: float = 0.0,
-    ) -> Plan:
+    ) -> SamplingPlan:
         shape = model.latent_shape(model.defaults.height, model.defaults.width)
         nodes = tuple(range(start, steps)) if nodes is None else nodes
-        match = Match("key", "an earlier prompt", similarity, "distant", True)
         grid = model.schedule(steps, shape)
         slopes, corrections = (slope,) * len(nodes), (correction,) * len(nodes)
-        return Plan("test", transition, grid, start, nodes, len(nodes), "for a test", (), match, slopes, corrections)
+        node_schedule = NodeSchedule(nodes, slopes, corrections)
+        return SamplingPlan(method, grid, node_schedule, len(nodes), start, similarity)
 
     return make
 

@@ -256,7 +256,7 @@ def test_an_interactive_session_completes_every_run_newest_first(make_gated) -> 
         done = []
         request = threading.Thread(target=lambda: done.append(session.generate(THIRD, budget=1)))
         request.start()
-        assert eventually(lambda: session._turns.is_called)
+        assert eventually(lambda: session._lock.is_called)
         model.permits.release(100)
         request.join(PATIENCE)
         [third] = done
@@ -281,7 +281,7 @@ def test_a_request_waits_for_one_evaluation_at_the_most(make_gated) -> None:
         stream = session.stream(THIRD, budget=1)
         request = threading.Thread(target=next, args=(stream,))
         request.start()
-        assert eventually(lambda: session._turns.is_called)
+        assert eventually(lambda: session._lock.is_called)
         model.permits.release()
         request.join(PATIENCE)
         assert model.log[-1] == THIRD

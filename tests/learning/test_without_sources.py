@@ -76,7 +76,7 @@ def test_only_runs_on_the_models_own_grid_become_sources(model, learned, strateg
     profile = Profile(model_digest(model.identity()), STEPS, without_sources={3: learned[0]})
     session = trajflow.Session(model, profile=profile)
     result = session.generate("a village at dusk", seed=9, steps=STEPS, budget=3, strategy=strategy)
-    moved = not torch.equal(result.plan.schedule.sigmas, model.schedule(STEPS, (1, 4, 8, 8)).sigmas)
+    moved = not torch.equal(result.plan.sampling.schedule.sigmas, model.schedule(STEPS, (1, 4, 8, 8)).sigmas)
     assert not moved or strategy == "aligned"
     following = session.generate("a village at noon", seed=9, steps=STEPS, budget=3)
     assert bool(following.plan.sources) == (not moved)
@@ -103,7 +103,7 @@ def test_after_a_resume_the_rest_is_computed_within_its_budget(model) -> None:
     result = session.generate(
         "a landscape of mountains at dusk", seed=9, steps=steps, strategy="resume-budcache", budget=2
     )
-    start = result.plan.start_step
+    start = result.plan.sampling.start_step
     assert result.plan.sources == (first.key,)
     assert 0 < start <= steps - 3
     assert set(result.kinds[:start]) == {"cached"}

@@ -20,11 +20,23 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import Conditioning, Evaluation, Level, Model, Plan, Point, Residual, Schedule, Step, Trajectory
+from trajflow.base import (
+    Conditioning,
+    Evaluation,
+    Level,
+    Model,
+    Point,
+    Residual,
+    Run,
+    SamplingPlan,
+    Schedule,
+    Step,
+    Trajectory,
+)
 from trajflow.engine.serialization import pack, unpack
 from trajflow.errors import TrajflowError
 from trajflow.field import Field
-from trajflow.sampler import Made, make
+from trajflow.sampler import run
 
 # Seconds for what no evaluation takes: bringing the weights to the GPU, text encoders, decoder.
 FIXED = 10.0
@@ -111,8 +123,8 @@ class ZeroGPUModel:
         return image
 
     def run(
-        self, plan: Plan, sources: tuple[Trajectory, ...], field: Field, prompt: str
-    ) -> Generator[Step | Made, None, None]:
+        self, plan: SamplingPlan, sources: tuple[Trajectory, ...], field: Field, prompt: str
+    ) -> Generator[Step, None, Run]:
         """Sample and decode in one call; closing the iterator ends it at the worker's next step.
 
         The field ends as the worker's did; of a run that is closed it knows what had come back.
@@ -130,7 +142,8 @@ class ZeroGPUModel:
                     field.nfe, field.rows = event.nfe, event.rows
                     yield event
                 else:
-                    yield event
+                    made = event
+            return made
         finally:
             calls.close()
 
@@ -186,14 +199,13 @@ class _Worker:
             yield pack(error, self._model)
 
     def run(
-        self, plan: Plan, sources: tuple[Trajectory, ...], field: Field, prompt: str
-    ) -> Iterator[Step | Field | Made]:
-        """The steps, the field as they left it, and what was made."""
+        self, plan: SamplingPlan, sources: tuple[Trajectory, ...], field: Field, prompt: str
+    ) -> Iterator[Step | Field | Run]:
+        """The steps, the field as they left it, and the run."""
         try:
-            for event in make(self._model, plan, sources, field, prompt):
-                if isinstance(event, Made):
-                    yield field
-                yield event
+            made = yield from run(self._model, plan, sources, field, prompt)
+            yield field
+            yield made
         except TrajflowError:
             yield field
             raise

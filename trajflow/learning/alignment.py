@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import torch
 
-from trajflow.base import Model, Plan
+from trajflow.base import Model, SamplingPlan
 from trajflow.learning.known import Known
 from trajflow.policies.aligned import Aligned, logits_of
-from trajflow.sampler import sample
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
+from trajflow.transitions.reuse import Reuse
 
 ROUNDS = 16
 RATE = 0.02
@@ -36,9 +36,9 @@ def align_mask(
             grid = policy.grid(known.schedule)
         except ValueError:
             return float("inf")
-        plan = Plan("aligned", "reuse", grid, 0, mask, len(mask), "", policy=policy)
-        *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, known.field(model, grid), "")
-        return known.log_error(last.latents)  # type: ignore[union-attr]
+        plan = SamplingPlan.reusing("aligned", grid, policy, mask)
+        steps, _ = collect(sample(Reuse(), (), plan, known.field(model, grid), ""))
+        return known.log_error(steps[-1].latents)
 
     logits = logits_of(known.schedule.sigmas, mask).requires_grad_(True)
     optimizer = torch.optim.AdamW([logits], lr=RATE, weight_decay=0.0)

@@ -15,17 +15,18 @@ from itertools import product
 import numpy as np
 from PIL.Image import Image
 
-from trajflow.base import Forecaster, Model, NodeDiagnostics, NodeSchedule, Step
+from trajflow.base import Forecaster, Model, NodeDiagnostics, NodeSchedule
 from trajflow.cache import SentenceEncoder
 from trajflow.calibration import MOST_DB, Placement, Profile, model_digest
 from trajflow.errors import RequestError
+from trajflow.extras import require
 from trajflow.flow import latents_at
 from trajflow.forecast import features, features_before
 from trajflow.learning.known import Library
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import QuadratureSurrogate, fit_shares, make_plan, place
 from trajflow.metrics import compare_images
-from trajflow.sampler import sample
+from trajflow.sampler import collect, sample
 from trajflow.settings import MOST_STEPS
 from trajflow.transitions.basis import Basis
 
@@ -57,8 +58,9 @@ def calibrate(
 
     `counts` are the numbers of evaluations to prepare; `report(what, total)` is entered around each stage and gives
     what to call after each part of it. Raises RequestError when the sets are too small or overlap, or for a count that
-    the grid has no room for.
+    the grid has no room for, and MissingExtra without its packages.
     """
+    require("calibrate", "Learning what to expect")
     _check(placing, forecasting, counts, model.defaults.steps if steps is None else steps)
     library = Library(model, steps)
     grid_steps = library.grid.steps
@@ -135,10 +137,8 @@ def _outcomes(
     """What each run knew before, what it saw, and the PSNR it reached."""
     for pair in pairs:
         case = library.case(pair, sources)
-        events = list(
-            sample(Basis(), case.sources, make_plan(case, node_schedule), case.field(library.model), pair.target)
-        )
-        steps = [event for event in events if isinstance(event, Step)]
+        field = case.field(library.model)
+        steps, _ = collect(sample(Basis(), case.sources, make_plan(case, node_schedule), field, pair.target))
         target = encoder.encode(pair.target)
         similarity = max(float(encoder.encode(prompt) @ target) for prompt in pair.cached[:sources])
         psnr_db = compare_images(library.model.decode(steps[-1].latents), ends[pair]).psnr_db

@@ -12,14 +12,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Evaluation, Level, Model, Plan, Point, Residual, Schedule, Trajectory
+from trajflow.base import Conditioning, Evaluation, Level, Model, Point, Residual, SamplingPlan, Schedule, Trajectory
 from trajflow.field import Field
 from trajflow.flow import recompute_path
 from trajflow.learning.batch import Batch, BatchModel, stand_together
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import Case
-from trajflow.sampler import sample
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
+from trajflow.transitions.direct import Direct
 
 Asked = tuple[str, int]
 REMEMBERED_STATES = 512
@@ -110,9 +110,7 @@ class Library:
     def _run(self, asked: Sequence[Asked]) -> list[Trajectory]:
         steps, noise = self.grid.steps, [self.model.noise(seed, self.shape) for _, seed in asked]
         field = Field(cast(Model, BatchModel(self.model)), self._together(asked), self.grid, torch.cat(noise), steps)
-        plan = Plan("baseline", "direct", self.grid, 0, tuple(range(steps)), steps, "")
-        *_, run = sample(TRANSITIONS["direct"], (), plan, field, "")
-        assert isinstance(run, Trajectory)
+        _, run = collect(sample(Direct(), (), SamplingPlan.computing_all("baseline", self.grid), field, ""))
         return [
             Trajectory(prompt, self.grid, noise[i], run.velocities[:, i : i + 1].clone(), run.kinds)
             for i, (prompt, _) in enumerate(asked)

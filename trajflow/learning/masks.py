@@ -16,13 +16,13 @@ from typing import Literal
 import numpy as np
 import torch
 
-from trajflow.base import Model, Plan
+from trajflow.base import Model, SamplingPlan
 from trajflow.learning.known import Known
 from trajflow.learning.priors import DEPTHS, RIDGE, estimate
 from trajflow.policies.budcache import BudCache
-from trajflow.sampler import sample
+from trajflow.sampler import collect, sample
 from trajflow.search import Nodes, neighbours, search_nodes
-from trajflow.transitions import TRANSITIONS
+from trajflow.transitions.reuse import Reuse
 
 Rule = Literal["hold", "history"]
 FORCED_ITERATIONS = 1000
@@ -111,10 +111,9 @@ def run_mask(model: Model, known: Known, mask: Nodes, rule: Rule) -> float:
     if rule == "history":
         _, (latents,) = estimate(model, (known,), BudCache(mask, "velocity"), "history")
         return known.log_error(latents)
-    policy = BudCache(mask, model.levels[0])
-    plan = Plan("budcache", "reuse", known.schedule, 0, mask, len(mask), "", policy=policy)
-    *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, known.field(model), "")
-    return known.log_error(last.latents)  # type: ignore[union-attr]
+    plan = SamplingPlan.reusing("budcache", known.schedule, BudCache(mask, model.levels[0]), mask)
+    steps, _ = collect(sample(Reuse(), (), plan, known.field(model), ""))
+    return known.log_error(steps[-1].latents)
 
 
 def search_mask(

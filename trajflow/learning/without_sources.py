@@ -13,7 +13,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import Forecast, Model, Plan, StepPolicy
+from trajflow.base import Forecast, Model, SamplingPlan, StepPolicy
 from trajflow.calibration import MOST_DB, Caching, model_digest
 from trajflow.learning.alignment import align_mask
 from trajflow.learning.calibrate import Report, check_apart, check_counts, silent
@@ -21,19 +21,18 @@ from trajflow.learning.known import Asked, Known, Library, SharingModel
 from trajflow.learning.masks import FoundMask, Memo, Rule, search_mask
 from trajflow.learning.pairs import Pair
 from trajflow.learning.priors import estimate
+from trajflow.methods import METHODS, of_family
 from trajflow.metrics import compare_images
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
-from trajflow.sampler import sample
-from trajflow.strategies import STRATEGIES
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
 
 SEARCHED = 16
 ALIGNED = 8
 PARTS = 5
 MOST_FORECAST = 48
 SEARCHES: dict[str, Rule] = {"budcache": "hold", "tcc": "history"}
-SOLVERS = tuple(name for name, strategy in STRATEGIES.items() if strategy.family == "shorter")
+SOLVERS = of_family("shorter")
 
 
 @dataclass(frozen=True)
@@ -151,18 +150,18 @@ def learn_alone(
 def run_policy(model: Model, known: Known, policy: StepPolicy) -> Tensor:
     """Final latents [P, ...] of the prompts under a policy."""
     grid = policy.grid(known.schedule) if isinstance(policy, Aligned) else known.schedule
-    return _run(model, known, Plan("", "reuse", grid, 0, (), grid.steps, "", policy=policy))
+    return _run(model, known, SamplingPlan.reusing("budcache", grid, policy, budget=grid.steps))
 
 
 def run_solver(model: Model, known: Known, solver: str, budget: int) -> Tensor:
     """Final latents [P, ...] of the prompts by a solver on the model's own shorter grid."""
     grid = model.schedule(budget, tuple(known.noise[:1].shape))
-    return _run(model, known, Plan("", STRATEGIES[solver].transition, grid, 0, (), budget, ""))
+    return _run(model, known, SamplingPlan.computing_all(solver, grid))
 
 
-def _run(model: Model, known: Known, plan: Plan) -> Tensor:
-    *_, last, _ = sample(TRANSITIONS[plan.transition], (), plan, known.field(model, plan.schedule), "")
-    return last.latents  # type: ignore[union-attr]
+def _run(model: Model, known: Known, plan: SamplingPlan) -> Tensor:
+    steps, _ = collect(sample(METHODS[plan.method].transition, (), plan, known.field(model, plan.schedule), ""))
+    return steps[-1].latents
 
 
 def decode_each(model: Model, latents: Tensor) -> list[Image]:

@@ -16,7 +16,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
-from trajflow.errors import ModelError
+from trajflow.errors import ModelError, NumericalError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
 from trajflow.models.identity import Identity
@@ -137,11 +137,13 @@ class Adapter(ABC):
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """What the text encoders say.
 
-        Raises RequestError for a negative prompt that the model would not listen to.
+        Raises RequestError for a negative prompt that the model would not listen to, NumericalError for NaN.
         """
         with ENCODING:
             self.pipeline.maybe_free_model_hooks()
             tensors = self.encode_text(prompt, negative_prompt, guidance)
+        for tensor in tensors.values():
+            check_finite(tensor, "text encoders")
         return Conditioning(prompt, negative_prompt, guidance, tensors)
 
     def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
@@ -173,5 +175,16 @@ class Adapter(ABC):
 
     @torch.no_grad()
     def decode(self, x: Tensor) -> Image:
-        """Latents at sigma = 0 to an RGB picture."""
-        return self.pipeline.image_processor.postprocess(self.decode_latents(x), output_type="pil")[0]
+        """Latents at sigma = 0 to an RGB picture. Raises NumericalError for NaN, which would show as some colour."""
+        pixels = self.decode_latents(x)
+        check_finite(pixels, "decoder")
+        return self.pipeline.image_processor.postprocess(pixels, output_type="pil")[0]
+
+
+def check_finite(tensor: Tensor, part: str) -> None:
+    """Raise NumericalError for NaN or infinity from a part of the model."""
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        raise NumericalError(
+            f"The model's {part} returned NaN or infinity, so nothing of this run is kept. Try again; if it stays so, "
+            "load the model in another dtype."
+        )

@@ -1,28 +1,24 @@
 """Plans that take the beginning of a cached path as it is: resuming, and blending from there."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from trajflow.base import Level, Match, Plan, Schedule
+from trajflow.base import Level, Match, Plan, SamplingPlan, Schedule
 from trajflow.cache.tiers import resume_step
 from trajflow.calibration import Profile
 from trajflow.flow import even_nodes
+from trajflow.methods import METHODS
 from trajflow.policies.budcache import BudCache, suffix_mask
 from trajflow.settings import Settings
-from trajflow.strategies import STRATEGIES
+from trajflow.transitions.reuse import Reuse
 
 
-def switch_plan(
-    settings: Settings,
-    match: Match,
-    grid: Schedule,
-    resume_fraction: Callable[[float], float],
-    profile: Profile,
-    level: Level,
-) -> Plan:
-    """The plan that follows the most similar run's path and leaves it late; `level` is kept where none was learned."""
-    steps, fraction = settings.steps, resume_fraction(match.similarity)
-    if STRATEGIES[settings.strategy].transition == "reuse":
+def switch_plan(settings: Settings, match: Match, grid: Schedule, profile: Profile, level: Level) -> Plan:
+    """The plan that follows the most similar run's path and leaves it late: by its tier, or as the budget allows.
+
+    `level` is kept where none was learned.
+    """
+    steps, fraction = settings.steps, match.resume_fraction
+    if isinstance(METHODS[settings.strategy].transition, Reuse):
         return _resume_reusing(settings, match, grid, resume_step(fraction, steps), profile, level)
     start = resume_step(fraction, steps) if settings.budget is None else steps - settings.budget
     if settings.budget is not None:
@@ -33,17 +29,8 @@ def switch_plan(
         reason = f"“{match.prompt}” is {match.tier}, so {fraction:.0%} of its steps are taken as they are."
     else:
         reason = f"“{match.prompt}” is too distant to resume from, so all {steps} steps are computed."
-    return Plan(
-        settings.strategy,
-        STRATEGIES[settings.strategy].transition,
-        grid,
-        start,
-        tuple(range(start, steps)),
-        steps - start,
-        reason,
-        (match.key,),
-        match,
-    )
+    sampling = SamplingPlan.switching(settings.strategy, grid, start, match.similarity)
+    return Plan(settings.strategy, reason, sampling, (match.key,), match)
 
 
 def _resume_reusing(
@@ -59,6 +46,5 @@ def _resume_reusing(
         f"The first {start} steps are taken from “{match.prompt}”, which is {match.tier}; of the other {left}, "
         f"{budget} are computed and the rest reuse them."
     )
-    return Plan(
-        settings.strategy, "reuse", grid, start, policy.mask, budget, reason, (match.key,), match, policy=policy
-    )
+    sampling = SamplingPlan.reusing(settings.strategy, grid, policy, policy.mask, budget=budget, start_step=start)
+    return Plan(settings.strategy, reason, sampling, (match.key,), match)
