@@ -17,7 +17,7 @@ parser.add_argument("--steps", type=int, default=12)
 asked = parser.parse_args()
 
 absent = dict.fromkeys(("text_encoder_3", "tokenizer_3", "image_encoder", "feature_extractor"))
-pipeline = DiffusionPipeline.from_pretrained(bundled_folder(), torch_dtype=torch.float32, **absent)
+pipeline = DiffusionPipeline.from_pretrained(bundled_folder(), dtype=torch.float32, **absent)
 pipeline.scheduler = FlowMatchEulerDiscreteScheduler(shift=2.0)
 torch.manual_seed(0)
 pipeline.transformer = type(pipeline.transformer).from_config({**pipeline.transformer.config, "num_layers": 2}).eval()
