@@ -18,7 +18,7 @@ from trajflow.base.plan import (
     SamplingPlan,
     StepPolicy,
 )
-from trajflow.base.result import Cost, Metrics, Refinement, Request, Result, Run, Spent, Step
+from trajflow.base.result import Cost, Metrics, Options, Refinement, Request, Result, Run, Spent, Step
 from trajflow.base.tensors import describe_tensor, same_tensor
 from trajflow.base.trajectory import StepKind, Trajectory
 from trajflow.base.transition import Transition, VelocityField
@@ -38,6 +38,7 @@ __all__ = [
     "Model",
     "NodeDiagnostics",
     "NodeSchedule",
+    "Options",
     "Plan",
     "Point",
     "Refinement",

@@ -120,6 +120,11 @@ class Model(Protocol):
     """A rectified-flow pipeline seen as a velocity field with its encoders and decoder.
 
     `trajflow.testing.check_model` holds a model to what is promised here.
+
+    >>> from trajflow.testing import GaussianMixture, check_model
+    >>> isinstance(GaussianMixture(), Model)
+    True
+    >>> check_model(GaussianMixture())
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from PIL.Image import Image
 from torch import Tensor
@@ -13,7 +13,11 @@ from trajflow.base.trajectory import StepKind, Trajectory
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for; None means the model's default. See `Session.generate` for the meaning of each field."""
+    """What the user asks for; None means the model's default. See `Session.generate` for the meaning of each field.
+
+    >>> Request("a mountain at dusk", seed=7, budget=5).strategy
+    'auto'
+    """
 
     prompt: str
     seed: int = 0
@@ -29,6 +33,27 @@ class Request:
     refine: bool = False
 
 
+class Options(TypedDict, total=False):
+    """What a request may say besides its prompt, as keywords; see `Session.generate` for the meaning of each.
+
+    >>> options: Options = {"seed": 7, "budget": 5}
+    >>> Request("a mountain", **options).budget
+    5
+    """
+
+    seed: int
+    steps: int | None
+    guidance: float | None
+    negative_prompt: str
+    height: int | None
+    width: int | None
+    strategy: str
+    budget: int | None
+    fidelity: float | None
+    compare: bool
+    refine: bool
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Step:
     """One step just taken.
@@ -37,6 +62,12 @@ class Step:
     between the cached source velocity and the evaluated one, where both exist; `seconds` its own time; `refinement`
     the pass of a refined run it belongs to, 0 for the first; `diagnosis` what a node has shown, `forecast` what the
     evaluations so far let expect, `raw_forecast` the same without the session's adjustment.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> session = trajflow.Session(GaussianMixture())
+    >>> next(session.stream("a mountain"))
+    Step(1 of 8, sigma 1, computed, 1 evaluated so far)
     """
 
     k: int
@@ -61,7 +92,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Cost:
-    """Network evaluations: `nfe` counts guided velocities of one image, `rows` the batch rows they took."""
+    """Network evaluations: `nfe` counts guided velocities of one image, `rows` the batch rows they took.
+
+    >>> Cost(nfe=3, rows=6) + Cost(nfe=7, rows=14)
+    Cost(nfe=10, rows=20)
+    """
 
     nfe: int
     rows: int
@@ -77,7 +112,11 @@ class Cost:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Fidelity to the from-scratch picture: PSNR in dB (uint8, capped at 100), SSIM, and equality of the arrays."""
+    """Fidelity to the from-scratch picture: PSNR in dB (uint8, capped at 100), SSIM, and equality of the arrays.
+
+    >>> Metrics(psnr_db=41.5, ssim=0.98, identical=False).psnr_db
+    41.5
+    """
 
     psnr_db: float
     ssim: float
@@ -86,7 +125,11 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Spent:
-    """What a session has evaluated so far: `waited` for by the user, and in the `background`, completing runs."""
+    """What a session has evaluated so far: `waited` for by the user, and in the `background`, completing runs.
+
+    >>> Spent(waited=Cost(3, 6)).background
+    Cost(nfe=0, rows=0)
+    """
 
     waited: Cost = Cost(0, 0)
     background: Cost = Cost(0, 0)
@@ -97,6 +140,13 @@ class Refinement:
     """One picture of a refined run: what it had cost in all, the seconds until then, and how near it proved to be.
 
     `metrics` are known once the run has ended at the from-scratch picture, and only if the request compares.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> session = trajflow.Session(GaussianMixture())
+    >>> *_, result = session.stream("a mountain", refine=True, compare=True)
+    >>> result.refinements[-1].metrics.identical
+    True
     """
 
     cost: Cost
@@ -135,6 +185,15 @@ class Result:
     A refined run's `cost` and `seconds` add up over its passes; `refinements` lists its pictures, this one last.
     `forecast` is the last one of the run, made from all its evaluations, and `raw_forecast` that without the session's
     adjustment; `plan.forecast` the one made before it.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> session = trajflow.Session(GaussianMixture())
+    >>> result = session.generate("a mountain")
+    >>> result.image.size, result.cost.nfe, result.from_store
+    ((8, 8), 8, False)
+    >>> session.generate("a mountain").from_store
+    True
     """
 
     request: Request

@@ -17,6 +17,13 @@ class Trajectory:
 
     `kinds[k]` says how v_k came about; a trajectory is *true* if every step was computed. Two are equal if their
     prompts, kinds and all their numbers are.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> session = trajflow.Session(GaussianMixture())
+    >>> result = session.generate("a mountain")
+    >>> session.entries()[0].trajectory
+    Trajectory('a mountain', 8 of 8 steps computed, float32[1, 3, 8, 8])
     """
 
     prompt: str

@@ -34,7 +34,11 @@ class Made:
 
 
 def check_method(method: Method) -> None:
-    """Every check of the method's family."""
+    """Every check of the method's family.
+
+    >>> from trajflow.methods import METHODS
+    >>> check_method(METHODS["difference"])
+    """
     check_budget(method)
     check_repeatable(method)
     if method.family == "shorter":
