@@ -2,6 +2,9 @@
 
 import asyncio
 import multiprocessing
+import os
+import pickle
+import subprocess
 import sys
 
 import gradio as gr
@@ -240,9 +243,9 @@ def test_the_app_asks_once_for_a_picture_and_for_nothing_else(space, mixture):
     on, tab = Handlers(model, registry, Views(model, parts), []), gr.Request(session_hash="hash")
     key = on.arrive(None, tab)[parts.key]
     for calls, prompt in enumerate(("a mountain", "a mountain at dusk"), start=1):
-        on.begin(key, 7, True, tab)
+        ticket = on.begin(key, 7, True, tab)[parts.ticket]
         form = [prompt, *(getattr(parts, name).value for name in FIELDS[1:])]
-        drawn = list(on.run(key, *form))
+        drawn = list(on.run(key, ticket, *form))
         assert len(drawn) > 2, "the steps are still shown as they come"
         assert list(on.complete(key, parts.complete.value)) == [{parts.background: ""}]
         assert len(space.durations) == calls
@@ -287,3 +290,13 @@ def test_a_conditioning_travels_as_words(mixture):
     back = unpack(pack(conditioning, mixture), mixture, CPU)
     assert back == conditioning
     assert back is not conditioning
+
+
+class Foreign:
+    """A class of nobody's."""
+
+
+@pytest.mark.parametrize("value", [Foreign(), os.getcwd, subprocess.Popen], ids=["class", "function", "process"])
+def test_a_parcel_holds_nothing_but_our_own_records(mixture, value):
+    with pytest.raises(pickle.UnpicklingError, match="no place in a parcel"):
+        unpack(pack(value, mixture), mixture, torch.device("cpu"))
