@@ -80,7 +80,7 @@ export async function start(name, body, take = null) {
   const run = { name, body, began, nfe: 0, k: 0, steps: body.steps || state.model.steps, kinds: [], angles: {}, latency: [], place: 0 };
   state.run = run;
   changed("run");
-  if (name === "run" && body.level === "good") at("outlook").textContent = "";
+  if (name === "run" && body.level === "good" && !at("outlook").dataset.words) at("outlook").textContent = "";
   if (name === "run") say("busy", body.level === "preview" ? "Previewing…" : "Making it good…");
   let last = null;
   try {
@@ -112,6 +112,7 @@ function handle(event, run) {
     say("busy", `Making ${event.key === state.current ? "it" : "an earlier picture"} exact: ${event.k} of ${event.steps} steps.`);
     changed("progress");
   } else if (event.type === "picture") picture(event, run);
+  else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
   else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }
   else if (event.type === "outlook") outlook(event);
   else if (event.type === "error") { say("error", event.text); if (run.name !== "complete") toast(event.text); }
@@ -165,6 +166,7 @@ function announce(node, text) {
 
 function outlook(event) {
   const line = at("outlook");
+  if (line.dataset.words) return;
   line.classList.toggle("warned", Boolean(event.warning));
   if (event.warning) line.textContent = event.warning;
   else {

@@ -8,7 +8,6 @@ import { changed, imageOf, on, otherKey, set, state } from "./store.js";
 const MODES = [["side", "Side by side"], ["slider", "Slider"], ["flicker", "Flicker"], ["difference", "Difference"]];
 const AGAINST = [["previous", "Previous"], ["scratch", "From scratch"]];
 const FLICKER_MS = 550;
-const GAIN = 4;
 
 let drawn = 0;
 let flicker = 0;
@@ -167,7 +166,7 @@ function divide() {
   at("current-image").style.clipPath = `inset(0 0 0 ${at("divider").value}%)`;
 }
 
-/** |a - b|, four times as bright. */
+/** |a - b|, made as bright as can be shown. */
 async function difference(canvas, a, b) {
   await Promise.all([a.decode(), b.decode()]).catch(() => {});
   const width = b.naturalWidth, height = b.naturalHeight;
@@ -178,8 +177,9 @@ async function difference(canvas, a, b) {
     return context.getImageData(0, 0, width, height);
   });
   const [first, second] = pixels.map((each) => each.data);
-  for (let i = 0; i < first.length; i += 4)
-    for (let c = 0; c < 3; c += 1) second[i + c] = Math.min(255, GAIN * Math.abs(first[i + c] - second[i + c]));
+  let most = 8;
+  for (let i = 0; i < first.length; i += 1) if (i % 4 < 3) most = Math.max(most, second[i] = Math.abs(first[i] - second[i]));
+  for (let i = 0; i < first.length; i += 1) if (i % 4 < 3) second[i] *= 255 / most;
   Object.assign(canvas, { width, height });
   canvas.getContext("2d").putImageData(pixels[1], 0, 0);
 }
