@@ -20,7 +20,7 @@ from PIL.Image import Image
 
 from trajflow.base import Model, Step
 from trajflow.errors import RequestError
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 from trajflow.ui import archive, describe, sheet
 from trajflow.ui.ask import FIELDS, read_ask, read_seed
 from trajflow.ui.desk import Event, Job
@@ -39,7 +39,7 @@ def add(model: Model, registry: Registry) -> None:
     asked = [
         gr.Textbox(label="prompt"),
         gr.Number(0, precision=0, label="seed"),
-        gr.Dropdown(list(STRATEGIES), value="auto", label="strategy"),
+        gr.Dropdown(list(METHODS), value="auto", label="strategy"),
         gr.Number(None, precision=0, label="budget"),
         gr.Checkbox(False, label="compare"),
         gr.Number(None, label="fidelity"),

@@ -17,9 +17,10 @@ from PIL import Image, UnidentifiedImageError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from trajflow.base import Cost, Metrics, Plan, Request, Result, Schedule, Trajectory
+from trajflow.base import Cost, Metrics, NodeSchedule, Plan, Request, Result, SamplingPlan, Schedule, Trajectory
 from trajflow.cache import CacheKey, Entry, SentenceEncoder
 from trajflow.errors import RequestError
+from trajflow.methods import METHODS
 from trajflow.metrics import compare_images
 from trajflow.session import Session
 from trajflow.settings import Settings, resolve_request
@@ -113,7 +114,7 @@ def _told(entry: Entry, node: Node) -> dict[str, Any]:
         "path_kinds": [] if entry.trajectory is None else list(entry.trajectory.kinds),
         "angles": {str(k): angle for k, angle in result.angles.items()},
         "strategy": result.plan.strategy,
-        "transition": result.plan.transition,
+        "method": result.plan.sampling.method,
         "reason": result.plan.reason,
         "sources": list(result.plan.sources),
         "node": {
@@ -145,10 +146,11 @@ def _entry(archive: zipfile.ZipFile, session: Session, told: Mapping[str, Any]) 
     cache_key = own if is_own else replace(own, identity={"imported": str(told["fingerprint"])[:64]})
     is_there = is_own and f"paths/{key}.safetensors" in archive.namelist()
     path = _path(archive, key, settings, shape, schedule, _kinds(told["path_kinds"])) if is_there else None
-    plan = Plan(
-        str(told["strategy"])[:40], str(told["transition"])[:40], schedule, 0, (), settings.steps,
-        str(told["reason"])[:500], tuple(_key(source) for source in told["sources"][:16]),
-    )  # fmt: skip
+    if told["method"] not in METHODS:
+        raise RequestError("A picture in this file was made by a method that is not known here.")
+    sampling = SamplingPlan.transporting(told["method"], schedule, NodeSchedule(()), budget=settings.steps)
+    sources = tuple(_key(source) for source in told["sources"][:16])
+    plan = Plan(str(told["strategy"])[:40], str(told["reason"])[:500], sampling, sources)
     metrics: Metrics | None = None if exact is None else compare_images(image, exact)
     background = None if exact is None else Cost(*(_count(each) for each in told["background"]))
     result = Result(

@@ -7,7 +7,7 @@ from typing import Any
 
 from trajflow.base import Defaults
 from trajflow.errors import RequestError
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 
 PREVIEW_EVALUATIONS = 3
 DRAFT_DB = 30.0
@@ -43,7 +43,7 @@ def read_ask(given: Mapping[str, Any], defaults: Defaults) -> Ask:
     options["seed"] = read_seed(given.get("seed"))
     steps = options.get("steps", defaults.steps)
     is_preview = given.get("level") == "preview"
-    if is_preview and STRATEGIES.get(_word(options.get("strategy", "auto"))) == STRATEGIES["baseline"]:
+    if is_preview and METHODS.get(_word(options.get("strategy", "auto"))) == METHODS["baseline"]:
         options["strategy"] = "auto"
     quality = given.get("quality", "balanced")
     if quality not in QUALITIES:
@@ -71,7 +71,7 @@ def read_seed(value: Any) -> Any:
 
 def _effort(quality: str, amount: Any, steps: int, options: dict[str, Any]) -> dict[str, Any]:
     """Budget or fidelity. Of a strategy that computes everything nothing is asked."""
-    strategy = STRATEGIES.get(_word(options.get("strategy", "auto")))
+    strategy = METHODS.get(_word(options.get("strategy", "auto")))
     if strategy is None or strategy.family == "full" or quality == "tiers":
         return {}
     if quality == "preview":

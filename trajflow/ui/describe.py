@@ -53,7 +53,7 @@ def node(entry: Entry, known: Node, defaults: Defaults) -> dict[str, Any]:
         "budget": request.budget,
         "fidelity": request.fidelity,
         "planned": plan.strategy,
-        "transition": plan.transition,
+        "method": plan.sampling.method,
         "reason": plan.reason,
         "nfe": result.cost.nfe,
         "rows": result.cost.rows,
