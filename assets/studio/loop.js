@@ -57,7 +57,8 @@ export function stop() {
   state.run = null;
   changed("run", "stage");
   post("stop").catch(() => {});
-  if (was) say("warn", was.name === "complete" ? "Stopped; what is computed of the exact picture is kept for later." : `Stopped after ${plural(was.nfe, "evaluation")}; finished pictures stay.`);
+  if (was?.name === "sheet") say("warn", "Stopped; what was finished stays.");
+  else if (was) say("warn", was.name === "complete" ? "Stopped; what is computed of the exact picture is kept for later." : `Stopped after ${plural(was.nfe, "evaluation")}; finished pictures stay.`);
 }
 
 /** Make the current picture exact now, or tell why not. */

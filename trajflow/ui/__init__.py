@@ -8,6 +8,8 @@ value it has shown.
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Its own records of past events, all of which it goes over after each one.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 
 from typing import Any
 
@@ -20,6 +22,7 @@ from trajflow.ui import api
 from trajflow.ui.blending import blending
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes
+from trajflow.ui.upkeep import upkeep
 
 CACHE_BYTES = 256 * 2**20
 WAITING = 32
@@ -56,7 +59,13 @@ def launch(
 def launch_options(model: Model, registry: Registry) -> dict[str, Any]:
     """What Gradio is told wherever the app is served: the studio's routes, and that nothing leaves the machine."""
     return {
-        "app_kwargs": {"routes": routes(model, registry), "openapi_url": None, "docs_url": None, "redoc_url": None},
+        "app_kwargs": {
+            "routes": routes(model, registry),
+            "lifespan": upkeep(registry),
+            "openapi_url": None,
+            "docs_url": None,
+            "redoc_url": None,
+        },
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
