@@ -110,7 +110,7 @@ function handle(event, run) {
   } else if (event.type === "step") step(event, run);
   else if (event.type === "completing") {
     Object.assign(run, { k: event.k, steps: event.steps, nfe: event.nfe });
-    say("busy", `Making ${event.key === state.current ? "it" : "an earlier picture"} exact: ${event.k} of ${event.steps} steps.`);
+    run.key = event.key;
     changed("progress");
   } else if (event.type === "picture") picture(event, run);
   else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
@@ -149,8 +149,9 @@ function picture(event, run) {
   putImage(node.key, "shown", event.image);
   if (event.stored) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
   putNode(node);
-  state.current = node.key;
-  if (!state.isOtherChosen) state.other = null;
+  // Who has gone back to another picture meanwhile stays there.
+  if (!run.isLeft) state.current = node.key;
+  if (!run.isLeft && !state.isOtherChosen) state.other = null;
   state.held = event.held;
   run.image = null;
   run.node = node.key;

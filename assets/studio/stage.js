@@ -121,7 +121,13 @@ function progress() {
   const { run } = state;
   if (!run) return;
   at("current-frame").style.setProperty("--done", run.steps ? run.k / run.steps : 0);
-  if (run.name === "complete") return;
+  if (run.name === "complete") {
+    // The line below keeps what it says of the picture; how far its exact one is stands on the picture.
+    const node = state.nodes.get(run.key);
+    if (node && run.key === state.current && state.against === "previous" && node.state !== "exact") at("current-badge").textContent = `${badgeText(node, node.state, "shown")} · exact at ${run.steps}: ${run.k}`;
+    return;
+  }
+  if (run.name === "sheet") return;
   strip(Array.from({ length: run.steps }, (_, k) => run.kinds[k] || ""), run.nfe);
   if (run.image && state.mode === "side" && run.body.level !== "preview") {
     const image = at("current-image");

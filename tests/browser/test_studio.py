@@ -361,6 +361,7 @@ def test_everything_is_there_for_the_keyboard(visit):
     page.keyboard.press("Alt+4")
     expect(studio.prompt).to_have_value("a mountain landscape at night")
     page.keyboard.press("Control+Enter")
+    expect(page.locator("#current-title")).to_contain_text("at night", timeout=RUN_MS)
     studio.is_in_state("exact")
     page.keyboard.press("Alt+ArrowDown")
     expect(studio.prompt).to_have_value("a mountain landscape")
