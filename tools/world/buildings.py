@@ -12,6 +12,7 @@ _WALLS = (linear(176, 164, 146), linear(206, 186, 152), linear(226, 222, 212), l
 _ROOFS = (linear(62, 84, 128), linear(156, 62, 46), linear(72, 78, 88), linear(52, 104, 96))
 _ROCK = linear(112, 104, 96)
 _NEON = ((1.3, 0.12, 0.6), (0.08, 0.95, 1.3), (1.3, 0.75, 0.1), (0.25, 1.2, 0.35), (0.75, 0.25, 1.3), (1.3, 0.2, 0.15))
+_COOL, _SCREEN = np.array([0.95, 0.9, 0.7], np.float32), np.array([0.45, 0.75, 1.0], np.float32)
 _FACADES = (
     linear(128, 146, 168),
     linear(160, 160, 164),
@@ -50,7 +51,7 @@ def castle(light: Light, height: int, rng: np.random.Generator) -> np.ndarray:
     )
     if light.lamps:
         pen.glow(gate, 0.12, 0.16, 0.4 * LAMP)
-    return pen.sprite(rng, 0.06)
+    return pen.sprite(rng, 0.035)
 
 
 def lighthouse(light: Light, height: int, rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
@@ -106,6 +107,7 @@ def _block(pen: Pen, left: float, broad: float, tall: float, hazed: float, row: 
     """One building: a front and a narrow side, a roof of some kind, panes, sometimes a sign."""
     light = pen.light
     albedo = _FACADES[int(rng.integers(len(_FACADES)))]
+    street = 0.06 * albedo if light.lamps else 0.0 * albedo
     right, turn = left + broad, left + broad * rng.choice([0.22, 0.78])
     sides = ((left, turn), (turn, right))
     front = int(turn - left < broad / 2)
@@ -113,7 +115,7 @@ def _block(pen: Pen, left: float, broad: float, tall: float, hazed: float, row: 
     colours = []
     for k, (x0, x1) in enumerate(sides):
         normal = (0.25 * (1 if k else -1), 0.1, 0.95) if k == front else (0.9 * (1 if k else -1), 0.1, 0.4)
-        colour = mix(pen.lit(albedo, normal), light.haze, hazed)
+        colour = mix(pen.lit(albedo, normal) + street, light.haze, hazed)
         colours.append(colour)
         slant = 0.25 * broad if tops == "slant" else 0.0
         y0, y1 = tall + slant * (x0 - right) / broad, tall + slant * (x1 - right) / broad
@@ -137,7 +139,7 @@ def _block(pen: Pen, left: float, broad: float, tall: float, hazed: float, row: 
         if light.lamps:
             pen.ellipse(middle, min(0.985, tall + 0.22), 0.008, 0.008, np.array([1.4, 0.1, 0.08]))
     _panes(pen, sides[front], tall - 0.3 * broad if tops == "slant" else tall - 0.02, hazed, rng)
-    if light.lamps and row > 0 and rng.random() < 0.55:
+    if light.lamps and row > 0 and rng.random() < 0.4:
         _sign(pen, left, right, tall, hazed, rng)
 
 
@@ -151,17 +153,18 @@ def _panes(pen: Pen, side: tuple[float, float], top: float, hazed: float, rng: n
     if columns < 1 or rows < 1:
         return
     if light.lamps:
-        hues = np.array([LAMP, LAMP * 0.5, (0.95, 0.9, 0.7), (0.45, 0.75, 1.0)]) * (1 - 0.6 * hazed)
-        picked = hues[rng.choice(4, (rows, columns), p=[0.45, 0.25, 0.2, 0.1])]
-        colours = np.where(rng.random((rows, columns, 1)) < rng.uniform(0.25, 0.6), picked, -1.0)
+        hues = [hue * (1 - 0.6 * hazed) for hue in (LAMP, LAMP * 0.5, _COOL, _SCREEN)]
+        which = rng.choice(4, (rows, columns), p=[0.45, 0.25, 0.2, 0.1])
+        which[rng.random((rows, columns)) > rng.uniform(0.25, 0.6)] = -1
     else:
         kind = int(rng.integers(4))
-        tones = [
-            mix(mix(pen.lit(_GLASS[(kind + k) % 4] * 0.8), light.haze, 0.35), light.haze, hazed) for k in (0, 0, 1)
+        glass = [
+            mix(pen.lit(_GLASS[(kind + k) % 4] * tone), light.haze, 0.35) for k, tone in ((0, 0.8), (0, 0.65), (1, 0.8))
         ]
-        colours = np.array(tones)[rng.integers(0, 3, (rows, columns))]
+        hues = [mix(colour, light.haze, hazed) for colour in glass]
+        which = rng.integers(0, 3, (rows, columns))
     start = left + ((right - left) * unit - columns * across + gap) / 2 / unit
-    pen.tiles(start, top, colours, (across, down), (across - gap, max(1, round(0.62 * down))))
+    pen.tiles(start, top, hues, which, (across, down), (across - gap, max(1, round(0.62 * down))))
 
 
 def _sign(pen: Pen, left: float, right: float, tall: float, hazed: float, rng: np.random.Generator) -> None:
@@ -180,7 +183,7 @@ def _sign(pen: Pen, left: float, right: float, tall: float, hazed: float, rng: n
             pen.box(x, y - 0.014, x + 0.008, y + 0.004, 0.2 * hue)
         spots = [((x0 + x1) / 2, y)]
     for x, y in spots:
-        pen.glow(x, y, 0.14, 0.28 * hue)
+        pen.glow(x, y, 0.2, 0.16 * hue)
 
 
 def _tower(
@@ -208,9 +211,7 @@ def _tower(
 
 
 def _slit(pen: Pen, x: float, y: float) -> None:
-    pen.box(x - 0.009, y - 0.02, x + 0.009, y + 0.018, pen.window())
-    if pen.light.lamps:
-        pen.glow(x, y, 0.05, 0.2 * LAMP)
+    pen.box(x - 0.009, y - 0.02, x + 0.009, y + 0.018, LAMP if pen.light.lamps else pen.lit(linear(52, 46, 44)))
 
 
 def _rampart(pen: Pen, left: float, low: float, right: float, top: float, wall: np.ndarray) -> None:

@@ -1,5 +1,7 @@
 """Sprites of what grows, lies and lives in the landscapes; `things.sprite` draws them by name."""
 
+import math
+
 import numpy as np
 
 from tools.world.light import Light
@@ -48,13 +50,15 @@ def flower(paint: np.ndarray, light: Light, height: int, rng: np.random.Generato
     """A wide bed of many blooms of one colour on green stems, the near ones larger."""
     pen = Pen(light, height, 3.4)
     grass = 0.8 * _GRASS.get(light.season, linear(96, 110, 70))
-    greens = [pen.snowy(pen.lit(grass * tone, (0, 0.7, 0.7)), (0, 1, 0.3)) for tone in (0.45, 0.65, 0.9)]
-    for x, y in zip(rng.uniform(-1.4, 1.4, 34), rng.uniform(0.02, 0.45, 34), strict=True):
+    greens = [pen.lit(grass * tone, (0.0, 0.7, 0.7)) for tone in (0.45, 0.65, 0.9)]
+    beds = [pen.snowy(green) for green in greens[:2]]
+    for x, y in zip(rng.uniform(-1.4, 1.4, 40).tolist(), rng.uniform(0.04, 0.4, 40).tolist(), strict=True):
         y *= 1 - (x / 1.6) ** 2
-        pen.ellipse(x, y, 0.22, 0.09, greens[0] if y < 0.2 else greens[1])
-    for x, y, tone in zip(rng.uniform(-1.6, 1.6, 80), rng.uniform(0, 0.5, 80), rng.integers(0, 3, 80), strict=True):
+        pen.ellipse(x, y, 0.26, 0.1, beds[int(y > 0.2)], 0.9)
+    blades = zip(rng.uniform(-1.6, 1.6, 70).tolist(), rng.uniform(0, 0.5, 70).tolist(), strict=True)
+    for k, (x, y) in enumerate(blades):
         y *= 1 - (x / 1.7) ** 2
-        pen.line([(x, y), (x + rng.uniform(-0.06, 0.06), y + rng.uniform(0.12, 0.3))], 0.025, greens[tone])
+        pen.line([(x, y), (x + 0.02 * (k % 7 - 3), y + 0.12 + 0.03 * (k % 6))], 0.025, greens[k % 3])
     blooms = int(rng.integers(52, 70))
     depth = np.sort(rng.uniform(0, 1, blooms))[::-1]
     eye = linear(120, 62, 16) if paint[0] > 0.6 and paint[1] > 0.3 and paint[2] < 0.3 else linear(255, 206, 40)
@@ -67,12 +71,15 @@ def flower(paint: np.ndarray, light: Light, height: int, rng: np.random.Generato
         size = (0.125 - 0.06 * far) * rng.uniform(0.8, 1.15)
         pen.line([(x, y), (x + rng.uniform(-0.03, 0.03), y - 2.2 * size)], 0.02, greens[1])
         turn = rng.uniform(0, np.pi)
+        if size * height < 2.5:
+            pen.ellipse(x, y, size, 0.85 * size, tones[int(far < 0.6)])
+            pen.ellipse(x, y + 0.3 * size, 0.6 * size, 0.4 * size, pale)
+            continue
         for k in range(5):
             angle = turn + k * 2 * np.pi / 5
-            petal = pale if np.sin(angle) > 0.5 else tones[k % 2]
-            pen.ellipse(
-                x + 0.62 * size * np.cos(angle), y + 0.5 * size * np.sin(angle), 0.55 * size, 0.48 * size, petal
-            )
+            petal = pale if math.sin(angle) > 0.5 else tones[k % 2]
+            across, up = 0.62 * size * math.cos(angle), 0.5 * size * math.sin(angle)
+            pen.ellipse(x + across, y + up, 0.55 * size, 0.48 * size, petal)
         pen.ellipse(x, y, 0.28 * size, 0.24 * size, heart)
     return pen.sprite(rng, 0.03)
 
@@ -84,20 +91,18 @@ def road(_: np.ndarray, light: Light, height: int, rng: np.random.Generator) -> 
     up = (0.0, 1.0, 0.15)
     dust = mix(pen.lit(earth, up), light.haze, 0.25 * light.wetness)
     dust = mix(dust, pen.lit(linear(190, 192, 198), up), 0.8 * light.snow)
-    phase, bends, swing = rng.uniform(0, 2 * np.pi), rng.uniform(1.2, 1.9), rng.uniform(0.35, 0.6)
+    phase, bends, swing = rng.uniform(0, 2 * np.pi), rng.uniform(1.2, 2.0), rng.uniform(0.5, 0.8)
     steps = np.linspace(0, 1, 41)
     deep = np.log1p(8 * steps) / np.log(9)
     middle = swing * np.sin(phase + bends * np.pi * deep) * (1 - steps) ** 0.7 * np.minimum(1, 0.25 + 2 * steps)
-    half = 0.42 * (1 - steps) ** 1.5 + 0.012
+    half = 0.5 * (1 - steps) ** 1.5 + 0.012
     strips = ((1.16, 0.62), (1.0, 1.0), (0.62, 0.84), (0.38, 1.08))
     for spread, tone in strips:
-        for k in range(len(steps) - 1):
-            fade = 1.0 if steps[k] < 0.85 else 0.6
-            corners = [
-                (middle[j] + side * spread * half[j], steps[j])
-                for j, side in ((k, -1), (k, 1), (k + 1, 1), (k + 1, -1))
-            ]
-            pen.polygon(corners, tone * dust, fade)
+        for start, end, alpha in ((0, 37, 1.0), (36, 41, 0.6)):
+            y = steps[start:end].tolist()
+            left = (middle - spread * half)[start:end].tolist()
+            right = (middle + spread * half)[start:end].tolist()
+            pen.polygon([*zip(left, y, strict=True), *zip(right[::-1], y[::-1], strict=True)], tone * dust, alpha)
     return pen.sprite(rng, 0.05)
 
 
@@ -130,7 +135,7 @@ def deer(_: np.ndarray, light: Light, height: int, rng: np.random.Generator) -> 
     )
     pen.polygon(
         [(-0.34, 0.6), (-0.24, 0.65), (0.0, 0.62), (0.2, 0.66), (0.28, 0.62), (0.0, 0.56)],
-        pen.snowy(back) if light.snow > 0.8 else back,
+        back,
     )
     pen.polygon([(-0.1, 0.38), (0.18, 0.39), (0.28, 0.44), (0.0, 0.43), (-0.26, 0.44)], belly)
     pen.polygon([(-0.35, 0.62), (-0.41, 0.56), (-0.37, 0.48), (-0.32, 0.55)], pen.lit(linear(240, 232, 216)))
@@ -211,15 +216,22 @@ def _broad(pen: Pen, rng: np.random.Generator) -> None:
         _branch(pen, (lean, fork), angle, rng.uniform(0.24, 0.32), 0.035, 2 if bare else 1, bark, rng)
     if bare:
         return
-    wide, high, middle = rng.uniform(0.34, 0.42), rng.uniform(0.28, 0.33), 0.66
-    spots = rng.uniform(-1, 1, (130, 2))
-    spots = spots[np.hypot(*spots.T) < 1]
-    sun = np.array([pen.sunward, max(0.4, light.sun[1])])
-    for x, y in spots[np.argsort(spots @ sun)]:
-        albedo = _LEAVES[light.season][int(rng.integers(3))] * rng.uniform(0.85, 1.15)
-        colour = pen.snowy(pen.lit(albedo, (x, y + 0.3, 0.55)) * (0.72 + 0.28 * (y + 1) / 2), (x, y + 0.4, 0.5))
-        size = rng.uniform(0.05, 0.085)
-        pen.ellipse(lean + wide * x, min(middle + high * y, 0.99 - size), size, 0.85 * size, colour)
+    lobes = [(lean, 0.68, 0.3)]
+    lobes += [
+        (lean + side * rng.uniform(0.16, 0.24), rng.uniform(0.5, 0.66), rng.uniform(0.16, 0.22))
+        for side in (-1, 1, 1, -1)
+    ]
+    sun = np.array([pen.sunward, max(0.5, light.sun[1])])
+    tint = rng.uniform(0.85, 1.15)
+    for across, up, radius in lobes[::-1]:
+        spots = rng.uniform(-1, 1, (round(500 * radius * radius) + 10, 2))
+        spots = spots[np.hypot(*spots.T) < 1]
+        for x, y in spots[np.argsort(spots @ sun)].tolist():
+            albedo = tint * _LEAVES[light.season][int(rng.integers(3))]
+            normal = (round(2 * x) / 2, round(2 * y + 0.6) / 2, 0.55)
+            colour = pen.snowy(pen.lit(albedo, normal) * (0.88 + round(0.14 * y, 1)), normal)
+            size = rng.uniform(0.04, 0.07)
+            pen.ellipse(across + radius * x, min(up + radius * y, 0.99 - size), size, 0.85 * size, colour)
 
 
 def _branch(

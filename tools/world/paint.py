@@ -1,8 +1,10 @@
 """A pen that draws lit shapes smoothly on a small sprite.
 
-Shapes are drawn as palette entries on a canvas several times as large, looked up as linear colour, and averaged down; the
-palette holds floats, so night scenes do not band and lamps may be brighter than paper.
+Shapes are drawn as palette entries on a canvas several times as large, looked up as linear colour, and averaged down;
+the palette holds floats, so night scenes do not band and lamps may be brighter than paper.
 """
+
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -10,9 +12,10 @@ from PIL import Image, ImageDraw
 from tools.world.light import Light
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-# A named colour must be legible in any light: this share of it ignores the light's tint, and never gets darker than this.
+# A named colour must be legible in any light: this share of it ignores the light's tint and is never lit more weakly
+# than this.
 _PURE = 0.75
-_DIMMEST = 0.2
+_DIMMEST = 0.36
 _SNOW = (0.86, 0.89, 0.94)
 
 
@@ -57,21 +60,21 @@ class Pen:
         self.height = height
         self.width = max(2, round(height * wide))
         self._fold = -1.0 if flipped else 1.0
-        self._scale = 4 if height < 60 else 3 if height < 160 else 2
+        self._scale = 4 if height < 48 else 3 if height < 100 else 2
         self._unit = height * self._scale
         self._canvas = Image.new("L", (self.width * self._scale, self._unit))
         self._draw = ImageDraw.Draw(self._canvas)
         self._slots: dict[tuple[float, ...], int] = {(0.0, 0.0, 0.0, 0.0): 0}
+        self._falling: dict[tuple[float, float, float], tuple[np.ndarray, np.ndarray]] = {}
         self._glows: list[tuple[float, float, float, np.ndarray]] = []
 
     def lit(self, albedo: np.ndarray, normal: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> np.ndarray:
         """The colour of a face turned towards `normal` (need not be of unit length)."""
-        return self.light.shade(np.asarray(albedo, np.float32), self._unit_normal(normal))
+        return albedo * self._falling_on(normal)[0]
 
     def named(self, albedo: np.ndarray, normal: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> np.ndarray:
         """As `lit`, for a colour that a caption names: a share of the pure hue survives every light."""
-        strength = max(luminance(self.lit(np.ones(3), normal)), _DIMMEST)
-        return mix(self.lit(albedo, normal), albedo * strength, _PURE)
+        return albedo * self._falling_on(normal)[1]
 
     def snowy(self, colour: np.ndarray, normal: tuple[float, float, float] = (0.0, 1.0, 0.3)) -> np.ndarray:
         """`colour` under as much snow as has fallen."""
@@ -112,9 +115,9 @@ class Pen:
         """A round tower or cone from (x, y, half width) to (x, y, half width); `rise` tips its normals upwards."""
         shade = self.named if named else self.lit
         edges = np.sin(np.linspace(-np.pi / 2, np.pi / 2, strips + 1))
-        for left, right in zip(edges[:-1], edges[1:], strict=True):
+        for left, right in pairwise(edges.tolist()):
             middle = (left + right) / 2
-            colour = shade(albedo, (middle, rise, np.sqrt(1 - middle**2)))
+            colour = shade(albedo, (middle, rise, (1 - middle**2) ** 0.5))
             if rise > 0:
                 colour = self.snowy(colour, (middle, rise, 0.5))
             (x0, y0, r0), (x1, y1, r1) = bottom, top
@@ -126,20 +129,27 @@ class Pen:
         """Make a polygon transparent again."""
         self._draw.polygon([self._at(*point) for point in points], 0)
 
-    def tiles(self, left: float, top: float, colours: np.ndarray, cell: tuple[int, int], pane: tuple[int, int]) -> None:
-        """A grid of panes: `colours` [rows, columns, 3], each `pane` (wide, high) canvas pixels in a `cell`.
+    def tiles(
+        self,
+        left: float,
+        top: float,
+        colours: list[np.ndarray],
+        which: np.ndarray,
+        cell: tuple[int, int],
+        pane: tuple[int, int],
+    ) -> None:
+        """A grid of panes, `which` [rows, columns] telling the colour of each, -1 for none.
 
-        A pane whose red is negative is left out.
+        Each is `pane` (wide, high) canvas pixels in a `cell` of so many.
         """
         across, down = self._at(left, top)
-        rows, columns, _ = colours.shape
-        kinds, which = np.unique(colours.reshape(-1, 3), axis=0, return_inverse=True)
-        slots = np.array([0 if kind[0] < 0 else self._slot(kind, 1.0) for kind in kinds], np.uint8)
+        rows, columns = which.shape
+        slots = np.array([*(self._slot(colour, 1.0) for colour in colours), 0], np.uint8)
         grid = np.zeros((rows, cell[1], columns, cell[0]), np.uint8)
-        grid[:, : pane[1], :, : pane[0]] = slots[which.reshape(rows, columns)][:, None, :, None]
+        grid[:, : pane[1], :, : pane[0]] = slots[which][:, None, :, None]
         sheet = grid.reshape(rows * cell[1], columns * cell[0])
-        mask = Image.fromarray((sheet > 0).astype(np.uint8) * 255)
-        self._canvas.paste(Image.fromarray(sheet), (round(across), round(down)), mask)
+        opaque = Image.fromarray((sheet > 0).view(np.uint8) * np.uint8(255))
+        self._canvas.paste(Image.fromarray(sheet), (round(across), round(down)), opaque)
 
     @property
     def scale(self) -> int:
@@ -152,8 +162,8 @@ class Pen:
         return float(self._fold * self.light.sun[0])
 
     def glow(self, x: float, y: float, radius: float, colour: np.ndarray) -> None:
-        """Light in the air around a lamp: added to what is behind, covering nothing."""
-        self._glows.append((*self._at(x, y), radius * self.height, np.asarray(colour, np.float32)))
+        """Light in the air around a lamp: added to what is behind, covering nothing, gone at the sprite's edges."""
+        self._glows.append((*self.place(x, y), radius * self.height, np.asarray(colour, np.float32)))
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Where a point is in the sprite: pixels from its left and its top."""
@@ -164,33 +174,47 @@ class Pen:
         """The finished sprite [h, w, 4]: linear RGB premultiplied by alpha; glows have colour and no alpha."""
         palette = np.array(list(self._slots), np.float32)
         palette[:, :3] *= palette[:, 3:]
-        big = palette[np.asarray(self._canvas)]
-        rows = sum(big[k :: self._scale] for k in range(self._scale))
-        small = sum(rows[:, k :: self._scale] for k in range(self._scale)) / self._scale**2
+        palette /= self._scale**2
+        slots = np.asarray(self._canvas)
+        rows = palette[slots[:: self._scale]]
+        for k in range(1, self._scale):
+            rows += palette[slots[k :: self._scale]]
+        small = rows[:, :: self._scale].copy()
+        for k in range(1, self._scale):
+            small += rows[:, k :: self._scale]
         noise = rng.standard_normal(small.shape[:2], np.float32)
         small[..., :3] *= np.clip(1 + grain * noise, 0.7, 1.3)[..., None]
         for glow in self._glows:
             self._add_glow(small, *glow)
-        return small.astype(np.float32)
+        return small
 
     def _add_glow(self, small: np.ndarray, across: float, down: float, radius: float, colour: np.ndarray) -> None:
-        across, down = across / self._scale, down / self._scale
-        top, bottom = max(0, int(down - radius)), min(small.shape[0], int(down + radius) + 2)
-        left, right = max(0, int(across - radius)), min(small.shape[1], int(across + radius) + 2)
-        y = np.arange(top, bottom, dtype=np.float32)[:, None] + 0.5 - down
-        x = np.arange(left, right, dtype=np.float32) + 0.5 - across
-        fall = np.clip(1 - (x * x + y * y) / max(radius, 1e-6) ** 2, 0, 1) ** 3
-        small[top:bottom, left:right, :3] += fall[..., None] * colour
+        high, wide = small.shape[:2]
+        left, right = min(radius, across), min(radius, wide - across)
+        over, under = min(radius, down), min(radius, high - down)
+        rows = slice(max(0, int(down - over)), int(np.ceil(down + under)))
+        columns = slice(max(0, int(across - left)), int(np.ceil(across + right)))
+        y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5 - down
+        x = np.arange(columns.start, columns.stop, dtype=np.float32) + 0.5 - across
+        y /= np.where(y < 0, over, under)
+        x /= np.where(x < 0, left, right)
+        fall = np.clip(1 - x * x - y * y, 0, 1) ** 3
+        small[rows, columns, :3] += fall[..., None] * colour
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
         return self._canvas.width / 2 + self._fold * x * self._unit, (1 - y) * self._unit
 
-    def _unit_normal(self, normal: tuple[float, float, float]) -> np.ndarray:
-        turned = np.array([self._fold * normal[0], normal[1], normal[2]], np.float32)
-        return turned / np.linalg.norm(turned)
+    def _falling_on(self, normal: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
+        """The light on a face, as it is and as it is for named colours; shading is linear in albedo."""
+        if normal not in self._falling:
+            turned = np.array([self._fold * normal[0], normal[1], normal[2]], np.float32)
+            turned /= np.linalg.norm(turned)
+            real = self.light.shade(np.ones(3, np.float32), turned)
+            dimmest = _DIMMEST * (0.85 + 0.15 * float(turned @ self.light.sun))
+            self._falling[normal] = (real, mix(real, np.float32(max(luminance(real), dimmest)), _PURE))
+        return self._falling[normal]
 
     def _slot(self, colour: np.ndarray, alpha: float) -> int:
-        key = (*(round(float(value), 3) for value in colour), alpha)
-        slot = self._slots.setdefault(key, len(self._slots))
+        slot = self._slots.setdefault((*np.asarray(colour, np.float32).tolist(), alpha), len(self._slots))
         assert slot < 256, "a sprite has at most 255 colours"
         return slot

@@ -1,10 +1,11 @@
 """The things that stand, swim and fly in the landscapes, drawn to size: what people made.
 
-Every sprite is linear RGB premultiplied by alpha, float32 [h, w, 4], and stands on the middle of its lower edge. Light in
-the air (lamps, fire) has colour without alpha, so a sprite is composited as `sprite.rgb + (1 - alpha) * behind`.
+Every sprite is linear RGB premultiplied by alpha, float32 [h, w, 4], and stands on the middle of its lower edge. Light
+in the air (lamps, fire) has colour without alpha, so a sprite is composited as `sprite.rgb + (1 - alpha) * behind`.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -113,13 +114,13 @@ def _bridge(_: np.ndarray, light: Light, height: int, rng: np.random.Generator) 
         for x in (-1.2, 0.0, 1.2):
             y = 0.9 - hump * (x / 1.58) ** 2
             pen.ellipse(x, y, 0.05, 0.06, LAMP)
-            pen.glow(x, y, 0.4, 0.4 * LAMP)
+            pen.glow(x, y, 0.36, 0.3 * LAMP)
     return pen.sprite(rng)
 
 
 def _windmill(paint: np.ndarray, light: Light, height: int, rng: np.random.Generator) -> np.ndarray:
     pen = Pen(light, height, 0.94, rng.random() < 0.5)
-    foot, neck = rng.uniform(0.2, 0.24), rng.uniform(0.115, 0.14)
+    foot, neck = rng.uniform(0.25, 0.29), rng.uniform(0.15, 0.175)
     hub, reach = (0.02, 0.58), 0.41
     pen.tube((0, 0.0, foot), (0, 0.54, neck), paint, named=True)
     cap = linear(92, 66, 52) if paint.max() > 0.05 else linear(168, 150, 130)
@@ -150,7 +151,7 @@ def _windmill(paint: np.ndarray, light: Light, height: int, rng: np.random.Gener
 
 
 def _tent(paint: np.ndarray, light: Light, height: int, rng: np.random.Generator) -> np.ndarray:
-    pen = Pen(light, height, 2.1, rng.random() < 0.5)
+    pen = Pen(light, height, 2.6, rng.random() < 0.5)
     long, tall = rng.uniform(0.5, 0.68), rng.uniform(0.86, 0.96)
     front, side = (-0.45, 0.2, 0.87), (0.55, 0.5, 0.67)
     shine = 0.3 * paint if light.lamps else np.zeros(3)
@@ -183,8 +184,8 @@ def _fire(pen: Pen, x: float, rng: np.random.Generator) -> None:
         flame = [(-0.1, 0.12), (-0.08, 0.3), (lean, 1.0), (0.05, 0.45), (0.1, 0.3), (0.08, 0.05), (-0.05, 0.03)]
         pen.polygon([(x + dx * size, 0.05 + tall * dy * size) for dx, dy in flame], np.array(hue))
     if pen.light.lamps:
-        pen.glow(x, 0.15, 0.85, np.array([0.42, 0.17, 0.03]))
-        pen.glow(-0.42, 0.3, 0.5, 0.15 * LAMP)
+        pen.glow(x, 0.2, 0.9, np.array([0.4, 0.16, 0.03]))
+        pen.glow(-0.42, 0.3, 0.6, 0.1 * LAMP)
 
 
 def _balloon(paint: np.ndarray, light: Light, height: int, rng: np.random.Generator) -> np.ndarray:
@@ -198,14 +199,14 @@ def _balloon(paint: np.ndarray, light: Light, height: int, rng: np.random.Genera
     ring = [(0.64 + 0.35 * np.sin(a), 0.36 * np.cos(a)) for a in angle[1:]]
     ring = [(0.995, 0.02), *[point for point in ring if point[0] > 0.45], (0.3, 0.15), (0.235, 0.085)]
     shine = 0.25 if light.lamps else 0.0
-    edges = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 10))
-    for (high, wide), (low, narrow) in zip(ring[:-1], ring[1:], strict=True):
+    edges = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 10)).tolist()
+    for (high, wide), (low, narrow) in pairwise(ring):
         rise = ((high + low) / 2 - 0.6) / 0.36
         for k, striped in enumerate(stripes):
             left, right = edges[k], edges[k + 1]
             middle = (left + right) / 2
             albedo = accent if striped else paint
-            colour = pen.named(albedo, (middle, rise, np.sqrt(1 - middle**2))) + shine * albedo
+            colour = pen.named(albedo, (middle, rise, (1 - middle**2) ** 0.5)) + shine * albedo
             corners = [(wide * left, high), (wide * right, high), (narrow * right, low), (narrow * left, low)]
             pen.polygon(corners, colour)
     rope, basket = pen.lit(_DARK), pen.lit(_WOOD)
