@@ -110,7 +110,9 @@ def judge_loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Te
             losses.append(cross_entropy(values.float(), target))
         else:
             weight = 4.0 if name == "count" else 1.0
-            total = cross_entropy(values.flatten(0, 1).float(), target.flatten(), ignore_index=_UNKNOWN, reduction="sum")
+            total = cross_entropy(
+                values.flatten(0, 1).float(), target.flatten(), ignore_index=_UNKNOWN, reduction="sum"
+            )
             losses.append(weight * total / (target != _UNKNOWN).sum().clamp(min=1))
     return torch.stack(losses).sum()
 

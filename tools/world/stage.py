@@ -76,7 +76,7 @@ def run(
         if now - noted > 10 or step == steps:
             _note(name, path.with_suffix(".csv"), step, (now - noted) / len(measured), measured)
             measured, noted = [], now
-        if now - saved > save_every:
+        if now - saved >= save_every:
             save(path, step, parts)
             if on_save:
                 on_save(step)
