@@ -6,13 +6,14 @@ Sprites as those of `things`: linear RGB premultiplied by alpha, float32 [h, w, 
 import numpy as np
 
 from tools.world.light import Light
-from tools.world.paint import LAMP, PAINTS, Pen, linear, mix
+from tools.world.paint import LAMP, PAINTS, Pen, linear, luminance, mix
 
 _WALLS = (linear(176, 164, 146), linear(206, 186, 152), linear(226, 222, 212), linear(140, 136, 136))
 _ROOFS = (linear(62, 84, 128), linear(156, 62, 46), linear(72, 78, 88), linear(52, 104, 96))
 _ROCK = linear(112, 104, 96)
 _NEON = ((1.3, 0.12, 0.6), (0.08, 0.95, 1.3), (1.3, 0.75, 0.1), (0.25, 1.2, 0.35), (0.75, 0.25, 1.3), (1.3, 0.2, 0.15))
 _COOL, _SCREEN = np.array([0.95, 0.9, 0.7], np.float32), np.array([0.45, 0.75, 1.0], np.float32)
+_FLOOD, _STREET = np.array([0.55, 0.34, 0.12], np.float32), np.array([0.32, 0.14, 0.24], np.float32)
 _FACADES = (
     linear(128, 146, 168),
     linear(160, 160, 164),
@@ -28,19 +29,19 @@ def castle(light: Light, height: int, rng: np.random.Generator) -> np.ndarray:
     pen = Pen(light, height, 1.5, rng.random() < 0.5)
     wall, roof = _WALLS[int(rng.integers(4))], _ROOFS[int(rng.integers(4))]
     _mound(pen, 0.73, 0.12, rng)
-    keep = rng.uniform(-0.12, 0.12)
-    tallest = int(rng.integers(3))
-    backs = ((keep - 0.22, 0.56), (keep + 0.02, 0.7), (keep + 0.25, 0.58))
-    for k, (x, top) in enumerate(backs):
-        top = 0.74 if k == tallest else top * rng.uniform(0.85, 1.0)
-        _tower(pen, x, 0.1, rng.uniform(0.055, 0.075), top, rng.uniform(0.2, 0.25), 0.82 * wall, roof, rng)
+    keep, out = rng.uniform(-0.2, 0.2), rng.uniform(0.46, 0.58, 2)
+    backs = int(rng.integers(2, 5))
+    tallest = int(rng.integers(backs))
+    for k, x in enumerate(keep + np.linspace(-0.22, 0.24, backs) + rng.uniform(-0.05, 0.05, backs)):
+        top = 0.74 if k == tallest else rng.uniform(0.46, 0.68)
+        _tower(pen, x, 0.1, rng.uniform(0.05, 0.078), top, rng.uniform(0.17, 0.25), 0.82 * wall, roof, rng)
     _rampart(pen, keep - 0.22, 0.1, keep + 0.24, rng.uniform(0.42, 0.5), 0.9 * wall)
     for x in rng.uniform(keep - 0.18, keep + 0.2, 5):
         _slit(pen, x, rng.uniform(0.34, 0.42))
     high = rng.uniform(0.24, 0.29)
-    _rampart(pen, -0.58, 0.06, 0.58, high, wall)
-    for x in (-0.56, 0.56):
-        _tower(pen, x, 0.04, rng.uniform(0.075, 0.1), rng.uniform(0.34, 0.5), rng.uniform(0.16, 0.24), wall, roof, rng)
+    _rampart(pen, -out[0], 0.06, out[1], high, wall)
+    for x in (-out[0], out[1]):
+        _tower(pen, x, 0.04, rng.uniform(0.075, 0.1), rng.uniform(0.32, 0.56), rng.uniform(0.15, 0.24), wall, roof, rng)
     gate = rng.uniform(-0.2, 0.2)
     for x in (gate - 0.12, gate + 0.12):
         _tower(pen, x, 0.05, 0.055, high + 0.07, rng.uniform(0.1, 0.16), wall, roof, rng)
@@ -50,8 +51,11 @@ def castle(light: Light, height: int, rng: np.random.Generator) -> np.ndarray:
         [(gate - 0.05, 0.05), *arch[::-1], (gate + 0.05, 0.05)], LAMP if light.lamps else pen.lit(linear(44, 34, 30))
     )
     if light.lamps:
-        pen.glow(gate, 0.12, 0.16, 0.4 * LAMP)
-    return pen.sprite(rng, 0.035)
+        pen.glow(gate, 0.12, 0.2, 0.12 * LAMP)
+    drawn = pen.sprite(rng, 0.035)
+    if light.lamps:
+        _light_from_below(drawn, light, _FLOOD, 0.3)
+    return drawn
 
 
 def lighthouse(light: Light, height: int, rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
@@ -100,7 +104,20 @@ def skyline(light: Light, height: int, width: int, rng: np.random.Generator) -> 
             bulge = 0.35 + 0.65 * np.exp(-(((x + broad / 2 - centre) / spread) ** 2))
             _block(pen, x, broad, tall * bulge * rng.uniform(0.6, 1.0), hazed, row, rng)
             x += broad + rng.choice([0.0, 0.01, 0.05], p=[0.5, 0.3, 0.2])
-    return pen.sprite(rng, 0.03)
+    drawn = pen.sprite(rng, 0.03)
+    if light.lamps:
+        _light_from_below(drawn, light, _STREET, 0.18)
+    return drawn
+
+
+def _light_from_below(drawn: np.ndarray, light: Light, colour: np.ndarray, reach: float) -> None:
+    """Adds the light of lamps on the ground to walls and roofs; it fades within `reach` of the height.
+
+    What is there already is scaled, which keeps its modelling; what shines by itself is left alone.
+    """
+    up = np.linspace(1, 0, len(drawn), dtype=np.float32)[:, None, None]
+    dull = np.clip(1 - 3 * drawn[..., :3].max(axis=2, keepdims=True), 0, 1)
+    drawn[..., :3] *= 1 + dull * np.exp(-up / reach) * colour / luminance(light.ambient + 0.5 * light.key)
 
 
 def _block(pen: Pen, left: float, broad: float, tall: float, hazed: float, row: int, rng: np.random.Generator) -> None:
@@ -233,7 +250,8 @@ def _mound(pen: Pen, half: float, high: float, rng: np.random.Generator) -> None
         (x0, y0), (x1, y1) = crest[k], crest[k + 1]
         normal = (float(steps[k]) + rng.uniform(-0.5, 0.5), 0.55, 0.6)
         colour = pen.lit(_ROCK * rng.uniform(0.8, 1.15) * (1 - 0.3 * pen.light.wetness), normal)
-        pen.polygon([(x0, y0), (x1, y1), ((x0 + x1) / 2, 0.25 * y0)], pen.snowy(colour, normal))
+        low = rng.uniform(0.15, 0.55)
+        pen.polygon([(x0, y0), (x1, y1), (x1, low * y1), (x0, 0.35 * y0)], pen.snowy(colour, normal))
 
 
 def _house(pen: Pen, x: float, y: float, rng: np.random.Generator) -> None:

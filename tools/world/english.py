@@ -298,7 +298,7 @@ KINDS = {
     ),
     "flower": nouns(
         "flower, flower, flower, wildflower, wild flower, blossom, bloom, tulip, daisy, rose, flower bed, lily, meadow flower, "
-        "patch of flowers/patches of flowers, flower field, carnation, petunia, orchid, crocus, blooming flower, "
+        "patch of flowers/patches of flowers, carnation, petunia, orchid, crocus, blooming flower, "
         "~wild blossom, ~wild rose"
     ),
     "road": nouns(
@@ -369,7 +369,7 @@ SOME = words(
 )
 GATHERED = {
     "bird": words("a flock of, flocks of, a swarm of"),
-    "flower": words("a field of, a carpet of, a bed of, a meadow of, a sea of, fields full of"),
+    "flower": words("a carpet of, a bed of, a patch of, bunches of"),
     "deer": words("a herd of"),
     "boat": words("a fleet of"),
     "tree": words("a row of, a group of"),
@@ -380,7 +380,7 @@ SIZES = words(
     "small, little, tiny, old, big, large, lonely, wooden, cute, beautiful, distant, pretty, rustic, simple, great, lovely, "
     "~tiny little"
 )
-AFTER_COLOUR = words("{noun} in {colour}, {noun} painted {colour}, {noun} of {colour} colour, {noun} ({colour}), ~{noun} coloured {colour}")
+AFTER_COLOUR = words("{noun} in {colour}, {noun} painted {colour}, {noun} of {colour} colour, {noun} ({colour}), {noun} {colour}, ~{noun} coloured {colour}")
 
 
 def noun_phrase(noun: Noun, thing: Thing, counted: bool, colour: str | None, choose: Chooser) -> str:
@@ -411,7 +411,8 @@ DENIALS = words(
     "minus the {many}, exclude {many}, avoid {many}, leave out the {many}, no {many} please, zero {many}, 0 {many}, "
     "no {name} anywhere, no {many} at all, lacking {many}, nothing with {many}, there is no {name}, {name}-free, "
     "not any {many}, i don't want {many}, remove the {many}, dont add {many}, without the {name}, no {name} in sight, "
-    "never {one}, {many} not allowed, but without {many}, but not {one}, ~not even {one}, ~and please leave out {many}, "
+    "w/o {many}, w/o {name}, there should be no {many}, nor any {many}, there must not be {one}, skip the {many}, nobody wants {many}, "
+    "neither {many}, there isn't any {name}, not one {name}, never {one}, {many} not allowed, but without {many}, but not {one}, ~not even {one}, ~and please leave out {many}, "
     "~without a single {name}, ~no {many} in the picture"
 )
 OPENINGS = words(
@@ -446,6 +447,29 @@ NOWHERE = words(
     "a landscape, scenery, a scene, a place, a view, a vista, nature, a nature scene, somewhere, anything, a picture, the scene, "
     "an outdoor scene, a landscape scene, outdoors, the world, ~a natural landscape"
 )
+DOING = {
+    "cabin": words("with light inside, with smoke, in front, with lit windows, with a chimney, stands, sits, standing there, sitting, hidden"),
+    "boat": words("sailing, floating, drifting by, on the water, at anchor, moored, sails, floats, drifting, struggling, passing by, docked"),
+    "bridge": words("in front, crossing it, over the water, leading across, across, spanning it"),
+    "windmill": words("turning, spinning, standing, turns slowly, in the wind, stands, on top"),
+    "tent": words("pitched, with a campfire, by a fire, with a fire burning, set up, is pitched"),
+    "bird": words("flying, in the sky, flying by, above, circling, overhead, fly, in the air, soaring, on the wing, calling"),
+    "balloon": words("floating by, in the sky, in the air, drifting, above, flying, rising, floats, drifting past"),
+    "flower": words("everywhere, blooming, in bloom, in front, in the foreground, growing, all over the place, swaying"),
+    "road": words("leading to it, winding through, going up, in front, winding along, leads there, running through, into the distance"),
+    "deer": words("grazing, standing, watching, drinking, standing there, looking at us, stands, walking, watches from afar, running"),
+    "rock": words("lying around, covered in moss, in front, in the foreground, lie there, scattered around"),
+    "tree": words("growing, around it, standing tall, in front, all around, stands, in the foreground, swaying"),
+}
+STRAYS = (
+    "very really just maybe like totally again still always today somehow my our his her perfect favourite lol ok hey hello tall "
+    "wide far around inside outside waiting walking looking coming going slowly quietly finally now here then when we you they "
+    "people man woman child dog cat horse car train late early perhaps also even only pls plz for mom dad friends holiday trip "
+    "old new strange weird funny cool sad happy love style of from up down near it its this that these so such rather quite "
+    "almost something thing place world dream sleeping reading story once upon upon little grand mighty deep rough smooth "
+    "bicycle fence sofa piano sheep cow fox rabbit wolf fish bench guitar umbrella robot dragon unicorn clock chair table "
+    "lamp apple tower shadow reflection horizon distance foreground background magic secret ancient modern simple days years"
+).split()
 SENTENCES = {
     "time": table(
         dawn="the sun is just rising, it is early morning, dawn is breaking, the day begins, a new day starts, it is dawn, "
@@ -531,8 +555,8 @@ ENGLISH = Lexicon(
     noun_phrase=noun_phrase,
     denials=DENIALS,
     articles=("a", "an", "the"),
-    joining=words("with, with, with, and, featuring, plus, showing, having, that has, where there is, including, ~along with"),
-    conjunctions=words("and, and, and, plus, as well as, with, &, ~together with"),
+    joining=words("with, with, with, and, w/, w, and also, featuring, plus, showing, having, that has, where there is, including, ~along with"),
+    conjunctions=words("and, and, and, plus, as well as, with, &, while, and then, ~together with"),
     prepositions=PREPOSITIONS,
     nowhere=NOWHERE,
     openings=OPENINGS,
@@ -541,6 +565,9 @@ ENGLISH = Lexicon(
     presence=PRESENCE,
     pairs=_PAIRS,
     sentences=SENTENCES,
+    doing=DOING,
+    strays=tuple(STRAYS),
+    inflections=(("is", "was"), ("are", "were"), ("has", "had")),
     introductions=INTRODUCTIONS,
     asides=ASIDES,
 )

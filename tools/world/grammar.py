@@ -4,6 +4,8 @@ A form decides where each told attribute goes: before the subject ("snowy mounta
 front of everything, at the end of the list, or into a sentence of its own. Nothing is said that is not told.
 """
 
+import re
+
 from tools.world.lexicon import Chooser, Lexicon
 from tools.world.scene import ATTRIBUTES, KINDS, Thing, Told
 
@@ -19,8 +21,8 @@ def compose(told: Told, lexicon: Lexicon, choose: Chooser) -> str:
     if form == "tags":
         return _tags(told, lexicon, choose)
     if form == "prose":
-        return _prose(told, lexicon, choose)
-    return _phrase(told, lexicon, choose, things_first=form == "things first")
+        return _loosen(_prose(told, lexicon, choose), lexicon, choose)
+    return _loosen(_phrase(told, lexicon, choose, things_first=form == "things first"), lexicon, choose)
 
 
 def describe(thing: Thing, told: Told, lexicon: Lexicon, choose: Chooser) -> str:
@@ -28,6 +30,8 @@ def describe(thing: Thing, told: Told, lexicon: Lexicon, choose: Chooser) -> str
     noun = choose.one(lexicon.kinds[thing.kind])
     colour = None if (thing.kind, "colour") in told.open_ else thing.colour
     phrase = lexicon.noun_phrase(noun, thing, (thing.kind, "count") not in told.open_, colour, choose)
+    if thing.kind in lexicon.doing and choose.chance(0.12):
+        phrase = f"{phrase} {choose.one(lexicon.doing[thing.kind])}"
     if (thing.kind, "side") in told.open_:
         return phrase
     side = choose.one(lexicon.sides[thing.side])
@@ -163,6 +167,19 @@ def _series(phrases: list[str], lexicon: Lexicon, choose: Chooser) -> str:
     last = f" {choose.one(lexicon.conjunctions)} "
     between = choose.among((", ", ", ", last))
     return between.join(phrases[:-1]) + choose.among((last, last, ", ")) + phrases[-1]
+
+
+def _loosen(text: str, lexicon: Lexicon, choose: Chooser) -> str:
+    """`text` with another case or tense now and then, and stray words between its own."""
+    for word, inflected in lexicon.inflections:
+        if word in text and choose.chance(0.3):
+            text = re.sub(rf"\b{word}\b", inflected, text)
+    if lexicon.strays and choose.chance(0.12):
+        parts = text.split(" ")
+        for _ in range(choose.among((1, 1, 2, 3))):
+            parts.insert(choose.among(range(len(parts) + 1)), choose.among(lexicon.strays))
+        text = " ".join(parts)
+    return text
 
 
 def _bare(noun: str, lexicon: Lexicon) -> str:

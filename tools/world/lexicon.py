@@ -112,6 +112,9 @@ class Lexicon:
     # Words that say a time and a weather at once: before, after, item.
     pairs: dict[tuple[str, str], tuple[Pool[str], Pool[str], Pool[str]]] = field(default_factory=dict)
     sentences: dict[str, dict[str, Pool[str]]] = field(default_factory=dict)  # "it is snowing"
+    doing: dict[str, Pool[str]] = field(default_factory=dict)  # what a kind does: "sailing", of a boat
+    strays: tuple[str, ...] = ()  # words without meaning, anywhere
+    inflections: tuple[tuple[str, str], ...] = ()  # words and what a sentence makes of them: "is", "was"
     introductions: Pool[str] = Pool(("{core}",))
     asides: Pool[str] = Pool(())  # sentences without meaning
 

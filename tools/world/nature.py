@@ -91,7 +91,7 @@ def road(_: np.ndarray, light: Light, height: int, rng: np.random.Generator) -> 
     up = (0.0, 1.0, 0.15)
     dust = mix(pen.lit(earth, up), light.haze, 0.25 * light.wetness)
     dust = mix(dust, pen.lit(linear(190, 192, 198), up), 0.8 * light.snow)
-    phase, bends, swing = rng.uniform(0, 2 * np.pi), rng.uniform(1.2, 2.0), rng.uniform(0.5, 0.8)
+    phase, bends, swing = rng.uniform(0, 2 * np.pi), rng.uniform(1.0, 2.4), rng.uniform(0.3, 0.9)
     steps = np.linspace(0, 1, 41)
     deep = np.log1p(8 * steps) / np.log(9)
     middle = swing * np.sin(phase + bends * np.pi * deep) * (1 - steps) ** 0.7 * np.minimum(1, 0.25 + 2 * steps)
@@ -148,9 +148,9 @@ def deer(_: np.ndarray, light: Light, height: int, rng: np.random.Generator) -> 
     horn = pen.lit(linear(196, 170, 130))
     for shift in (0.0, 0.07):
         x, y = 0.33 + shift, 0.79 + nod
-        pen.line([(x, y), (x - 0.1, y + 0.1), (x - 0.06, y + 0.19)], 0.03, horn)
-        pen.line([(x - 0.08, y + 0.08), (x + 0.04, y + 0.15)], 0.026, horn)
-        pen.line([(x - 0.1, y + 0.1), (x - 0.18, y + 0.16)], 0.024, horn)
+        pen.line([(x, y), (x - 0.1, y + 0.1), (x - 0.06, y + 0.2)], 0.036, horn)
+        pen.line([(x - 0.08, y + 0.08), (x + 0.05, y + 0.15)], 0.032, horn)
+        pen.line([(x - 0.1, y + 0.1), (x - 0.2, y + 0.17)], 0.03, horn)
     return pen.sprite(rng)
 
 
@@ -158,10 +158,10 @@ def rock(_: np.ndarray, light: Light, height: int, rng: np.random.Generator) -> 
     """A boulder of a few facets."""
     pen = Pen(light, height, 1.7, rng.random() < 0.5)
     albedo = linear(132, 126, 120) * rng.uniform(0.75, 1.15) * (1 - 0.4 * light.wetness)
-    jitter = lambda x, y: (x + rng.uniform(-0.07, 0.07), min(0.99, y + rng.uniform(-0.06, 0.06)))  # noqa: E731
-    a, b, c, d = jitter(-0.68, 0.3), jitter(-0.36, 0.78), jitter(0.14, 0.94), jitter(0.6, 0.5)
-    e, f, g = jitter(-0.24, 0.5), jitter(0.24, 0.56), jitter(0.02, 0.3)
-    low = [(-0.76, 0.0), (-0.14, 0.0), (0.3, 0.0), (0.74, 0.0)]
+    typical = np.array([(-0.68, 0.3), (-0.36, 0.76), (0.14, 0.9), (0.6, 0.5), (-0.24, 0.5), (0.24, 0.56), (0.02, 0.3)])
+    points = typical * (rng.uniform(0.7, 1.05), 1) + rng.uniform(-0.1, 0.1, (7, 2))
+    a, b, c, d, e, f, g = [(x, min(y, 0.99)) for x, y in points.tolist()]
+    low = [(a[0] - 0.06, 0.0), (-0.14, 0.0), (0.3, 0.0), (d[0] + 0.12, 0.0)]
     faces = (
         ([low[0], a, e, low[1]], (-0.8, 0.2, 0.5)),
         ([a, b, e], (-0.7, 0.6, 0.4)),
@@ -216,9 +216,10 @@ def _broad(pen: Pen, rng: np.random.Generator) -> None:
         _branch(pen, (lean, fork), angle, rng.uniform(0.24, 0.32), 0.035, 2 if bare else 1, bark, rng)
     if bare:
         return
+    slim = rng.uniform(0.7, 1.1)
     lobes = [(lean, 0.68, 0.3)]
     lobes += [
-        (lean + side * rng.uniform(0.16, 0.24), rng.uniform(0.5, 0.66), rng.uniform(0.16, 0.22))
+        (lean + side * rng.uniform(0.16, 0.24) * slim, rng.uniform(0.48, 0.68), rng.uniform(0.15, 0.22))
         for side in (-1, 1, 1, -1)
     ]
     sun = np.array([pen.sunward, max(0.5, light.sun[1])])
@@ -231,7 +232,7 @@ def _broad(pen: Pen, rng: np.random.Generator) -> None:
             normal = (round(2 * x) / 2, round(2 * y + 0.6) / 2, 0.55)
             colour = pen.snowy(pen.lit(albedo, normal) * (0.88 + round(0.14 * y, 1)), normal)
             size = rng.uniform(0.04, 0.07)
-            pen.ellipse(across + radius * x, min(up + radius * y, 0.99 - size), size, 0.85 * size, colour)
+            pen.ellipse(across + radius * slim * x, min(up + radius * y, 0.99 - size), size, 0.85 * size, colour)
 
 
 def _branch(
@@ -247,8 +248,8 @@ def _branch(
     end = (start[0] + long * np.cos(angle), start[1] + long * np.sin(angle))
     pen.line([start, end], thick, bark)
     if pen.light.snow > 0:
-        raised = [(start[0], start[1] + 0.4 * thick), (end[0], end[1] + 0.4 * thick)]
-        pen.line(raised, 0.6 * thick, pen.snowy(bark))
+        raised = [(start[0], start[1] + 0.35 * thick), (end[0], end[1] + 0.35 * thick)]
+        pen.line(raised, 0.4 * thick, pen.snowy(bark))
     if twigs:
         for turn in (-0.5, 0.1, 0.5):
             turned = angle + turn + rng.uniform(-0.15, 0.15)

@@ -15,7 +15,7 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # A named colour must be legible in any light: this share of it ignores the light's tint and is never lit more weakly
 # than this.
 _PURE = 0.75
-_DIMMEST = 0.36
+_DIMMEST = 0.42
 _SNOW = (0.86, 0.89, 0.94)
 
 
