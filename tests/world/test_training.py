@@ -6,6 +6,7 @@ import torch
 
 from tools.world import text
 from tools.world.autoencoder import laplacian_pyramid
+from tools.world.coarse import coarsen_positions
 from tools.world.codes import WIDTH, is_heldout, to_codes, to_scene
 from tools.world.judge import labels_of
 from tools.world.network import Shape, build_transformer
@@ -127,9 +128,11 @@ def kill(average, step):
 def train(workshop, folder, **options):
     readers = text.load(workshop.work / "text")
     parts = (readers.encoders, readers.tokenizer)
+    torch.manual_seed(0)
+    transformer = build_transformer(MINIATURE.shape)
     latents = workshop.work / "latents"
     recipe = MINIATURE.velocity
-    return train_velocity(folder, latents, parts, MINIATURE.shape, recipe, workshop.device, compiled=False, **options)
+    return train_velocity(transformer, folder, latents, parts, recipe, workshop.device, compiled=False, **options)
 
 
 def test_a_killed_velocity_ends_as_the_uninterrupted_one(workshop, tmp_path):
@@ -169,6 +172,15 @@ def test_the_released_folder_generates(workshop, height, width):
     ).images[0]
     assert picture.size == (width, height)
     assert np.asarray(picture).std() > 1
+
+
+def test_a_coarse_token_stands_where_its_four_fine_ones_do():
+    fine = build_transformer(MINIATURE.shape).pos_embed
+    coarse = coarsen_positions(build_transformer(MINIATURE.shape)).pos_embed
+    for height, width in ((24, 24), (16, 24)):
+        wide = fine.cropped_pos_embed(height, width).unflatten(1, (height // 2, width // 2))
+        narrow = coarse.cropped_pos_embed(height // 2, width // 2).unflatten(1, (height // 4, width // 4))
+        torch.testing.assert_close(narrow[0, 1, 2], wide[0, 2:4, 4:6].mean(dim=(0, 1)))
 
 
 def test_the_released_model_is_small():

@@ -34,7 +34,7 @@ class AutoencoderRecipe:
     batch: int = 8
     crop: int = 96
     features: float = 0.3
-    kl: float = 1e-6
+    kl: float = 5e-5
     adversary: float = 0.02
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 from tqdm import tqdm
 
 from tools.world.pictures import Album, as_images, finished_shards, scenes_path
@@ -41,13 +42,21 @@ def set_scale(autoencoder: AutoencoderKL, album: Album, device: torch.device, ba
 
 
 def encode_shards(
-    autoencoder: AutoencoderKL, pictures: Path, folder: Path, device: torch.device, until: float = float("inf")
+    autoencoder: AutoencoderKL,
+    pictures: Path,
+    folder: Path,
+    device: torch.device,
+    until: float = float("inf"),
+    shrink: int = 1,
 ) -> int:
-    """Encode every finished shard that has no latents yet (float16 [n, 16, h, w]); how many shards have them."""
+    """Encode every finished shard that has no latents yet (float16 [n, 16, h, w]); how many shards have them.
+
+    Pictures are made `shrink` times smaller first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     autoencoder.to(device, memory_format=torch.channels_last)
     missing = [path for path in finished_shards(pictures) if not (folder / path.name).exists()]
-    for path in tqdm(missing, desc="latents", mininterval=10):
+    for path in tqdm(missing, desc=folder.name, mininterval=10):
         if time.time() > until:
             break
         shard = np.load(path, mmap_mode="r")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Optimizer:
-    """Steps the parameters of `module` that ask for gradients; `by_muon(name)` says which of the matrices Muon takes."""
+    """Steps the parameters of `module` that ask for gradients; `by_muon(name)` says which matrices Muon takes."""
 
     def __init__(
         self, module: nn.Module, muon: float, adamw: float, by_muon: Callable[[str], bool] = lambda name: True

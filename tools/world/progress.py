@@ -59,8 +59,10 @@ def plot_loss(table: Path, picture: Path, size: tuple[int, int] = (960, 360), sm
 class Progress:
     """Called at checkpoints; every `every` seconds generates the prompts with the averaged weights of that moment."""
 
-    def __init__(self, pipeline: StableDiffusion3Pipeline, table: Path, folder: Path, every: float = 1800.0) -> None:
-        self.pipeline, self.table, self.folder, self.every = pipeline, table, folder, every
+    def __init__(
+        self, pipeline: StableDiffusion3Pipeline, table: Path, folder: Path, size: int, every: float = 1800.0
+    ) -> None:
+        self.pipeline, self.table, self.folder, self.size, self.every = pipeline, table, folder, size, every
         self._last = time.time()
 
     def __call__(self, transformer: SD3Transformer2DModel, step: int) -> None:
@@ -77,8 +79,8 @@ class Progress:
             with torch.no_grad(), torch.autocast(transformer.device.type, torch.bfloat16):
                 picture = self.pipeline(
                     prompt,
-                    height=192,
-                    width=192,
+                    height=self.size,
+                    width=self.size,
                     num_inference_steps=STEPS,
                     guidance_scale=GUIDANCE,
                     max_sequence_length=1,

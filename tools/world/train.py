@@ -2,12 +2,13 @@
 
     python -m tools.world.train --work runs/world --release assets/world
 
-Stages in order: text encoders, pictures, judge, autoencoder, decoder's polish, latents, velocity. Each keeps what it made
-in the work folder, goes on where it stopped and is skipped when done, so the same command is given again until it
-says `released`. `--minutes` makes it stop cleanly before. `--small` is a miniature of everything, for tests.
+Stages in order: text encoders, pictures, judge, autoencoder, decoder's polish, latents, the velocity of half-size
+pictures, the velocity. Each keeps what it made in the work folder, goes on where it stopped and is skipped when done, so the
+same command may be given again and again. `--minutes` makes it stop cleanly before. What there is, is released.
 """
 
 import argparse
+import copy
 import json
 import os
 import shutil
@@ -20,15 +21,16 @@ from diffusers import AutoencoderKL, StableDiffusion3Pipeline
 
 from tools.world import text
 from tools.world.autoencoder import AutoencoderRecipe, polish_decoder, train_autoencoder
+from tools.world.coarse import coarsen_positions, take_over
 from tools.world.judge import Judge, JudgeRecipe, train_judge
 from tools.world.latents import encode_shards, set_scale
-from tools.world.network import Shape, assemble, build_transformer
+from tools.world.network import IMAGE_SIZE, Shape, assemble, build_transformer
 from tools.world.pictures import Album, draw_pictures, finished_shards
 from tools.world.progress import Progress
 from tools.world.velocity import VelocityRecipe, train_velocity
 
 SETTINGS = {"max_sequence_length": 1, "steps": 28, "guidance": 3.5}
-STAGES = ("text", "pictures", "judge", "autoencoder", "polish", "latents", "velocity")
+STAGES = ("text", "pictures", "judge", "autoencoder", "polish", "latents", "coarse", "velocity")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Recipe:
     shape: Shape = field(default_factory=Shape)
     judge: JudgeRecipe = field(default_factory=JudgeRecipe)
     autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
+    coarse: VelocityRecipe = field(default_factory=lambda: VelocityRecipe(steps=3000, batch=128))
     velocity: VelocityRecipe = field(default_factory=VelocityRecipe)
 
 
@@ -53,6 +56,7 @@ MINIATURE = Recipe(
     shape=Shape(widths=(8, 8, 8, 8), blocks=2, heads=1),
     judge=JudgeRecipe(steps=2, batch=2),
     autoencoder=AutoencoderRecipe(steps=2, polish_steps=2, batch=2, crop=32),
+    coarse=VelocityRecipe(steps=2, batch=2),
     velocity=VelocityRecipe(steps=4, batch=2),
 )
 
@@ -122,25 +126,45 @@ class Workshop:
         folder = self.polished if self.polished.exists() else self.work / "vae"
         return AutoencoderKL.from_pretrained(folder).to(self.device).eval().requires_grad_(False)
 
-    def train_velocity(self, recipe: Recipe) -> StableDiffusion3Pipeline:
+    def encode(self) -> None:
+        """Latents of all pictures, at full and at half size."""
+        autoencoder = AutoencoderKL.from_pretrained(self.work / "vae").eval().requires_grad_(False)
+        for name, shrink in (("latents_half", 2), ("latents", 1)):
+            encode_shards(autoencoder, self.work / "pictures", self.work / name, self.device, self.until, shrink)
+
+    def train_velocity(self, recipe: Recipe, stages: tuple[str, ...]) -> StableDiffusion3Pipeline:
         """The pipeline with the averaged weights of the moment training ended or had to stop."""
         readers = self.make_text(recipe)
-        folder = self.work / "velocity"
-        pipeline = assemble(
-            build_transformer(recipe.shape), self.best_autoencoder(), readers.encoders, readers.tokenizer
-        )
-        pipeline.transformer = train_velocity(
+        text_side = (readers.encoders, readers.tokenizer)
+        torch.manual_seed(0)
+        transformer = build_transformer(recipe.shape)
+        pipeline = assemble(transformer, self.best_autoencoder(), *text_side)
+        half = coarsen_positions(copy.deepcopy(transformer))
+        if "coarse" in stages:
+            half = self._train(half, "coarse", "latents_half", pipeline, text_side, recipe.coarse, IMAGE_SIZE // 2)
+            take_over(transformer, half)
+        # Half-size training that had to stop goes on next time, before anything is built on it.
+        if "velocity" in stages and time.time() < self.until:
+            transformer = self._train(
+                transformer, "velocity", "latents", pipeline, text_side, recipe.velocity, IMAGE_SIZE
+            )
+        pipeline.transformer = transformer
+        return pipeline
+
+    def _train(self, transformer, name, latents, pipeline, text_side, recipe: VelocityRecipe, size: int):
+        folder = self.work / name
+        progress = Progress(pipeline, folder / "velocity.csv", folder / "progress", size)
+        return train_velocity(
+            transformer,
             folder,
-            self.work / "latents",
-            (readers.encoders, readers.tokenizer),
-            recipe.shape,
-            recipe.velocity,
+            self.work / latents,
+            text_side,
+            recipe,
             self.device,
             self.until,
-            on_save=Progress(pipeline, folder / "velocity.csv", self.work / "progress"),
+            on_save=progress,
             compiled=self.compiled,
         )
-        return pipeline
 
     def run(self, recipe: Recipe, stages: tuple[str, ...] = STAGES) -> StableDiffusion3Pipeline | None:
         """All `stages` in order; the pipeline as far as it came, None when there is none yet."""
@@ -156,11 +180,9 @@ class Workshop:
             if autoencoder and "polish" in stages:
                 self.polish(recipe, autoencoder, judge)
         if "latents" in stages and (self.work / "vae").exists():
-            encode_shards(
-                self.best_autoencoder(), self.work / "pictures", self.work / "latents", self.device, self.until
-            )
-        if "velocity" in stages and (self.work / "latents").exists():
-            return self.train_velocity(recipe)
+            self.encode()
+        if {"coarse", "velocity"} & set(stages) and finished_shards(self.work / "latents"):
+            return self.train_velocity(recipe, stages)
         return None
 
 
@@ -196,29 +218,27 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--judge-steps", type=int, default=recipe.judge.steps)
     parser.add_argument("--autoencoder-steps", type=int, default=recipe.autoencoder.steps)
     parser.add_argument("--polish-steps", type=int, default=recipe.autoencoder.polish_steps)
+    parser.add_argument("--coarse-steps", type=int, default=recipe.coarse.steps, help="at half size, in all")
     parser.add_argument("--velocity-steps", type=int, default=recipe.velocity.steps, help="over all resumptions")
     parser.add_argument("--batch", type=int, default=recipe.velocity.batch, help="samples a step of the velocity")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="drawing processes")
-    parser.add_argument("--small", action="store_true", help="a miniature of everything")
     options = parser.parse_args(arguments)
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # A GPU is faster than one process finds words.
+    wording = options.workers if device.type == "cuda" else 0
     recipe = replace(
         recipe,
         pictures=options.pictures,
         judge=replace(recipe.judge, steps=options.judge_steps),
         autoencoder=replace(recipe.autoencoder, steps=options.autoencoder_steps, polish_steps=options.polish_steps),
-        velocity=replace(
-            recipe.velocity,
-            steps=options.velocity_steps,
-            batch=options.batch,
-            workers=options.workers if device.type == "cuda" else 0,
-        ),
+        coarse=replace(recipe.coarse, steps=options.coarse_steps, workers=wording),
+        velocity=replace(recipe.velocity, steps=options.velocity_steps, batch=options.batch, workers=wording),
     )
     until = time.time() + 60 * options.minutes
-    workshop = Workshop(options.work, device, options.workers, until, compiled=not options.small)
+    workshop = Workshop(options.work, device, options.workers, until)
     options.work.mkdir(parents=True, exist_ok=True)
-    pipeline = workshop.run(MINIATURE if options.small else recipe, tuple(options.stages))
+    pipeline = workshop.run(recipe, tuple(options.stages))
     if pipeline and options.release:
         release(pipeline, options.release, options.work / "text" / "vocabulary.json")
         print(f"released to {options.release}")
