@@ -22,10 +22,10 @@ _PALETTES = {
         "94b8e2 f0c8c0 fff0cf fff6dd ffdcb4 a2a8c6 a99fb8 fff0e0",
     ),
     "noon": (
-        "2a66c0 6fa8e6 c8e2f4 fffbe8 fff4de a9c0de a8b4c6 ffffff",
-        "1f78d2 58b0ee bfe8f6 fffdf0 fff8ea a4c4e2 9fb4cc ffffff",
-        "3f7fb8 86b9d8 dbe9ea fffdf4 fff6e4 b4c6d4 b0bac4 fffefa",
-        "2456a8 5f96da b4d4f0 fffbe8 fff2d8 a0b8dc 9aa9c4 ffffff",
+        "3a7ad0 78b0ea c8e2f4 fffbe8 fff4de a9c0de a8b4c6 ffffff",
+        "2c86dc 62b6f0 bfe8f6 fffdf0 fff8ea a4c4e2 9fb4cc ffffff",
+        "4a8cc4 8cbfdc dbe9ea fffdf4 fff6e4 b4c6d4 b0bac4 fffefa",
+        "2f6abc 6aa2e0 b4d4f0 fffbe8 fff2d8 a0b8dc 9aa9c4 ffffff",
     ),
     "sunset": (
         "3d3a78 c2556a ff9a3c ffd07a ff9a4e 8a6a8c 5c4468 ff9a58",
@@ -48,15 +48,15 @@ _PALETTES = {
 }
 _NAMES = ("zenith", "middle", "horizon", "glow", "key", "ambient", "shadow", "cloud")
 # Linear strengths of the sun and of the sky.
-_KEY = {"dawn": 0.95, "noon": 1.35, "sunset": 1.15, "dusk": 0.45, "night": 0.95}
-_AMBIENT = {"dawn": 0.85, "noon": 0.85, "sunset": 0.85, "dusk": 1.05, "night": 1.0}
+_KEY = {"dawn": 0.95, "noon": 1.35, "sunset": 1.15, "dusk": 0.6, "night": 2.2}
+_AMBIENT = {"dawn": 0.85, "noon": 0.85, "sunset": 0.85, "dusk": 1.45, "night": 2.4}
 # weather: how much of the sky turns to its own grey, how bright that is, how much of the key is left, haze per unit
 _VEIL = {
     "clear": (0.0, 1.0, 1.0, 0.0022),
     "rain": (0.72, 0.62, 0.3, 0.0065),
     "snow": (0.62, 0.95, 0.4, 0.0070),
-    "fog": (0.80, 0.95, 0.3, 0.0240),
-    "storm": (0.80, 0.26, 0.35, 0.0050),
+    "fog": (0.80, 0.95, 0.35, 0.0120),
+    "storm": (0.85, 0.24, 0.4, 0.0045),
 }
 _SNOW = {"clear": 0.0, "rain": 0.0, "snow": 0.55, "fog": 0.0, "storm": 0.0}
 
@@ -104,12 +104,14 @@ def breathe(scene: Scene, rng: np.random.Generator) -> Air:
     gain = np.exp(tint + exposure * (0.6 if scene.time in ("dusk", "night") else 1.0)).astype(np.float32)
     colours = {name: mix(first[name], second[name], 0.5 * blend) * gain for name in _NAMES}
     grey, bright, key_left, density = _VEIL[scene.weather]
-    if scene.weather == "storm" and scene.time in ("dusk", "night"):
-        bright = 0.55
+    if scene.time in ("dusk", "night"):
+        bright = max(bright, 0.55 if scene.weather == "storm" else 0.75 if scene.time == "dusk" else 0.95)
     mean = 0.35 * colours["zenith"] + 0.35 * colours["middle"] + 0.3 * colours["horizon"]
-    dull = mix(mean, np.full(3, brightness(mean)), 0.5) * bright
-    for name, share in (("zenith", 1.0), ("middle", 1.0), ("horizon", 0.85), ("cloud", 0.8), ("shadow", 0.6)):
+    dull = mix(mean, np.full(3, brightness(mean)), 0.6) * bright
+    for name, share in (("zenith", 1.0), ("middle", 1.0), ("horizon", 0.85), ("cloud", 1.1), ("shadow", 0.8)):
         colours[name] = mix(colours[name], dull * (1.25 if name in ("cloud", "horizon") else 0.8), grey * share)
+    if scene.weather == "fog" and scene.time in ("dusk", "night"):
+        colours["horizon"], colours["middle"] = 1.7 * colours["horizon"], 1.5 * colours["middle"]
     dim = mix(np.float32(1.0), np.float32(bright), 0.55)
     key = colours["key"] * _KEY[scene.time] * key_left
     ambient = colours["ambient"] * _AMBIENT[scene.time] * dim * (1.0 + 0.35 * grey)

@@ -7,9 +7,8 @@ from tools.world.buildings import skyline
 from tools.world.canvas import Canvas
 from tools.world.forest import floor
 from tools.world.season import leaves
-from tools.world.trees import SHAPES, plant, tree
 from tools.world.water import DEEPS, paint_water
-from tools.world.woods import species
+from tools.world.woods import grow, species
 
 
 def paint_city(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
@@ -48,6 +47,4 @@ def _trees(canvas: Canvas, air: Air, row: float, rng: np.random.Generator) -> No
         if rng.random() < 0.75:
             kind, leaf = species(air.light.season, 0.05, rng)
             height = round(view.size * rng.uniform(0.05, 0.095))
-            plant(
-                canvas, tree(kind, int(rng.integers(SHAPES)), height, leaf, air.light), column, row + 1, air.light, 0.1
-            )
+            grow(canvas, air, kind, height, leaf, (column, row + 1), 24.0, rng)

@@ -1,4 +1,4 @@
-"""What tells the season where no forest does: a bough in an upper corner, grass in a lower one, petals on the wind."""
+"""What tells the season where no forest does: a bough, a near tree or grass in a corner, petals on the wind."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -19,10 +19,12 @@ def paint_cues(canvas: Canvas, air: Air, subject: str, rng: np.random.Generator)
     shown, over, wind = rng.random(), rng.random(), rng.random()
     side = int(rng.choice((-1, 1)))
     if subject in BARE or shown < 0.35:
-        if over < 0.6:
+        if over < 0.4:
             _bough(canvas, air, side, rng)
-        else:
+        elif over < 0.7:
             _grass(canvas, air, side, rng)
+        else:
+            _trunk(canvas, air, side, rng)
     if air.light.season in ("spring", "autumn") and (wind < 0.3 or (subject in BARE and wind < 0.65)):
         _drift(canvas, air, rng)
 
@@ -30,7 +32,7 @@ def paint_cues(canvas: Canvas, air: Air, subject: str, rng: np.random.Generator)
 def _bough(canvas: Canvas, air: Air, side: int, rng: np.random.Generator) -> None:
     view, season = canvas.view, air.light.season
     kind = "twig" if season == "winter" else "branch"
-    height = round(view.size * rng.uniform(0.3, 0.52))
+    height = round(view.size * rng.uniform(0.28, 0.62))
     leaf = leaves(season, rng, 3)
     if season == "spring":
         leaf = tuple(map(hexed, (("f59ac0", "ffe4ee", "ffd0e2"), ("fff4f6", "f8b4cc", "fff4f6"))[int(rng.integers(2))]))
@@ -42,7 +44,20 @@ def _bough(canvas: Canvas, air: Air, side: int, rng: np.random.Generator) -> Non
     sprite = sprite[:, ::-1] if turned else sprite
     wide = sprite.shape[1]
     column = wide / 2 - 1 if side < 0 else view.width - wide / 2 + 1
-    canvas.put(sprite, column, height + rng.uniform(-0.08, 0.03) * view.size)
+    canvas.put(sprite, column, height + rng.uniform(-0.1, 0.2) * view.size)
+
+
+def _trunk(canvas: Canvas, air: Air, side: int, rng: np.random.Generator) -> None:
+    """A near tree at the edge, half outside the picture, and a bush at its foot."""
+    view, season = canvas.view, air.light.season
+    column = view.width * (0.5 + side * rng.uniform(0.44, 0.54))
+    foot = view.height * rng.uniform(0.93, 1.15)
+    leaf = leaves(season, rng, 2)
+    kind = "bare" if season == "winter" else "broad" if rng.random() < 0.7 else "birch"
+    height = round(view.size * rng.uniform(0.5, 1.0))
+    canvas.put(tree(kind, int(rng.integers(SHAPES)), height, leaf[0], air.light, top=leaf[1]), column, foot)
+    bush = tree("bush", int(rng.integers(SHAPES)), round(0.2 * height), leaf[1], air.light)
+    canvas.put(bush, column - side * 0.1 * height, view.height + 0.03 * view.size)
 
 
 def _grass(canvas: Canvas, air: Air, side: int, rng: np.random.Generator) -> None:

@@ -7,10 +7,9 @@ from tools.world.canvas import Canvas
 from tools.world.colour import hexed
 from tools.world.noise import grain, mix, ripple, step
 from tools.world.season import grass
-from tools.world.trees import SHAPES, plant, tree
 from tools.world.view import View
 from tools.world.water import DEEPS, paint_water
-from tools.world.woods import haze, species
+from tools.world.woods import grow, species
 
 _CLIFFS = tuple(map(hexed, ("6a5e54", "5a5a5e", "7a6850", "4e4e54", "80705e")))
 _WHITE = hexed("f2f7fc")
@@ -122,14 +121,7 @@ def _crest(
         kind, leaf = species(air.light.season, conifers, rng)
         height = round(view.size * rng.uniform(0.05, 0.13))
         row = float(rim[0, int(column)]) + 0.02 * view.size
-        plant(
-            canvas,
-            tree(kind, int(rng.integers(SHAPES)), height, leaf, air.light),
-            column,
-            row,
-            air.light,
-            haze(air, 44.0),
-        )
+        grow(canvas, air, kind, height, leaf, (column, row), 44.0, rng)
 
 
 def _banks(
@@ -167,11 +159,4 @@ def _banks(
             if any(abs(column - middle) < 1.3 * wide for middle, wide in streams):
                 continue
             height = round(view.size * rng.uniform(0.2, 0.5))
-            plant(
-                canvas,
-                tree(kind, int(rng.integers(SHAPES)), height, leaf, air.light),
-                column,
-                row,
-                air.light,
-                haze(air, 18.0),
-            )
+            grow(canvas, air, kind, height, leaf, (column, row), 18.0, rng)

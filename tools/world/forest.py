@@ -7,8 +7,7 @@ from tools.world.canvas import Canvas
 from tools.world.colour import hexed
 from tools.world.noise import grain, mix, ripple, step
 from tools.world.season import grass, leaves, needles
-from tools.world.trees import SHAPES, plant, tree
-from tools.world.woods import haze
+from tools.world.woods import grow
 
 _EARTH = hexed("6a5238")
 _LITTER = hexed("c07830")
@@ -39,8 +38,7 @@ def paint_forest(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
         if height < 4 or row - height > view.height:
             continue
         height = min(height, int(1.6 * view.height))
-        sprite = tree(kind, int(rng.integers(SHAPES)), height, leaf * rng.uniform(0.8, 1.2), air.light)
-        plant(canvas, sprite, column, row, air.light, haze(air, 1.6 * float(z)))
+        grow(canvas, air, kind, height, leaf * rng.uniform(0.8, 1.2), (column, row), 1.6 * float(z), rng)
 
 
 def floor(canvas: Canvas, air: Air, eye: float, rng: np.random.Generator) -> None:

@@ -39,7 +39,7 @@ def paint_mountains(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     relief = flattened(relief, 18, rng.uniform(70, 130), rng.uniform(0.1, 0.5))
     relief = reaching(relief, _rise(canvas, rng, 0.26, 0.55))
     if rng.random() < 0.25:
-        relief = replace(relief, level=relief.eye - rng.uniform(3.0, 6.0))
+        relief = _flooded(relief, rng)
     line = rng.uniform(0.15, 0.8) - 0.15 * (air.light.season in ("spring", "winter"))
     _cover_and_wood(canvas, air, relief, rng, snowline=line, wooded=rng.uniform(0.1, 0.5), conifers=0.55)
 
@@ -49,14 +49,17 @@ def paint_hills(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     relief = _before(canvas, "hills", rng, amplitude=(24, 50), eye=(7, 20))
     relief = flattened(relief, 12, rng.uniform(50, 110), rng.uniform(0.2, 0.6))
     relief = reaching(relief, _rise(canvas, rng, 0.05, 0.2))
-    _cover_and_wood(canvas, air, relief, rng, snowline=9.0, wooded=rng.uniform(-0.3, 0.3), conifers=0.2, steep=0.5)
+    fields = float(rng.choice((0.0, 0.4, 0.8)))
+    _cover_and_wood(
+        canvas, air, relief, rng, snowline=9.0, wooded=rng.uniform(-0.3, 0.3), conifers=0.2, steep=0.5, fields=fields
+    )
 
 
 def paint_dunes(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     """Sand to the horizon; in its seasons a little grows on it."""
-    relief = _before(canvas, "dunes", rng, amplitude=(14, 34), eye=(7, 22))
-    relief = flattened(relief, 6, rng.uniform(20, 60), rng.uniform(0.35, 0.8))
-    relief = reaching(relief, _rise(canvas, rng, 0.05, 0.2))
+    relief = _before(canvas, "dunes", rng, amplitude=(26, 52), eye=(8, 24))
+    relief = flattened(relief, 4, rng.uniform(18, 50), rng.uniform(0.4, 0.9))
+    relief = reaching(relief, _rise(canvas, rng, 0.06, 0.22))
     sand = _SANDS[rng.integers(len(_SANDS))]
     green = {"spring": 0.3, "summer": 0.0, "autumn": 0.12, "winter": 0.0}[air.light.season]
     cover = Cover(0.92 * sand, mix(sand, grass(air.light.season, rng), 0.25 * green), bumps=0.35)
@@ -75,8 +78,8 @@ def paint_canyon(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
         away = np.abs(relief.x() - winding * step(20, 80, relief.z())) + 3 * relief.heights / 40
         wall = sum(step(wide * a, wide * a + 5, away) * share for a, share in ((1.0, 0.45), (1.6, 0.3), (2.3, 0.25)))
         relief = replace(relief, heights=np.asarray(0.3 * relief.heights + rng.uniform(50, 80) * wall, np.float32))
-    relief = flattened(relief, 14, rng.uniform(50, 90), 0.25 if not gorge else 0.5)
-    relief = reaching(relief, _rise(canvas, rng, 0.14, 0.4))
+    relief = flattened(relief, 14, rng.uniform(50, 90), 0.25) if not gorge else flattened(relief, 8, 24, 0.7)
+    relief = reaching(relief, _rise(canvas, rng, 0.14, 0.4), beyond=55 if not gorge else 25)
     strata = _STRATA[rng.integers(len(_STRATA))]
     floor = mix(
         strata[rng.integers(len(strata))] * 0.9,
@@ -153,8 +156,9 @@ def paint_volcano(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     out = np.hypot(dx, dz)
     gully = grain(rng, 1.0, angle, 0.25 * out)
     wide, mouth = rise * rng.uniform(0.75, 1.15), rise * rng.uniform(0.09, 0.15)
-    cone = np.exp(-np.maximum(out - mouth, 0) / wide * 1.15) * (rise + relief.eye) * (1 + 0.05 * gully)
+    cone = np.exp(-np.maximum(out - mouth, 0) / wide * 1.15) * (rise + 8) * (1 + 0.05 * gully)
     cone -= (1.4 * (mouth - out)).clip(0) + 0.25 * rise * step(2.2, 3.2, out / wide)
+    cone = cone * step(20, 75, relief.z())
     relief = replace(relief, heights=np.maximum(relief.heights, relief.eye - 8 + cone).astype(np.float32))
     streams = step(rng.uniform(0.7, 1.1), 1.6, grain(rng, 1.1, angle * 0.55, 0.12 * out)) * step(1.15, 0.5, out / wide)
     lava = np.maximum(streams, step(mouth * 1.25, mouth * 0.8, out)).astype(np.float32)
@@ -162,12 +166,19 @@ def paint_volcano(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     dark = _ROCKS[rng.integers(len(_ROCKS))] * rng.uniform(0.35, 0.6)
     wooded = rng.uniform(0.0, 0.5)
     cover = Cover(
-        dark, grass(air.light.season, rng), leaves(air.light.season, rng), wooded, snowline=9.0, lava=lava, bumps=1.3
+        dark,
+        grass(air.light.season, rng),
+        leaves(air.light.season, rng),
+        wooded,
+        treeline=rng.uniform(0.1, 0.35),
+        lava=lava,
+        bumps=1.3,
     )
     column, row = canvas.view.project(x, rise * 0.97, z)
     _plume(canvas, air, column, row, rng)
     depth = paint_land(canvas, air, relief, cover, rng)
-    canvas.glow(column, row, 0.075 * canvas.view.size, hexed("ff6a1c") * 0.8)
+    dark_sky = 1.0 if air.time in ("dusk", "night") else 0.4
+    canvas.glow(column, row, 0.07 * canvas.view.size, hexed("ff6a1c") * 0.8 * dark_sky)
     scatter(canvas, air, depth, int(rng.integers(16, 44)), 0.35, rng, tall=5.0, far=80)
 
 
@@ -178,7 +189,7 @@ def paint_castle(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     relief = flattened(relief, 14, rng.uniform(110, 150), rng.uniform(0.1, 0.4))
     relief = reaching(relief, _rise(canvas, rng, 0.05, 0.22), beyond=120)
     if rng.random() < 0.35:
-        relief = replace(relief, level=relief.eye - rng.uniform(3.0, 6.0))
+        relief = _flooded(relief, rng)
     z, aside = rng.uniform(70, 105), rng.uniform(-0.28, 0.28)
     x = aside * z * canvas.view.width / canvas.view.focal
     size = canvas.view.size * rng.uniform(0.34, 0.5)
@@ -213,6 +224,12 @@ def _before(
     return Relief(heights, float(rng.uniform(1.3, 2.2)), float(rng.uniform(*eye)))
 
 
+def _flooded(relief: Relief, rng: np.random.Generator) -> Relief:
+    """`relief` with water in its lowest hollows."""
+    near = relief.heights[: int(140 / relief.cell)]
+    return replace(relief, level=float(np.quantile(near, rng.uniform(0.1, 0.3))))
+
+
 def _rise(canvas: Canvas, rng: np.random.Generator, low: float, high: float) -> float:
     """How steeply the skyline may rise above the horizon: `low` to `high` of the size, as far as there is sky."""
     view = canvas.view
@@ -230,12 +247,14 @@ def _cover_and_wood(
     steep: float = 0.0,
     trees: bool = True,
     rough: float = 0.15,
+    fields: float = 0.0,
 ) -> np.ndarray:
     """Paint grassy, rocky, wooded land with its water and its trees; `steep` of the rock is overgrown."""
     season = air.light.season
     green, rock = grass(season, rng), _ROCKS[rng.integers(len(_ROCKS))]
     woods = (*leaves(season, rng, 2), needles(season, rng))
-    cover = Cover(mix(rock, green, steep), green, woods, wooded, snowline=snowline)
+    treeline = snowline - 0.2 if snowline < 5 else 9.0
+    cover = Cover(mix(rock, green, steep), green, woods, wooded, treeline=treeline, snowline=snowline, fields=fields)
     depth = paint_land(canvas, air, relief, cover, rng)
     _fill(canvas, air, relief, rng, rough)
     if trees:

@@ -79,11 +79,11 @@ def _alps(index: int) -> np.ndarray:
     total = np.zeros((SIDE, SIDE), np.float32)
     weight, amplitude = np.ones_like(total), 1.0
     for octave in range(6):
-        crest = np.clip(1 - np.abs(_band(index, 2.6 * 2**octave, 5.2 * 2**octave)) / 1.5, 0, 1) ** 1.7
+        crest = np.clip(1 - np.abs(_band(index, 2.2 * 2**octave, 4.6 * 2**octave)) / 2.0, 0, 1) ** 1.3
         total += amplitude * crest * weight
-        weight = np.clip(1.5 * crest, 0.1, 1) * weight
-        amplitude *= 0.5
-    return total + 0.28 * _band(index, 1.0, 2.5)
+        weight = np.clip(1.25 * crest, 0.15, 1) * weight
+        amplitude *= 0.52
+    return total + 0.3 * _band(index, 1.0, 2.5)
 
 
 def _hills(index: int) -> np.ndarray:
@@ -103,4 +103,4 @@ def _mesas(index: int) -> np.ndarray:
     """A plain with flat-topped rocks, their walls in terraces."""
     base = 0.7 * _band(index, 3.0, 7.0) + 0.32 * _band(index, 8.0, 18.0) + 0.1 * tile(0.9, index % 4)
     walls = sum(weight * step(at, at + 0.1, base) for at, weight in ((0.55, 0.36), (0.72, 0.30), (0.95, 0.34)))
-    return np.asarray(walls + 0.05 * base)
+    return ndimage.gaussian_filter(np.asarray(walls + 0.05 * base, np.float32), 0.7, mode="wrap")

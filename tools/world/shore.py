@@ -8,9 +8,8 @@ from tools.world.canvas import Canvas
 from tools.world.colour import hexed
 from tools.world.noise import grain, mix, ripple, step
 from tools.world.season import grass, leaves
-from tools.world.trees import SHAPES, plant, tree
 from tools.world.water import paint_water
-from tools.world.woods import haze, species
+from tools.world.woods import grow, haze, species
 
 _SEAS = tuple(map(hexed, ("0c3a5a", "0f4a66", "126a80", "1a7a86", "14406a", "1c5a6e", "0e2f4e")))
 _LAGOONS = tuple(map(hexed, ("1a8a9a", "20a0a8", "187a9a", "2a98a0", "147088")))
@@ -54,14 +53,7 @@ def paint_beach(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
         elif rng.random() < 0.4:
             kind = "bush" if air.light.season != "winter" else "bare"
             height //= 2
-        plant(
-            canvas,
-            tree(kind, int(rng.integers(SHAPES)), height, leaf, air.light),
-            column,
-            row,
-            air.light,
-            haze(air, 16.0),
-        )
+        grow(canvas, air, kind, height, leaf, (column, row), 16.0, rng)
 
 
 def paint_lighthouse(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:

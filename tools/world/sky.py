@@ -55,8 +55,8 @@ def _stars(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     strength = rng.random(count) ** 3 * 0.9 + 0.08
     for row, column, bright in zip(rows.astype(int), columns.astype(int), strength, strict=True):
         canvas.pixels[row, column] += bright
-        if bright > 0.5:
-            canvas.glow(column + 0.5, row + 0.5, 0.007 * view.size, 0.25 * bright * _MOON)
+        if bright > 0.72:
+            canvas.glow(column + 0.5, row + 0.5, 0.005 * view.size, 0.25 * bright * _MOON)
     if air.time == "night":
         tilt, height = rng.uniform(-0.6, 0.6), rng.uniform(0.1, 0.6)
         off = (view.rows / view.size - height - tilt * (view.columns / view.size - 0.5)) / rng.uniform(0.08, 0.14)
@@ -85,7 +85,11 @@ def _disc(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
         canvas.cover(_MOON * (0.95 + 0.1 * marks[..., None]), share.astype(np.float32), top, left)
         canvas.glow(column, row, 2.2 * radius, 0.16 * air.disc * _MOON)
     else:
-        canvas.cover(1.15 * mix(air.glow, np.ones(3), 0.35), share.astype(np.float32), top, left)
+        canvas.cover(
+            6.0 * mix(air.glow, np.ones(3), 0.3 if air.time != "sunset" else 0.05), share.astype(np.float32), top, left
+        )
+        canvas.glow(column, row, 1.7 * radius, 0.7 * air.disc * air.glow)
+        canvas.glow(column, row, 4.0 * radius, 0.22 * air.disc * air.glow)
 
 
 def _clouds(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
@@ -104,11 +108,11 @@ def _clouds(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     if kind < 0.3 and air.weather == "clear":  # streaks of ice high up
         x, y, slope = across / high**0.8 * 16 * scale, 130 * scale * np.log(high) + 60 * squash * across, 1.2
     else:  # heaps, seen from below
-        x, y, slope = across / high**0.55 * 50 * scale, -38 * scale / high**0.7 + 0 * across, 1.35
+        x, y, slope = across / high**0.55 * 50 * scale, -34 * scale / high**0.6 + 0 * across, 1.35
     x, y = np.broadcast_arrays(np.asarray(x, np.float32), np.asarray(y, np.float32))
     body = grain(rng, slope, x, y)
     if kind >= 0.3:
-        body = body + 0.28 * grain(rng, 0.8, 2.6 * x, 2.6 * y)
+        body = body + 0.28 * grain(rng, 0.9, 2.1 * x, 2.1 * y) * step(0.03, 0.2, high)
     dense = step(edge, edge + soft, body)
     column, row = sun_at(canvas, air)
     shift = 0.016 * view.size

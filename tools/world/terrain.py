@@ -23,8 +23,9 @@ _STEPS = 288
 class Cover:
     """What the land is made of: linear RGB [3] of steep and of gentle ground, woods as dark specks.
 
-    strata [n, 3] are bands of rock by height; snow lies above `snowline` (a share of the relief's height); lava
-    [rows, columns] glows. bumps is how rough the ground looks.
+    strata [n, 3] are bands of rock by height; rock is bare above `treeline`, white above `snowline` (shares of the
+    relief's height); lava [rows, columns] glows; fields is how much of the ground is tilled in patches; bumps is how
+    rough the ground looks.
     """
 
     steep: np.ndarray
@@ -32,8 +33,10 @@ class Cover:
     woods: tuple[np.ndarray, ...] = ()
     wooded: float = 0.0
     strata: np.ndarray | None = None
+    treeline: float = 9.0
     snowline: float = 9.0
     lava: np.ndarray | None = None
+    fields: float = 0.0
     bumps: float = 1.0
 
 
@@ -46,7 +49,7 @@ def flattened(relief: Relief, near: float, far: float, keep: float) -> Relief:
     part = step(near, far, relief.z())
     calm = level + (relief.heights - level) * np.float32(keep)
     eye = level + relief.eye
-    sight = eye - 0.4 * relief.eye + 0.04 * relief.z() + 1e3 * step(0.6 * far, far, relief.z())
+    sight = eye - 0.4 * relief.eye + relief.z() * (0.03 + 0.9 * step(0.3 * far, 1.6 * far, relief.z()) ** 2)
     heights = np.minimum(mix(calm, relief.heights, part), sight)
     return replace(relief, heights=np.asarray(heights, np.float32), eye=eye)
 
@@ -69,24 +72,24 @@ def paint_land(canvas: Canvas, air: Air, relief: Relief, cover: Cover, rng: np.r
     z = np.geomspace(2.2, relief.far, _STEPS).astype(np.float32)[:, None]
     aside = (view.columns - view.width / 2) / view.focal
     high = relief.at(z * aside, z)
-    seen = np.maximum(high, relief.level)
-    rows = view.horizon + (relief.eye - seen) / z * view.focal
+    surface = np.maximum(high, relief.level)
+    rows = view.horizon + (relief.eye - surface) / z * view.focal
     hit = _first_hits(rows, 2 * view.height, view.height)
-    sky = hit >= _STEPS
-    hit = np.minimum(hit, _STEPS - 1)
-    away = z[:, 0][hit]
-    flat = hit * view.width + np.arange(view.width)
-    colour = _shade(air, relief, cover, away * aside, away, high.ravel()[flat], rng)
-    colour = air.veil(colour, away)
-    share = 1 - sky.reshape(view.height, 2, view.width).mean(1)
-    colour[sky] = 0
-    both = colour.reshape(view.height, 2, view.width, 3).sum(1) / np.maximum(2 * share, 0.5)[..., None]
-    canvas.cover(both, share.astype(np.float32))
-    upper = slice(1, None, 2)
-    wet = (high.ravel()[flat[upper]] < relief.level) & ~sky[upper]
-    canvas.water[:] |= wet
-    canvas.ground[:] |= ~wet & ~sky[upper]
-    return np.where(sky[upper], np.inf, away[upper])
+    share = (hit < _STEPS).reshape(view.height, 2, view.width).mean(1, dtype=np.float32)
+    hit = hit[1::2]
+    seen = hit < _STEPS
+    away = z[:, 0][hit[seen]]
+    columns = np.nonzero(seen)[1]
+    height = high[hit[seen], columns]
+    colour, level = _shade(air, relief, cover, away * aside[0, columns], away, height, rng)
+    box = canvas.pixels[seen]
+    canvas.pixels[seen] = mix(box, air.veil(colour, away), share[seen][:, None])
+    wet = height < relief.level
+    canvas.water[seen] |= wet
+    canvas.ground[seen] |= ~wet & (level > 0.72)
+    depth = np.full(seen.shape, np.inf, np.float32)
+    depth[seen] = away
+    return depth
 
 
 def _first_hits(rows: np.ndarray, count: int, height: int) -> np.ndarray:
@@ -103,7 +106,8 @@ def _first_hits(rows: np.ndarray, count: int, height: int) -> np.ndarray:
 
 def _shade(
     air: Air, relief: Relief, cover: Cover, x: np.ndarray, z: np.ndarray, height: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
+    """The colours [n, 3] of points of the land, and how level each is, 0..1."""
     light = air.light
     heights = relief.heights
     down, across = np.gradient(heights, relief.cell)
@@ -120,12 +124,15 @@ def _shade(
     rough = (1 + cover.bumps * (0.12 * fine + 0.10 * coarse))[..., None]
     steep = cover.steep
     if cover.strata is not None:
-        band = (part * 2.2 + 0.08 * coarse) * len(cover.strata)
-        steep = cover.strata[np.floor(band).astype(np.int32) % len(cover.strata)]
+        band = (part * 2.2 + 0.06 * coarse) * len(cover.strata)
+        at, count = np.floor(band).astype(np.int32), len(cover.strata)
+        blend = step(0.55, 1.0, band - at)[..., None]
+        steep = mix(cover.strata[at % count], cover.strata[(at + 1) % count], blend)
     gentle = cover.gentle * (1 + 0.10 * coarse[..., None])
+    if cover.fields:
+        gentle = gentle * _patches(x, z, cover.fields, rng)
     bare = step(0.80, 0.62, level + 0.05 * coarse)
-    if cover.snowline < 5:
-        bare = np.maximum(bare, step(cover.snowline - 0.25, cover.snowline, part + 0.05 * coarse))
+    bare = np.maximum(bare, step(cover.treeline - 0.12, cover.treeline + 0.08, part + 0.05 * coarse))
     albedo = mix(gentle, steep, bare[..., None]) * rough
     if cover.wooded:
         trees = step(0.75 - cover.wooded, 1.35 - cover.wooded, coarse + 0.45 * fine) * (1 - bare) * step(14, 40, z)
@@ -138,11 +145,26 @@ def _shade(
     snow = np.maximum(snow, _fallen(light.snow, level, coarse, fine))
     albedo = mix(albedo, _SNOW * (1 + 0.03 * rough), snow[..., None])
     albedo = albedo * (1 - 0.3 * light.wetness * (1 - snow))[..., None]
-    colour = albedo * (light.ambient * bright[..., None] + light.key * (1.05 * sunny)[..., None])
+    if air.weather == "clear":
+        sunny = sunny * (0.55 + 0.45 * step(-0.9, 0.4, grain(rng, 1.7, 0.9 * x, 0.9 * z)))
+    colour = albedo * (light.ambient * bright[..., None] + light.key * (1.15 * sunny)[..., None])
     if cover.lava is not None:
         heat = np.clip(relief.at(x, z, cover.lava), 0, 1)[..., None]
         colour = mix(colour, hexed("ff5a10") * 1.1 + 0.7 * hexed("ffd060") * heat**3, heat)
-    return np.asarray(colour, np.float32)
+    return np.asarray(colour, np.float32), level
+
+
+def _patches(x: np.ndarray, z: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Factors [n, 3] of fields: crooked cells of the plane, each with a tint, some striped by the plough."""
+    turn, size = rng.uniform(0, np.pi), rng.uniform(10, 24)
+    bend = 0.35 * grain(rng, 1.7, 0.5 * x, 0.5 * z)
+    across = (x * np.cos(turn) + z * np.sin(turn)) / size + bend
+    along = (z * np.cos(turn) - x * np.sin(turn)) / (1.8 * size) + bend
+    cell = (np.floor(across).astype(np.int32) * 73 + np.floor(along).astype(np.int32) * 151) % 64
+    tints = np.exp(strength * rng.normal(0, (0.45, 0.25, 0.35), (64, 3))).astype(np.float32)
+    stripes = np.where(cell % 3 == 0, 0.10 * np.sin(across * 44) * np.exp(-z / 60), 0)
+    hedge = step(0.05, 0.02, np.minimum(across % 1.0, along % 1.0)) * 0.45
+    return np.asarray(tints[cell] * (1 + stripes - hedge)[..., None], np.float32)
 
 
 def _fallen(snow: float, level: np.ndarray, coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tools.world.canvas import Canvas
 from tools.world.colour import hexed
 from tools.world.light import Light
 
@@ -22,11 +21,17 @@ _SNOW = hexed("eef2fa")
 
 
 def tree(
-    kind: str, index: int, height: int, leaf: np.ndarray, light: Light, top: np.ndarray | None = None
+    kind: str,
+    index: int,
+    height: int,
+    leaf: np.ndarray,
+    light: Light,
+    veil: float = 0.0,
+    top: np.ndarray | None = None,
 ) -> np.ndarray:
     """A sprite [h, w, 4] of a tree `height` pixels tall: premultiplied linear RGB, lit, its foot at the bottom.
 
-    `top` is the colour of what catches snow, if it is not the leaves'.
+    `veil` in 0..1 of it is haze; `top` is the colour of what catches snow, if it is not the leaves'.
     """
     maps = _levels(kind, index % SHAPES)
     sharp = next((level for level in maps if level.shape[0] <= 1.45 * height), maps[-1])
@@ -40,23 +45,9 @@ def tree(
     some = 0.25 * light.snow
     colours = np.stack((leaf * (1 - some) + some * _SNOW, leaf * (1 - some) + some * _SNOW, bark, top))
     lights = np.stack((sunny, shade, light.ambient + 0.4 * light.key, sunny))
-    palette = np.concatenate((colours * lights, np.ones((4, 1), np.float32)), 1).astype(np.float32)
+    seen = (1 - veil) * colours * lights + veil * light.haze
+    palette = np.concatenate((seen, np.ones((4, 1), np.float32)), 1).astype(np.float32)
     return np.asarray(shares @ palette, np.float32)
-
-
-def plant(
-    canvas: Canvas,
-    sprite: np.ndarray,
-    column: float,
-    bottom: float,
-    light: Light,
-    veil: float,
-) -> None:
-    """Set a tree down with the air between it and the viewer: `veil` in 0..1 of it is haze."""
-    if veil > 0:
-        sprite = sprite.copy()
-        sprite[..., :3] += veil * (light.haze * sprite[..., 3:] - sprite[..., :3])
-    canvas.put(sprite, column, bottom)
 
 
 def _scaled(shares: np.ndarray, height: int) -> np.ndarray:

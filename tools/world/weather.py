@@ -57,8 +57,8 @@ def _mist(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     banks = grain(rng, 1.5, x, y)
     spread = rng.uniform(0.16, 0.3) * view.size
     about = np.exp(-(((view.rows - view.horizon) / spread) ** 2))
-    share = (0.18 + 0.62 * about) * step(-1.7, 1.1, banks) + 0.06
-    canvas.cover(air.light.haze * 1.04, np.clip(share, 0, 0.82).astype(np.float32))
+    share = (0.12 + 0.5 * about) * step(-1.7, 1.1, banks) + 0.05
+    canvas.cover(air.light.haze * 1.04, np.clip(share, 0, 0.7).astype(np.float32))
 
 
 def _flakes(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:

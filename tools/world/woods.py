@@ -5,7 +5,7 @@ import numpy as np
 from tools.world.air import Air
 from tools.world.canvas import Canvas
 from tools.world.season import leaves, needles
-from tools.world.trees import SHAPES, plant, tree
+from tools.world.trees import SHAPES, tree
 
 
 def species(season: str, conifers: float, rng: np.random.Generator) -> tuple[str, np.ndarray]:
@@ -55,8 +55,22 @@ def scatter(
         height = round(tall * rng.uniform(0.7, 1.35) * view.focal / away[k])
         if height < 3:
             continue
-        sprite = tree(grown, int(rng.integers(SHAPES)), height, leaf, air.light)
-        plant(canvas, sprite, column, row + 1, air.light, haze(air, float(away[k])))
+        grow(canvas, air, grown, height, leaf, (column, row + 1), float(away[k]), rng)
+
+
+def grow(
+    canvas: Canvas,
+    air: Air,
+    kind: str,
+    height: int,
+    leaf: np.ndarray,
+    foot: tuple[float, float],
+    distance: float,
+    rng: np.random.Generator,
+) -> None:
+    """Paint a tree `height` pixels tall with its foot at (column, row), seen through `distance` units of air."""
+    sprite = tree(kind, int(rng.integers(SHAPES)), height, leaf, air.light, haze(air, distance))
+    canvas.put(sprite, *foot)
 
 
 def haze(air: Air, distance: float) -> float:
