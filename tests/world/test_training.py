@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from tools.world.autoencoder import laplacian_pyramid
 from tools.world.coarse import coarsen_positions
 from tools.world.codes import WIDTH, is_heldout, to_codes, to_scene
 from tools.world.judge import labels_of
+from tools.world.measure import SECTIONS, main
 from tools.world.network import Shape, build_transformer
 from tools.world.optimizer import Optimizer, rate_factor
 from tools.world.pictures import Album, bucket, draw_pictures, draw_shard, finished_shards, shard_path
+from tools.world.quality import explained_share, frechet, verdict
+from tools.world.sampling import generate
 from tools.world.scene import KINDS, draw
 from tools.world.train import MINIATURE, SETTINGS, Workshop, load_released, release
 from tools.world.velocity import SHORT_TOKENS, Lessons, train_velocity
@@ -42,7 +46,8 @@ def test_one_combination_in_twenty_is_held_out():
 
 
 def test_labels_say_what_the_scene_has():
-    scene = next(scene for scene in map(lambda s: draw(np.random.default_rng(s)), range(99)) if len(scene.things) == 3)
+    scenes = (draw(np.random.default_rng(seed)) for seed in range(99))
+    scene = next(scene for scene in scenes if len(scene.things) == 3)
     labels = labels_of(torch.from_numpy(to_codes(scene)[None].astype(np.int64)))
     there = {kind: int(count) for kind, count in zip(KINDS, labels["count"][0], strict=True) if count}
     assert there == {thing.kind: thing.count for thing in scene.things}
@@ -86,6 +91,13 @@ def test_latents_have_variance_one(workshop):
     values = np.concatenate([shard.ravel() for shard, _ in Album(workshop.work / "latents").shards]).astype(np.float64)
     assert values.std() == pytest.approx(1, abs=0.1)
     assert values.mean() == pytest.approx(0, abs=0.1)
+
+
+def test_half_size_latents_are_half_as_wide(workshop):
+    full, half = (Album(workshop.work / name).shards for name in ("latents", "latents_half"))
+    for (whole, codes), (small, same) in zip(full, half, strict=True):
+        assert small.shape[2:] == tuple(length // 2 for length in whole.shape[2:])
+        assert np.array_equal(codes, same)
 
 
 def test_muon_steps_a_kernel_in_place():
@@ -186,3 +198,43 @@ def test_a_coarse_token_stands_where_its_four_fine_ones_do():
 def test_the_released_model_is_small():
     transformer = build_transformer(Shape())
     assert sum(parameter.numel() for parameter in transformer.parameters()) < 20e6
+
+
+def test_own_sampling_is_the_pipelines(workshop):
+    pipeline = load_released(workshop.work / "released")
+    pipeline.set_progress_bar_config(disable=True)
+    options = {"num_inference_steps": 3, "guidance_scale": 3.0, "max_sequence_length": 1, "output_type": "pt"}
+    stock = pipeline("a red boat", generator=torch.Generator().manual_seed(5), **options).images
+    _, own = generate(pipeline, ["a red boat"], [5], 3, 3.0)
+    torch.testing.assert_close(own, 2 * stock - 1, atol=1e-3, rtol=0)
+
+
+def test_everything_the_card_says_is_measured(workshop, monkeypatch, capsys):
+    monkeypatch.setattr("tools.world.measure.PROMPTS", ("a lake",))
+    out = workshop.work / "measured.json"
+    main(["--model", str(workshop.work / "released"), "--work", str(workshop.work), "--out", str(out), "--pictures", "3"])
+    report = json.loads(out.read_text())
+    assert set(report) == set(SECTIONS)
+    # An untrained model obeys by chance and is nothing like a render.
+    assert report["quality"]["pictures"]["fails"]
+    assert report["quality"]["renders"]["detail"] == pytest.approx(1, abs=0.5)
+    assert "| SSIM between seeds |" in capsys.readouterr().out
+
+
+def test_half_of_the_variance_is_explained_when_prompts_and_seeds_vary_alike():
+    generator = torch.Generator().manual_seed(0)
+    prompts = torch.randn(400, 1, 16, generator=generator)
+    seeds = torch.randn(400, 3, 16, generator=generator)
+    assert explained_share(prompts + seeds) == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_frechet_distance_of_two_gaussians_is_the_known_one():
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(20_000, 3, generator=generator, dtype=torch.float64) for _ in range(2))
+    # |2|^2 in each of three directions, and (3 - 1)^2 for each standard deviation.
+    assert frechet(a, 3 * b + 2) == pytest.approx(3 * 4 + 3 * 4, rel=0.02)
+
+
+def test_a_set_is_judged_by_detail_likeness_and_obedience():
+    assert verdict(1.0, 1.0, 1.0) == []
+    assert verdict(0.2, 50.0, 0.3) == ["too smooth", "not like renders", "disobeys"]

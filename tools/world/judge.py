@@ -6,6 +6,7 @@ It reads subject, time, weather, season and style from the whole picture, and fo
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -58,7 +59,7 @@ class Judge(nn.Module):
         super().__init__()
         widths = (3, 24, 48, 96, 160)
         self.stages = nn.ModuleList()
-        for number, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        for number, (before, after) in enumerate(pairwise(widths)):
             layers: list[nn.Module] = [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(8, after), nn.SiLU()]
             self.stages.append(nn.Sequential(*layers, *([_Residual(after)] if number >= 2 else [])))
         self.whole = nn.ModuleDict({name: nn.Linear(2 * widths[-1], len(v)) for name, v in ATTRIBUTES.items()})
@@ -169,3 +170,10 @@ def train_judge(
     parts = {"judge": judge, "optimizer": optimizer}
     finished = stage.run("judge", take_step, recipe.steps, folder / "judge.pt", parts, device, until)
     return judge.eval().requires_grad_(False) if finished else None
+
+
+def read_judge(folder: Path) -> Judge:
+    """The judge as far as it was trained in `folder`, on the CPU."""
+    judge = Judge()
+    judge.load_state_dict(torch.load(folder / "judge.pt", map_location="cpu", weights_only=True)["judge"])
+    return judge.eval().requires_grad_(False)

@@ -62,7 +62,7 @@ def encode_shards(
         shard = np.load(path, mmap_mode="r")
         found = []
         for first in range(0, len(shard), 16):
-            images = as_images(np.array(shard[first : first + 16])).to(device)
+            images = avg_pool2d(as_images(np.array(shard[first : first + 16])).to(device), shrink)
             with torch.autocast(device.type, torch.bfloat16):
                 found.append(encode(autoencoder, images).half().cpu().contiguous().numpy())
         np.save(folder / scenes_path(path).name, np.load(scenes_path(path)))

@@ -3,8 +3,8 @@
     python -m tools.world.train --work runs/world --release assets/world
 
 Stages in order: text encoders, pictures, judge, autoencoder, decoder's polish, latents, the velocity of half-size
-pictures, the velocity. Each keeps what it made in the work folder, goes on where it stopped and is skipped when done, so the
-same command may be given again and again. `--minutes` makes it stop cleanly before. What there is, is released.
+pictures, the velocity. Each keeps what it made in the work folder, goes on where it stopped and is skipped when done,
+so the same command may be given again and again. `--minutes` makes it stop cleanly before. What there is, is released.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The transformer learns the velocity of the rectified flow (arXiv:2209.03003, arXiv:2403.03206).
 
 With latents z and noise e: x = (1 - sigma) z + sigma e, and the target is v = e - z. Block matrices are trained by
-Muon, all else by AdamW. Every sample's caption is drawn anew, from what is told of its scene to the last typo. Compiled,
+Muon, all else by AdamW. Every sample's caption is drawn anew, from what is told of its scene to the last typo. Compiled
 and with plain attention instead of the fused kernel, a step takes less than half the time on a CPU.
 """
 
