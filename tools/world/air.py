@@ -92,7 +92,7 @@ class Air:
 
 def breathe(scene: Scene, rng: np.random.Generator) -> Air:
     """The air of `scene`; what the scene leaves open comes from `rng`, drawn alike for every scene."""
-    choice, blend, tint, exposure = rng.integers(4), rng.random(), rng.normal(0, 0.055, 3), rng.normal(0, 0.16)
+    choice, blend, tint, exposure = rng.integers(4), rng.random(), rng.normal(0, 0.075, 3), rng.normal(0, 0.2)
     x, high, thick, aside, hidden = (
         rng.uniform(0.06, 0.94),
         rng.random(),
@@ -111,7 +111,8 @@ def breathe(scene: Scene, rng: np.random.Generator) -> Air:
     for name, share in (("zenith", 1.0), ("middle", 1.0), ("horizon", 0.85), ("cloud", 1.1), ("shadow", 0.8)):
         colours[name] = mix(colours[name], dull * (1.25 if name in ("cloud", "horizon") else 0.8), grey * share)
     if scene.weather == "fog" and scene.time in ("dusk", "night"):
-        colours["horizon"], colours["middle"] = 1.7 * colours["horizon"], 1.5 * colours["middle"]
+        for name, lift in (("horizon", 2.6), ("middle", 2.2), ("zenith", 1.7), ("cloud", 1.8)):
+            colours[name] = lift * colours[name]
     dim = mix(np.float32(1.0), np.float32(bright), 0.55)
     key = colours["key"] * _KEY[scene.time] * key_left
     ambient = colours["ambient"] * _AMBIENT[scene.time] * dim * (1.0 + 0.35 * grey)

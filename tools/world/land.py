@@ -62,7 +62,9 @@ def paint_dunes(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     relief = reaching(relief, _rise(canvas, rng, 0.06, 0.22))
     sand = _SANDS[rng.integers(len(_SANDS))]
     green = {"spring": 0.3, "summer": 0.0, "autumn": 0.12, "winter": 0.0}[air.light.season]
-    cover = Cover(0.92 * sand, mix(sand, grass(air.light.season, rng), 0.25 * green), bumps=0.35)
+    cover = Cover(
+        0.92 * sand, mix(sand, grass(air.light.season, rng), 0.25 * green), ripples=rng.uniform(0.05, 0.18), bumps=0.5
+    )
     depth = paint_land(canvas, air, relief, cover, rng)
     kind = "cactus" if rng.random() < 0.4 else "bush"
     scatter(canvas, air, depth, int(rng.integers(3, 14)), 0.0, rng, tall=3.0, near=16, far=90, kind=kind)

@@ -26,13 +26,14 @@ from tools.world.land import (
     paint_northern,
     paint_volcano,
 )
+from tools.world.noise import mix
 from tools.world.placing import place_things
 from tools.world.scene import Scene
 from tools.world.shore import paint_beach, paint_lighthouse, paint_sea
 from tools.world.sky import paint_sky
 from tools.world.styles import styled
 from tools.world.view import compose
-from tools.world.weather import paint_lightning, paint_weather
+from tools.world.weather import falling, paint_lightning, paint_mist
 
 _PAINTERS: dict[str, Callable[[Canvas, Air, np.random.Generator], None]] = {
     "mountains": paint_mountains,
@@ -67,7 +68,7 @@ _HORIZONS = {
 
 def render(scene: Scene, seed: int, height: int = 256, width: int = 256) -> np.ndarray:
     """The picture [H, W, 3] uint8 of `scene`. What the scene leaves open is drawn from `seed`."""
-    layout, weather, sky, subject, cues, things, air_drops, hand = np.random.default_rng(seed).spawn(8)
+    layout, weather, sky, subject, cues, things, drops, hand = np.random.default_rng(seed).spawn(8)
     view = compose(height, width, layout, *_HORIZONS.get(scene.subject, (0.3, 0.75)))
     air = breathe(scene, weather)
     canvas = blank(view)
@@ -77,9 +78,12 @@ def render(scene: Scene, seed: int, height: int = 256, width: int = 256) -> np.n
     _PAINTERS[scene.subject](canvas, air, subject)
     paint_cues(canvas, air, scene.subject, cues)
     place_things(canvas, air, scene.things, things)
-    paint_weather(canvas, air, air_drops)
-    picture = _framed(shown(canvas.pixels), hand)
-    return np.asarray(styled(picture, scene.style, hand) * 255 + 0.5, np.uint8)
+    if scene.weather == "fog":
+        paint_mist(canvas, air, drops)
+    picture = styled(_framed(shown(canvas.pixels), hand), scene.style, hand)
+    # What falls is added to the painting: a brush that flattens small forms would sweep it away.
+    colour, share = falling(view, air, drops)
+    return np.asarray(mix(picture, shown(colour), share[..., None]) * 255 + 0.5, np.uint8)
 
 
 def _framed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

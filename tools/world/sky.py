@@ -95,7 +95,7 @@ def _disc(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
 def _clouds(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     """Noise on a plane overhead, thresholded; the side towards the sun is lit."""
     view = canvas.view
-    kind, cover = rng.random(), rng.normal(0.0, 0.55)
+    kind, cover = rng.random(), rng.normal(-0.45, 0.65)
     scale, squash = rng.uniform(0.55, 1.5), rng.uniform(0.3, 1.0)
     edge = {"clear": 0.9 + cover, "rain": -1.3, "snow": -1.0, "fog": 1.6, "storm": -0.9}[air.weather]
     soft = {"clear": 0.9, "rain": 2.4, "snow": 2.6, "fog": 2.5, "storm": 1.6}[air.weather]

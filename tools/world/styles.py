@@ -28,7 +28,8 @@ def _watercolour(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Flat washes with dark rims, granulating on white paper that shows at a ragged border."""
     x, y, size = _places(picture)
     wobble = grain(rng, 1.2, x * 1.1, y * 1.1) * size / 130
-    washes = _flat(_shifted(picture, wobble, np.roll(wobble, 37, 1)), max(2, round(size / 64)))
+    washes = _flat(_shifted(picture, wobble, np.roll(wobble, 37, 1)), max(2, round(size / 96)))
+    washes = mix(washes, picture, 0.3)
     grey = washes.mean(-1)
     rims = np.clip(1.8 * np.hypot(*np.gradient(grey)), 0, 0.32)
     bloom, tooth = grain(rng, 1.4, x * 0.9, y * 0.9), grain(rng, 0.5, x * 2.6, y * 2.6)
@@ -48,7 +49,7 @@ def _watercolour(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _oil(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Thick strokes that follow the forms, with light caught on their ridges."""
     x, y, size = _places(picture)
-    flat = _flat(picture, max(2, round(size / 56)))
+    flat = _flat(picture, max(2, round(size / 80)))
     grey = ndimage.gaussian_filter(flat.mean(-1), size / 48)
     angle = np.arctan2(*np.gradient(grey)) + np.pi / 2 + 0.5 * grain(rng, 1.5, x * 0.7, y * 0.7)
     along = (np.cos(angle), np.sin(angle))
@@ -68,16 +69,16 @@ def _oil(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _pastel(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Soft chalk in slanted hatching that leaves the tooth of a tinted paper bare."""
     x, y, size = _places(picture)
-    soft = ndimage.gaussian_filter(picture, (size / 150, size / 150, 0))
+    soft = ndimage.gaussian_filter(picture, (size / 420, size / 420, 0))
     slant = rng.uniform(-0.9, 0.9)
     across, along = x * np.cos(slant) + y * np.sin(slant), y * np.cos(slant) - x * np.sin(slant)
-    hatch = grain(rng, 0.6, across * 2.4, along * 0.22)
-    tooth = grain(rng, 0.35, x * 2.7, y * 2.7)
-    chalk = 1 - (1 - soft) * np.float32(0.84)
+    hatch = grain(rng, 0.9, across * 1.3, along * 0.35)
+    tooth = grain(rng, 0.3, x * 2.4, y * 2.4)
+    chalk = 1 - (1 - soft) * np.float32(0.80)
     grey = chalk.mean(-1, keepdims=True)
-    chalk = grey + (chalk - grey) * 1.2
+    chalk = grey + (chalk - grey) * 1.45
     paper = np.array(_CHALK_PAPERS[rng.integers(len(_CHALK_PAPERS))], np.float32)
-    held = np.clip(0.80 + 0.15 * hatch + 0.15 * tooth, 0.25, 1)
+    held = np.clip(0.78 + 0.08 * hatch + 0.24 * tooth, 0.2, 1)
     bare = mix(paper, np.float32(0.5) * paper + np.float32(0.5) * chalk, 0.5)
     drawn = mix(bare, chalk * (1 + 0.05 * hatch[..., None]), held[..., None])
     return np.asarray(np.clip(drawn, 0, 1), np.float32)

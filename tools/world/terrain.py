@@ -24,7 +24,8 @@ class Cover:
     """What the land is made of: linear RGB [3] of steep and of gentle ground, woods as dark specks.
 
     strata [n, 3] are bands of rock by height; rock is bare above `treeline`, white above `snowline` (shares of the
-    relief's height); lava [rows, columns] glows; fields is how much of the ground is tilled in patches; bumps is how
+    relief's height); lava [rows, columns] glows; fields is how much of the ground is tilled in patches,
+    ripples how much the wind has combed it; bumps is how
     rough the ground looks.
     """
 
@@ -37,6 +38,7 @@ class Cover:
     snowline: float = 9.0
     lava: np.ndarray | None = None
     fields: float = 0.0
+    ripples: float = 0.0
     bumps: float = 1.0
 
 
@@ -119,9 +121,10 @@ def _shade(
     level = relief.at(x, z, upright.astype(np.float32))
     fine = grain(rng, 0.9, x * 3.1, z * 3.1) * np.exp(-z / 130)
     coarse = grain(rng, 1.2, x * 0.9, z * 0.9)
+    blades = grain(rng, 0.6, x * 13, z * 9) * np.exp(-z / 32)
     low, top = relief.eye, float(heights.max())
     part = np.clip((height - low) / max(top - low, 1.0), -0.5, 1.5)
-    rough = (1 + cover.bumps * (0.12 * fine + 0.10 * coarse))[..., None]
+    rough = (1 + cover.bumps * (0.17 * fine + 0.13 * coarse + 0.13 * blades))[..., None]
     steep = cover.steep
     if cover.strata is not None:
         band = (part * 2.2 + 0.06 * coarse) * len(cover.strata)
@@ -134,6 +137,9 @@ def _shade(
     bare = step(0.80, 0.62, level + 0.05 * coarse)
     bare = np.maximum(bare, step(cover.treeline - 0.12, cover.treeline + 0.08, part + 0.05 * coarse))
     albedo = mix(gentle, steep, bare[..., None]) * rough
+    if cover.ripples:
+        comb = np.sin((x * 0.35 + z) * rng.uniform(2.5, 4.5) + 2.4 * coarse + fine) * np.exp(-z / 26)
+        albedo = albedo * (1 + cover.ripples * comb)[..., None]
     if cover.wooded:
         trees = step(0.75 - cover.wooded, 1.35 - cover.wooded, coarse + 0.45 * fine) * (1 - bare) * step(14, 40, z)
         kinds = np.array(cover.woods, np.float32)

@@ -7,6 +7,7 @@ from tools.world.air import Air
 from tools.world.canvas import Canvas
 from tools.world.colour import hexed
 from tools.world.noise import grain, step
+from tools.world.view import View
 
 _FINE = 3
 
@@ -34,14 +35,13 @@ def paint_lightning(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
         canvas.cover(hexed("fbfaff") * 1.2, strength)
 
 
-def paint_weather(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
-    """Lay the weather of `air` over the finished picture."""
-    if air.weather == "fog":
-        _mist(canvas, air, rng)
-    elif air.weather == "snow":
-        _flakes(canvas, air, rng)
-    elif air.weather in ("rain", "storm"):
-        _streaks(canvas, air, rng)
+def falling(view: View, air: Air, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """What falls through `air`: its colour [3] in linear light, and how much of each pixel it covers [H, W]."""
+    if air.weather == "snow":
+        return _flakes(view, air, rng)
+    if air.weather in ("rain", "storm"):
+        return _streaks(view, air, rng)
+    return np.ones(3, np.float32), np.zeros((view.height, view.width), np.float32)
 
 
 def _bolt(x: float, top: float, low: float, sway: float, rng: np.random.Generator) -> list[tuple[float, float]]:
@@ -50,19 +50,19 @@ def _bolt(x: float, top: float, low: float, sway: float, rng: np.random.Generato
     return list(zip(columns.tolist(), rows.tolist(), strict=True))
 
 
-def _mist(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
-    """Banks of mist, densest about the horizon."""
+def paint_mist(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
+    """Banks of mist, densest about the horizon. For fog."""
     view = canvas.view
     x, y = view.columns * (110 / view.size), view.rows * (230 / view.size)
     banks = grain(rng, 1.5, x, y)
     spread = rng.uniform(0.16, 0.3) * view.size
     about = np.exp(-(((view.rows - view.horizon) / spread) ** 2))
-    share = (0.12 + 0.5 * about) * step(-1.7, 1.1, banks) + 0.05
-    canvas.cover(air.light.haze * 1.04, np.clip(share, 0, 0.7).astype(np.float32))
+    wisps = grain(rng, 1.1, 2.2 * x, 1.6 * y)
+    share = (0.16 + 0.5 * about) * step(-1.1, 1.2, banks + 0.35 * wisps) + 0.04
+    canvas.cover(air.light.haze * 1.12, np.clip(share, 0, 0.72).astype(np.float32))
 
 
-def _flakes(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
-    view = canvas.view
+def _flakes(view: View, air: Air, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     sheet = Image.new("L", (view.width * _FINE, view.height * _FINE))
     draw = ImageDraw.Draw(sheet)
     count = int(rng.uniform(130, 330))
@@ -73,11 +73,10 @@ def _flakes(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
         draw.ellipse((x - size, y - size, x + size, y + size), tone)
     share = np.asarray(sheet.reduce(_FINE), np.float32) / 255
     white = np.maximum(1.5 * air.light.haze, 0.32) + 0.35 * (air.light.ambient + air.light.key)
-    canvas.cover(np.clip(white, 0, 1.05), 0.92 * share)
+    return np.clip(white, 0, 1.05), 0.92 * share
 
 
-def _streaks(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
-    view = canvas.view
+def _streaks(view: View, air: Air, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     storm = air.weather == "storm"
     lean = rng.uniform(0.25, 0.6) * rng.choice((-1, 1)) if storm else rng.uniform(-0.16, 0.16)
     sheet = Image.new("L", (view.width * 2, view.height * 2))
@@ -91,4 +90,4 @@ def _streaks(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
         draw.line((x, y, x + lean * long * share, y + long * share), tone, max(1, round(view.size / 170)))
     share = np.asarray(sheet.reduce(2), np.float32) / 255
     colour = air.light.haze * 1.25 + 0.10 + 0.25 * air.light.ambient
-    canvas.cover(np.clip(colour, 0, 0.95), (0.62 if not storm else 0.5) * share)
+    return np.clip(colour, 0, 0.95), (0.62 if not storm else 0.5) * share
