@@ -63,9 +63,9 @@ def test_the_pyramid_adds_up():
 
 
 def test_an_interrupted_shard_is_drawn_the_same(tmp_path):
-    draw_pictures(tmp_path / "a", 6, 1, size=3)
-    draw_shard(1, tmp_path / "b", size=3)
-    draw_pictures(tmp_path / "b", 6, 1, size=3)
+    draw_pictures(tmp_path / "a", 2, 1, size=1)
+    draw_shard(1, tmp_path / "b", size=1)
+    draw_pictures(tmp_path / "b", 2, 1, size=1)
     assert [path.name for path in finished_shards(tmp_path / "b")] == [
         path.name for path in finished_shards(tmp_path / "a")
     ]
@@ -211,8 +211,11 @@ def test_own_sampling_is_the_pipelines(workshop):
 
 def test_everything_the_card_says_is_measured(workshop, monkeypatch, capsys):
     monkeypatch.setattr("tools.world.measure.PROMPTS", ("a lake",))
+    (workshop.work / "released" / "trajflow.json").write_text(json.dumps(SETTINGS | {"steps": 4}))
     out = workshop.work / "measured.json"
-    main(["--model", str(workshop.work / "released"), "--work", str(workshop.work), "--out", str(out), "--pictures", "3"])
+    main(
+        ["--model", str(workshop.work / "released"), "--work", str(workshop.work), "--out", str(out), "--pictures", "3"]
+    )
     report = json.loads(out.read_text())
     assert set(report) == set(SECTIONS)
     # An untrained model obeys by chance and is nothing like a render.

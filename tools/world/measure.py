@@ -91,21 +91,21 @@ class Measurement:
         for prompt in PROMPTS[:6]:
             _, pictures = self.generate([prompt] * 6, range(6))
             ssim.append(seed_ssim(as_pixels(pictures)))
-        prompts = [prompt for prompt in self.prompts[:self.few] for _ in range(SEEDS)]
+        prompts = [prompt for prompt in self.prompts[: self.few] for _ in range(SEEDS)]
         latents, _ = self.generate(prompts, range(len(prompts)))
         share = explained_share(latents.unflatten(0, (self.few, SEEDS)))
         return {"seed_ssim": float(np.mean(ssim)), "seed_ssim_worst": max(ssim), "explained_share": share}
 
     def hardness(self) -> Mapping[str, float]:
         """PSNR in dB against 28 steps in float32, of one step, half the steps and bfloat16; the angle of an edit."""
-        prompts, seeds = self.prompts[:self.few], range(self.few)
+        prompts, seeds = self.prompts[: self.few], range(self.few)
         jump, half = (self.generate(prompts, seeds, steps)[1] for steps in (1, self.settings["steps"] // 2))
         weights = self.pipeline.transformer
         self.pipeline.transformer = _Rounded(weights)
         rounded = self.generate(prompts, seeds)[1]
         self.pipeline.transformer = weights
         found = {"one_jump_db": jump, "half_the_steps_db": half, "bfloat16_db": rounded}
-        measured = {name: float(psnr_db(images, self.pictures[:self.few]).median()) for name, images in found.items()}
+        measured = {name: float(psnr_db(images, self.pictures[: self.few]).median()) for name, images in found.items()}
         return measured | {"edit_angle_degrees": float(np.median(self.edit_angles()))}
 
     def edit_angles(self) -> list[float]:
@@ -127,7 +127,7 @@ class Measurement:
 
     def removal(self) -> Mapping[str, float]:
         """How often a weather that is not told is seen, without and with a negative prompt that names it."""
-        told = [Told(subject=scene.subject) for scene in self.scenes[:self.few]]
+        told = [Told(subject=scene.subject) for scene in self.scenes[: self.few]]
         prompts = [f"{one.subject}" for one in told]
         weathers = [WEATHERS[1 + number % (len(WEATHERS) - 1)] for number in range(self.few)]
         asked = [Told(weather=weather) for weather in weathers]

@@ -51,8 +51,8 @@ class Recipe:
 MINIATURE = Recipe(
     text_steps=2,
     text_corpus=500,
-    pictures=12,
-    shard=3,
+    pictures=8,
+    shard=2,
     shape=Shape(widths=(8, 8, 8, 8), blocks=2, heads=1),
     judge=JudgeRecipe(steps=2, batch=2),
     autoencoder=AutoencoderRecipe(steps=2, polish_steps=2, batch=2, crop=32),
