@@ -103,14 +103,14 @@ class Judge(nn.Module):
 
 
 def judge_loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
-    """Cross-entropies, summed; those of the kinds are averaged over what there is to read, counts over all kinds."""
+    """Cross-entropies, summed; colour and side averaged over what there is to read, counts added over all kinds."""
     losses = []
     for name, values in logits.items():
         target = labels[name].to(values.device)
         if name in ATTRIBUTES:
             losses.append(cross_entropy(values.float(), target))
         else:
-            weight = 4.0 if name == "count" else 1.0
+            weight = len(KINDS) if name == "count" else 1
             total = cross_entropy(
                 values.flatten(0, 1).float(), target.flatten(), ignore_index=_UNKNOWN, reduction="sum"
             )

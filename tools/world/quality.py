@@ -16,7 +16,7 @@ from tools.world.judge import Judge
 
 FINE_BANDS = 2
 LEAST_DETAIL = 0.6
-MOST_FLOORS = 10.0
+MOST_FLOORS = 4.0
 LEAST_OBEDIENCE = 0.85
 
 
