@@ -130,7 +130,13 @@ def train_velocity(
     optimizer = Optimizer(
         transformer, recipe.muon, recipe.adamw, by_muon=lambda name: name.startswith("transformer_blocks")
     )
-    network = torch.compile(transformer, dynamic=False) if compiled else transformer
+    if compiled:
+        # Block by block, as that compiles in a third of the time and runs as fast. Two lengths of text, two numbers of
+        # image tokens and two kinds of blocks are as many versions as torch keeps by default.
+        torch._dynamo.reset()
+        torch._dynamo.config.recompile_limit = 32
+        for block in transformer.transformer_blocks:
+            block.compile(dynamic=False)
     lessons = Lessons(latents, tokenizer, recipe.batch, seed)
     stream = _Stream(lessons, recipe)
 
@@ -141,7 +147,7 @@ def train_velocity(
         with torch.autocast(device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             with torch.no_grad():
                 states, pooled = encode(samples.ids.to(device), encoders)
-            velocity = network(
+            velocity = transformer(
                 (1 - mix) * image + mix * noise,
                 encoder_hidden_states=pad(states.float(), (0, 0, 0, 1)),
                 pooled_projections=pooled.float(),
