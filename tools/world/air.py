@@ -112,7 +112,7 @@ def breathe(scene: Scene, rng: np.random.Generator) -> Air:
         colours[name] = mix(colours[name], dull * (1.25 if name in ("cloud", "horizon") else 0.8), grey * share)
     if scene.weather == "fog" and scene.time in ("dusk", "night"):
         for name, lift in (("horizon", 2.6), ("middle", 2.2), ("zenith", 1.7), ("cloud", 1.8)):
-            colours[name] = lift * colours[name]
+            colours[name] = (lift if scene.time == "night" else 1.0 + 0.1 * lift) * colours[name]
     dim = mix(np.float32(1.0), np.float32(bright), 0.55)
     key = colours["key"] * _KEY[scene.time] * key_left
     ambient = colours["ambient"] * _AMBIENT[scene.time] * dim * (1.0 + 0.35 * grey)

@@ -78,8 +78,8 @@ def _pastel(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     grey = chalk.mean(-1, keepdims=True)
     chalk = grey + (chalk - grey) * 1.45
     paper = np.array(_CHALK_PAPERS[rng.integers(len(_CHALK_PAPERS))], np.float32)
-    held = np.clip(0.78 + 0.08 * hatch + 0.24 * tooth, 0.2, 1)
-    bare = mix(paper, np.float32(0.5) * paper + np.float32(0.5) * chalk, 0.5)
+    held = np.clip(0.82 + 0.08 * hatch + 0.2 * tooth, 0.25, 1)
+    bare = mix(paper, chalk, 0.5)
     drawn = mix(bare, chalk * (1 + 0.05 * hatch[..., None]), held[..., None])
     return np.asarray(np.clip(drawn, 0, 1), np.float32)
 
