@@ -223,7 +223,8 @@ def _before(
 ) -> Relief:
     """A random relief of `kind` before the viewer; `eye` is still counted from its ground."""
     heights = crop(kind, canvas.view, rng) * np.float32(rng.uniform(*amplitude))
-    return Relief(heights, float(rng.uniform(1.3, 2.2)), float(rng.uniform(*eye)))
+    cell = rng.uniform(1.3, 2.2) * (1.3 if kind == "alps" else 1.0)
+    return Relief(heights, float(cell), float(rng.uniform(*eye)))
 
 
 def _flooded(relief: Relief, rng: np.random.Generator) -> Relief:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tools.world.air import Air
+from tools.world.air import FAINTEST, Air
 from tools.world.canvas import Canvas
 from tools.world.season import leaves, needles
 from tools.world.trees import SHAPES, tree
@@ -79,5 +79,5 @@ def grow(
 
 
 def haze(air: Air, distance: float) -> float:
-    """How much of something at `distance` is haze, 0..0.97."""
-    return min(0.97, 1 - float(np.exp(-air.density * max(0.0, distance - air.near))))
+    """How much of something at `distance` is haze, 0..1."""
+    return (1 - FAINTEST) * (1 - float(np.exp(-air.density * max(0.0, distance - air.near))))
