@@ -116,7 +116,7 @@ def breathe(scene: Scene, rng: np.random.Generator) -> Air:
     if scene.weather == "fog" and scene.time in ("dusk", "night"):
         for name, lift in (("horizon", 2.6), ("middle", 2.2), ("zenith", 1.7), ("cloud", 1.8)):
             colours[name] = (lift if scene.time == "night" else 1.0 + 0.1 * lift) * colours[name]
-    dim = mix(np.float32(1.0), np.float32(bright), 0.55)
+    dim = 0.45 + 0.55 * bright
     key = colours["key"] * _KEY[scene.time] * key_left
     ambient = colours["ambient"] * _AMBIENT[scene.time] * dim * (1.0 + 0.35 * grey)
     if scene.time == "night" and scene.weather != "clear":

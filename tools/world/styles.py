@@ -73,16 +73,16 @@ def _pastel(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     soft = ndimage.gaussian_filter(picture, (size / 420, size / 420, 0))
     slant = rng.uniform(-0.9, 0.9)
     across, along = x * np.cos(slant) + y * np.sin(slant), y * np.cos(slant) - x * np.sin(slant)
-    hatch = grain(rng, 0.9, across * 1.3, along * 0.35)
+    hatch = grain(rng, 0.9, across * 1.1, along * 0.6)
     tooth = grain(rng, 0.3, x * 2.4, y * 2.4)
     bright = float(np.clip(2.2 * picture.mean(), 0.2, 1.0))  # a night stays dark on dark paper
     chalk = 1 - (1 - soft) * np.float32(1 - 0.2 * bright)
     grey = chalk.mean(-1, keepdims=True)
     chalk = grey + (chalk - grey) * 1.45
     paper = np.array(_CHALK_PAPERS[rng.integers(len(_CHALK_PAPERS))], np.float32) * np.float32(bright)
-    held = np.clip(0.82 + 0.08 * hatch + 0.2 * tooth, 0.25, 1)
+    held = np.clip(0.82 + 0.05 * hatch + 0.2 * tooth, 0.25, 1)
     bare = mix(paper, chalk, 0.5)
-    drawn = mix(bare, chalk * (1 + 0.05 * hatch[..., None]), held[..., None])
+    drawn = mix(bare, chalk * (1 + 0.02 * hatch[..., None]), held[..., None])
     return np.asarray(np.clip(drawn, 0, 1), np.float32)
 
 
