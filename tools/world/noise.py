@@ -50,7 +50,7 @@ def read(values: np.ndarray, x: np.ndarray, y: np.ndarray | float) -> np.ndarray
 def grain(rng: np.random.Generator, slope: float, x: np.ndarray, y: np.ndarray | float) -> np.ndarray:
     """Noise of a random tile from a random place; `x` and `y` count in cells of the tile."""
     shift = rng.integers(0, SIDE, 2)
-    return read(tile(slope, int(rng.integers(TILES))), x + np.float32(shift[0]), np.float32(shift[1]) + y)
+    return read(tile(slope, int(rng.integers(TILES))), x + np.float32(shift[0]), y + float(shift[1]))
 
 
 def ripple(rng: np.random.Generator, slope: float, length: int, cells: float) -> np.ndarray:

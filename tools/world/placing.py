@@ -99,7 +99,8 @@ def _spots(
     if thing.kind == "road":
         return [(Spot((left + right) / 2, view.height, *pictures[0].shape[:2]), pictures[0])]
     if thing.kind in FLYING:
-        rows = (pictures[0].shape[0] + 2.0, max(0.82 * view.horizon, 0.36 * view.height))
+        top = pictures[0].shape[0] + 2.0
+        rows = (top, max(0.82 * view.horizon, 0.36 * view.height, top + 1))
         suited = None
     else:
         low_row = view.height - 0.045 * view.size

@@ -120,5 +120,6 @@ def _flat(picture: np.ndarray, reach: int) -> np.ndarray:
 def _shifted(values: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
     """Every pixel from a little to the `right` and `down` of it [H, W]."""
     rows, columns = np.indices(values.shape[:2])
-    rows = np.clip(np.rint(rows + down), 0, values.shape[0] - 1).astype(np.int32)
-    return np.asarray(values[rows, np.clip(np.rint(columns + right), 0, values.shape[1] - 1).astype(np.int32)])
+    low = np.clip(np.rint(rows + down), 0, values.shape[0] - 1).astype(np.int32)
+    aside = np.clip(np.rint(columns + right), 0, values.shape[1] - 1).astype(np.int32)
+    return np.asarray(values[low, aside])
