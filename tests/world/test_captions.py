@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tools.world.captions import LANGUAGES, MOST_WORDS, SHARES, caption
-from tools.world.english import COLOURS, ENGLISH
+from tools.world.english import ENGLISH
+from tools.world.english_things import COLOURS
 from tools.world.grammar import deny, describe
 from tools.world.lexicon import Chooser, Pool, nouns, words
 from tools.world.scene import ATTRIBUTES, KINDS, Thing, Told, draw, tell

@@ -5,7 +5,19 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from tools.world.render import render
-from tools.world.scene import ATTRIBUTES, COLOURS, KINDS, SIDES, SINGLE, SUBJECTS, UNCOLOURED, UNCOUNTED, Scene, Thing
+from tools.world.scene import (
+    ATTRIBUTES,
+    COLOURS,
+    KINDS,
+    SIDES,
+    SINGLE,
+    SUBJECTS,
+    UNCOLOURED,
+    UNCOUNTED,
+    Scene,
+    Thing,
+    draw,
+)
 
 NOON = {"subject": "hills", "time": "noon", "weather": "clear", "season": "summer", "style": "photo"}
 SIZES = ((192, 192), (128, 192), (192, 128))
@@ -40,6 +52,13 @@ def test_every_word_is_drawn_at_every_size_and_always_alike(scene: Scene):
         assert picture.dtype == np.uint8
         assert picture.std() > 8
     assert np.array_equal(picture, render(scene, k, height, width))
+
+
+def test_any_scene_of_any_shape_can_be_drawn():
+    rng = np.random.default_rng(1)
+    for seed in range(60):
+        height, width = ((64, 64), (64, 112), (112, 64))[seed % 3]
+        assert render(draw(rng), seed, height, width).std() > 2
 
 
 def test_seeds_of_one_scene_are_different_pictures():

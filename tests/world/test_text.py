@@ -7,13 +7,13 @@ from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transfo
 from tools.world.architecture import TEXT_TOKENS, VOCABULARY, embed
 from tools.world.reader import QUESTIONS, confidences, labels, loss, text_mask, told
 from tools.world.scene import KINDS
-from tools.world.text import accuracy, load, new_readers, random_told, save, train
+from tools.world.text import accuracy, load, new_readers, new_tokenizer, random_told, save, train
 from tools.world.vocabulary import words
 
 
 @pytest.fixture(scope="module")
 def readers():
-    made = new_readers(corpus=1500)
+    made = new_readers(new_tokenizer(corpus=1500))
     train(made, steps=60, batch=48)
     return made
 
@@ -21,7 +21,7 @@ def readers():
 def test_a_short_training_reads_better_than_chance(readers):
     read = accuracy(readers, number=250)
     assert read["presence"] > 2.5 / 12
-    untrained = accuracy(new_readers(corpus=300), number=250)
+    untrained = accuracy(new_readers(new_tokenizer(corpus=300)), number=250)
     assert read["all"] >= untrained["all"]
     assert read["time"] > untrained["time"] + 0.1
 
@@ -71,9 +71,9 @@ def test_saved_readers_read_the_same(readers, tmp_path):
 
 def test_training_goes_on_where_it_was_broken_off(tmp_path, monkeypatch):
     monkeypatch.setattr("tools.world.text.SAVE_EVERY", 2)
-    first = new_readers(corpus=300)
+    first = new_readers(new_tokenizer(corpus=300))
     train(first, steps=2, batch=8, work=tmp_path)
-    second = new_readers(seed=5, corpus=300)
+    second = new_readers(first.tokenizer, seed=5)
     train(second, steps=2, batch=8, work=tmp_path)
     for mine, theirs in zip(first.modules(), second.modules(), strict=True):
         for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):

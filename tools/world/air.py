@@ -47,6 +47,8 @@ _PALETTES = {
     ),
 }
 _NAMES = ("zenith", "middle", "horizon", "glow", "key", "ambient", "shadow", "cloud")
+# The least of a thing that the densest air lets through; without it, fog would leave empty pictures.
+FAINTEST = 0.16
 # Linear strengths of the sun and of the sky.
 _KEY = {"dawn": 0.95, "noon": 1.35, "sunset": 1.15, "dusk": 0.6, "night": 2.2}
 _AMBIENT = {"dawn": 0.85, "noon": 0.85, "sunset": 0.85, "dusk": 1.45, "night": 2.4}
@@ -85,8 +87,9 @@ class Air:
     light: Light
 
     def veil(self, colour: np.ndarray, distance: np.ndarray | float) -> np.ndarray:
-        """`colour` [..., 3] seen through `distance` [...] units of this air."""
+        """`colour` [..., 3] seen through `distance` [...] units of this air; a trace of it is always seen."""
         clear = np.exp(-self.density * np.maximum(np.asarray(distance, np.float32) - self.near, 0))
+        clear = FAINTEST + (1 - FAINTEST) * clear
         return np.asarray(self.light.haze + (colour - self.light.haze) * clear[..., None], np.float32)
 
 
@@ -112,10 +115,12 @@ def breathe(scene: Scene, rng: np.random.Generator) -> Air:
         colours[name] = mix(colours[name], dull * (1.25 if name in ("cloud", "horizon") else 0.8), grey * share)
     if scene.weather == "fog" and scene.time in ("dusk", "night"):
         for name, lift in (("horizon", 2.6), ("middle", 2.2), ("zenith", 1.7), ("cloud", 1.8)):
-            colours[name] = lift * colours[name]
-    dim = mix(np.float32(1.0), np.float32(bright), 0.55)
+            colours[name] = (lift if scene.time == "night" else 1.0 + 0.1 * lift) * colours[name]
+    dim = 0.45 + 0.55 * bright
     key = colours["key"] * _KEY[scene.time] * key_left
     ambient = colours["ambient"] * _AMBIENT[scene.time] * dim * (1.0 + 0.35 * grey)
+    if scene.time == "night" and scene.weather != "clear":
+        ambient = 1.5 * ambient
     winter = scene.season == "winter"
     light = Light(
         sun=_direction(scene.time, x, high, aside),

@@ -10,7 +10,7 @@ from tools.world.season import grass, leaves
 from tools.world.trees import SHAPES, tree
 
 # Landscapes on which too little grows to tell the season by.
-BARE = frozenset({"sea", "dunes", "canyon", "city", "lighthouse", "islands", "volcano", "beach", "aurora"})
+BARE = frozenset({"sea", "dunes", "canyon", "city", "lighthouse", "islands", "volcano", "beach", "aurora", "lake"})
 _HEADS = {"spring": ("ff8ab8", "fff0f6", "ffd84a", "c08af0"), "summer": ("ffd23a", "4f8a34", "f0f0e0", "6a9440")}
 
 
@@ -18,7 +18,7 @@ def paint_cues(canvas: Canvas, air: Air, subject: str, rng: np.random.Generator)
     """Show the season in a corner of the foreground, always where little else shows it."""
     shown, over, wind = rng.random(), rng.random(), rng.random()
     side = int(rng.choice((-1, 1)))
-    if subject in BARE or shown < 0.35:
+    if subject in BARE or air.weather == "fog" or shown < 0.35:
         if over < 0.4:
             _bough(canvas, air, side, rng)
         elif over < 0.7:

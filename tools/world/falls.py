@@ -143,9 +143,7 @@ def _banks(
         start = int(max(0, edge.min() - 1))
         rows = view.rows[start:]
         texture = grain(rng, 0.8, view.columns * (200 / view.size), rows * (200 / view.size))
-        albedo = mix(
-            moss * (1 + 0.16 * texture[..., None]), hexed("eef2fa"), np.float32(0.95 * min(1, 1.2 * air.light.snow))
-        )
+        albedo = mix(moss * (1 + 0.16 * texture[..., None]), hexed("eef2fa"), 0.95 * min(1, 1.2 * air.light.snow))
         lit = albedo * (air.light.ambient + air.light.key * 0.5)
         share = np.clip(rows - edge + 0.5, 0, 1)
         canvas.cover(air.veil(lit, np.full(texture.shape, 16.0, np.float32)), share.astype(np.float32), start)

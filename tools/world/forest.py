@@ -23,7 +23,7 @@ def paint_forest(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     palette = (*leaves(season, rng, 3), needles(season, rng))
     clearing, open_to = rng.uniform(0.15, 0.85), rng.uniform(0.06, 0.28)
     count = int(rng.integers(52, 84))
-    away = np.sort(np.exp(rng.uniform(np.log(7.5), np.log(75), count)))[::-1]
+    away = np.sort(np.exp(rng.uniform(np.log(9.5), np.log(75), count)))[::-1]
     for z in away:
         wide = view.width / view.focal * z
         x = rng.uniform(-0.6, 0.6) * wide

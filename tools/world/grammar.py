@@ -76,7 +76,9 @@ def _phrase(told: Told, lexicon: Lexicon, choose: Chooser, things_first: bool) -
         places[place].append(choose.one(pool))
     core = _core(told, lexicon, choose, places["before"])
     after = " ".join(choose.shuffled(places["after"]))
-    things = _series([describe(thing, told, lexicon, choose) for thing in choose.shuffled(told.things)], lexicon, choose)
+    things = _series(
+        [describe(thing, told, lexicon, choose) for thing in choose.shuffled(told.things)], lexicon, choose
+    )
     if things and things_first:
         preposition = choose.one(lexicon.prepositions)
         body = f"{things} {preposition} {core} {after}" if told.subject or places["before"] else f"{things} {after}"
@@ -192,4 +194,6 @@ def _denied(told: Told, choose: Chooser) -> list[str]:
 
 
 def _fill(lexicon: Lexicon, choose: Chooser, probability: float) -> list[str]:
-    return [choose.one(lexicon.fillers) for _ in range(choose.among((1, 1, 2, 3)))] if choose.chance(probability) else []
+    return (
+        [choose.one(lexicon.fillers) for _ in range(choose.among((1, 1, 2, 3)))] if choose.chance(probability) else []
+    )

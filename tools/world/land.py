@@ -110,7 +110,7 @@ def paint_lake(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     deep = step(1.25, 0.7, basin + 0.004 * (relief.heights - relief.eye))
     level = relief.eye - rng.uniform(3.5, 7.0)
     bank = np.maximum(relief.heights, level + 1.0)
-    relief = replace(relief, heights=mix(bank, np.float32(level - 4), deep).astype(np.float32), level=float(level))
+    relief = replace(relief, heights=mix(bank, float(level - 4), deep).astype(np.float32), level=float(level))
     line = rng.uniform(0.3, 0.9) if kind == "alps" else 9.0
     _cover_and_wood(
         canvas,
@@ -223,7 +223,8 @@ def _before(
 ) -> Relief:
     """A random relief of `kind` before the viewer; `eye` is still counted from its ground."""
     heights = crop(kind, canvas.view, rng) * np.float32(rng.uniform(*amplitude))
-    return Relief(heights, float(rng.uniform(1.3, 2.2)), float(rng.uniform(*eye)))
+    cell = rng.uniform(1.3, 2.2) * (1.3 if kind == "alps" else 1.0)
+    return Relief(heights, float(cell), float(rng.uniform(*eye)))
 
 
 def _flooded(relief: Relief, rng: np.random.Generator) -> Relief:

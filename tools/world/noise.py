@@ -27,7 +27,7 @@ def frequency() -> np.ndarray:
     return wave
 
 
-def read(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def read(values: np.ndarray, x: np.ndarray, y: np.ndarray | float) -> np.ndarray:
     """`values` [N, M], periodic, between its cells at columns `x` and rows `y` (any shapes that broadcast)."""
     rows, columns = values.shape
     x, y = np.broadcast_arrays(np.asarray(x, np.float32), np.asarray(y, np.float32))
@@ -47,15 +47,15 @@ def read(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.asarray(above + (below - above) * low_part)
 
 
-def grain(rng: np.random.Generator, slope: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def grain(rng: np.random.Generator, slope: float, x: np.ndarray, y: np.ndarray | float) -> np.ndarray:
     """Noise of a random tile from a random place; `x` and `y` count in cells of the tile."""
     shift = rng.integers(0, SIDE, 2)
-    return read(tile(slope, int(rng.integers(TILES))), x + np.float32(shift[0]), y + np.float32(shift[1]))
+    return read(tile(slope, int(rng.integers(TILES))), x + np.float32(shift[0]), y + float(shift[1]))
 
 
 def ripple(rng: np.random.Generator, slope: float, length: int, cells: float) -> np.ndarray:
     """Noise along a line [length] that covers `cells` cells."""
-    return grain(rng, slope, np.linspace(0, cells, length, dtype=np.float32), np.zeros(1, np.float32))
+    return grain(rng, slope, np.linspace(0, cells, length, dtype=np.float32), 0.0)
 
 
 def step(low: float | np.ndarray, high: float | np.ndarray, x: np.ndarray | float) -> np.ndarray:
@@ -64,6 +64,6 @@ def step(low: float | np.ndarray, high: float | np.ndarray, x: np.ndarray | floa
     return np.asarray(t * t * (3 - 2 * t))
 
 
-def mix(first: np.ndarray, second: np.ndarray, part: np.ndarray | float) -> np.ndarray:
+def mix(first: np.ndarray | float, second: np.ndarray | float, part: np.ndarray | float) -> np.ndarray:
     """`first` where part is 0, `second` where it is 1."""
     return np.asarray(first + (second - first) * part)

@@ -4,6 +4,7 @@ Where a side has no land (or no water) for what must stand on it, an islet (or a
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -34,7 +35,9 @@ _HEIGHTS = {
     "tree": (0.24, 0.38),
 }
 _FEWER = (1.0, 0.78, 0.64, 0.56)
-_TRIES = 40
+_TRIES = 60
+_SHRINKS = 4
+_SMALLEST = 0.09
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def _spots(
     tall = view.size * rng.uniform(low, high) * _FEWER[thing.count - 1]
     if thing.kind == "road":
         tall = (view.height - view.horizon) * rng.uniform(0.75, 1.0)
-    tall = max(tall, 0.078 * view.size)
+    tall = max(tall, _SMALLEST * view.size)
     pictures = []
     for _ in range(thing.count):
         picture = sprite(thing.kind, thing.colour, air.light, max(8, round(tall * rng.uniform(0.92, 1.08))), rng)
@@ -92,28 +95,41 @@ def _spots(
         smaller = max(8, int(pictures[0].shape[0] * limit * view.width / pictures[0].shape[1]))
         pictures = [sprite(thing.kind, thing.colour, air.light, smaller, rng) for _ in pictures]
     side = SIDES.index(thing.side)
-    wide, high_px = pictures[0].shape[1], pictures[0].shape[0]
     left, right = side * view.width / 3, (side + 1) * view.width / 3
-    inset = min(0.5 * wide, 0.42 * (right - left))
-    columns = (
-        (left + inset, right - inset)
-        if thing.count > 1
-        else (left + 0.35 * (right - left), right - 0.35 * (right - left))
-    )
     if thing.kind == "road":
-        middle = (left + right) / 2
-        return [(Spot(middle, view.height, high_px, wide), pictures[0])]
+        return [(Spot((left + right) / 2, view.height, *pictures[0].shape[:2]), pictures[0])]
     if thing.kind in FLYING:
-        rows = (high_px + 2.0, max(high_px + 3.0, min(0.8 * view.horizon + 0.3 * high_px, 0.62 * view.height)))
+        top = pictures[0].shape[0] + 2.0
+        rows = (top, max(0.82 * view.horizon, 0.36 * view.height, top + 1))
         suited = None
     else:
-        begin = view.horizon + 0.3 * (view.height - view.horizon)
-        rows = (max(begin, 0.9 * high_px), max(view.height - 0.045 * view.size, begin + 1))
-        suited = _prepared(canvas, air, thing, (left, right), rows, wide, rng)
-    found: list[tuple[Spot, np.ndarray]] = []
+        low_row = view.height - 0.045 * view.size
+        rows = (min(view.horizon + 0.22 * (view.height - view.horizon), low_row - 1), low_row)
+        suited = _prepared(canvas, air, thing, (left, right), rows, pictures[0].shape[1], rng)
+    for _ in range(_SHRINKS):
+        spots = _arranged(pictures, (left, right), rows, suited, taken, rng)
+        crowding = max((a.overlap(b) for a, b in combinations(spots, 2)), default=0.0)
+        smaller = round(0.85 * pictures[0].shape[0])
+        if crowding < 0.2 or smaller < _SMALLEST * view.size:
+            break
+        pictures = [sprite(thing.kind, thing.colour, air.light, smaller, rng) for _ in pictures]
+    return list(zip(spots, pictures, strict=True))
+
+
+def _arranged(
+    pictures: list[np.ndarray],
+    third: tuple[float, float],
+    rows: tuple[float, float],
+    suited: np.ndarray | None,
+    taken: list[Spot],
+    rng: np.random.Generator,
+) -> list[Spot]:
+    """A spot for each picture within its third: a single one near its middle, several apart from each other."""
+    left, right = third
+    found: list[Spot] = []
     for picture in pictures:
-        spot = _best(picture, columns, rows, suited, taken, [spot for spot, _ in found], rng)
-        found.append((spot, picture))
+        inset = 0.35 * (right - left) if len(pictures) == 1 else min(0.4 * picture.shape[1], 0.4 * (right - left))
+        found.append(_best(picture, (left + inset, right - inset), rows, suited, taken, found, rng))
     return found
 
 
@@ -131,13 +147,15 @@ def _best(
     best, least = None, np.inf
     for column, foot in zip(rng.uniform(*columns, _TRIES), rng.uniform(*rows, _TRIES), strict=True):
         spot = Spot(float(column), float(foot), height, width)
-        cost = 1.0 * sum(spot.overlap(other) for other in taken) + 3.0 * sum(spot.overlap(other) for other in own)
+        cost = 1.0 * sum(spot.overlap(other) for other in taken) + 4.0 * sum(spot.overlap(other) for other in own)
         if suited is not None:
             row = min(int(foot) - 1, suited.shape[0] - 1)
             ends = [int(np.clip(column + part * width, 0, suited.shape[1] - 1)) for part in (-0.3, 0.0, 0.3)]
-            cost += 2.0 * (1 - float(suited[row, ends].mean()))
+            cost += 1.5 * (1 - float(suited[row, ends].mean()))
         if cost < least:
             best, least = spot, cost
+        if cost == 0:
+            break
     assert best is not None
     return best
 

@@ -40,7 +40,7 @@ _OWNERS = (*ATTRIBUTES, *KINDS)
 
 
 class Reader(nn.Module):
-    """Logits of all questions, [B, 318] from each place, in the order of QUESTIONS."""
+    """Logits of all questions, [B, 290] from each place, in the order of QUESTIONS."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def labels(told: Sequence[Told]) -> torch.Tensor:
 
 
 def loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """The cross-entropies of all questions added, averaged over the batch; logits [B, 318], target [B, questions]."""
+    """The cross-entropies of all questions added, averaged over the batch; logits [B, 290], target [B, questions]."""
     parts = logits.float().split(_SIZES, dim=-1)
     return torch.stack([cross_entropy(part, target[:, k]) for k, part in enumerate(parts)]).sum()
 

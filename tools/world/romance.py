@@ -18,7 +18,7 @@ def noun_phrases(
         elif several:
             quantity = choose.among(("", choose.one(some)))
         else:
-            quantity = one[noun.gender] if counted or thing.kind in SINGLE and choose.chance(0.5) else ""
+            quantity = one[noun.gender] if counted or (thing.kind in SINGLE and choose.chance(0.5)) else ""
         form = 2 * several + (noun.gender == "f")
         word = choose.one(colours[colour]).split("/")[form] if colour else ""
         return " ".join(filter(None, (quantity, noun.plural if several else noun.singular, word)))

@@ -147,13 +147,13 @@ def paint_aurora(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     strength = 1.15 if air.time in ("night", "dusk") else 0.85
     strength *= {"clear": 1.0, "fog": 0.85}.get(air.weather, 0.9)
     for _ in range(int(rng.integers(2, 4))):
-        bend = grain(rng, 1.7, across * rng.uniform(60, 200), np.float32(0))
+        bend = grain(rng, 1.7, across * rng.uniform(60, 200), 0.0)
         tilt = rng.uniform(-0.3, 0.3)
         foot = view.horizon / view.size * rng.uniform(0.4, 0.85) + 0.1 * bend + tilt * (across - 0.5)
         rays = grain(rng, 0.9, columns * 260 + 14 * bend[None], rows * 5)
         above = foot[None] - rows
-        reach = rng.uniform(0.12, 0.3) * (1 + 0.35 * grain(rng, 1.2, across * 90, np.float32(0)))
+        reach = rng.uniform(0.12, 0.3) * (1 + 0.35 * grain(rng, 1.2, across * 90, 0.0))
         body = np.exp(-np.maximum(above, 0) / np.clip(reach, 0.06, 0.6)) * step(-0.03, 0.015, above)
-        gaps = step(-1.4, 0.6, grain(rng, 1.5, across * 70, np.float32(0)))
+        gaps = step(-1.4, 0.6, grain(rng, 1.5, across * 70, 0.0))
         body = body * np.clip(0.62 + 0.42 * rays, 0.08, 1.6) * gaps[None] * strength * rng.uniform(0.6, 1.0)
         canvas.pixels[:bottom] += body[..., None] * mix(low, high, step(0.02, 0.3, above)[..., None])

@@ -49,7 +49,7 @@ def _watercolour(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _oil(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Thick strokes that follow the forms, with light caught on their ridges."""
     x, y, size = _places(picture)
-    flat = _flat(picture, max(2, round(size / 80)))
+    flat = _flat(picture, max(2, round(size / 96)))
     grey = ndimage.gaussian_filter(flat.mean(-1), size / 48)
     angle = np.arctan2(*np.gradient(grey)) + np.pi / 2 + 0.5 * grain(rng, 1.5, x * 0.7, y * 0.7)
     along = (np.cos(angle), np.sin(angle))
@@ -59,7 +59,8 @@ def _oil(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for k in (-3, -2, -1, 0, 1, 2, 3):
         ridges += _shifted(bristles, along[0] * k * reach, along[1] * k * reach)
     ridges /= 7**0.5
-    strokes = _shifted(flat, along[0] * ridges * 1.6 * reach, along[1] * ridges * 1.6 * reach)
+    flat = mix(flat, picture, 0.25)
+    strokes = _shifted(flat, along[0] * ridges * 1.1 * reach, along[1] * ridges * 1.1 * reach)
     grey = strokes.mean(-1, keepdims=True)
     rich = grey + (strokes - grey) * 1.25
     relief = np.roll(ridges, 1, 0) - ridges + np.roll(ridges, 1, 1) - ridges
@@ -72,15 +73,16 @@ def _pastel(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     soft = ndimage.gaussian_filter(picture, (size / 420, size / 420, 0))
     slant = rng.uniform(-0.9, 0.9)
     across, along = x * np.cos(slant) + y * np.sin(slant), y * np.cos(slant) - x * np.sin(slant)
-    hatch = grain(rng, 0.9, across * 1.3, along * 0.35)
+    hatch = grain(rng, 0.9, across * 1.1, along * 0.6)
     tooth = grain(rng, 0.3, x * 2.4, y * 2.4)
-    chalk = 1 - (1 - soft) * np.float32(0.80)
+    bright = float(np.clip(2.2 * picture.mean(), 0.2, 1.0))  # a night stays dark on dark paper
+    chalk = 1 - (1 - soft) * np.float32(1 - 0.2 * bright)
     grey = chalk.mean(-1, keepdims=True)
     chalk = grey + (chalk - grey) * 1.45
-    paper = np.array(_CHALK_PAPERS[rng.integers(len(_CHALK_PAPERS))], np.float32)
-    held = np.clip(0.78 + 0.08 * hatch + 0.24 * tooth, 0.2, 1)
-    bare = mix(paper, np.float32(0.5) * paper + np.float32(0.5) * chalk, 0.5)
-    drawn = mix(bare, chalk * (1 + 0.05 * hatch[..., None]), held[..., None])
+    paper = np.array(_CHALK_PAPERS[rng.integers(len(_CHALK_PAPERS))], np.float32) * np.float32(bright)
+    held = np.clip(0.82 + 0.05 * hatch + 0.2 * tooth, 0.25, 1)
+    bare = mix(paper, chalk, 0.5)
+    drawn = mix(bare, chalk * (1 + 0.02 * hatch[..., None]), held[..., None])
     return np.asarray(np.clip(drawn, 0, 1), np.float32)
 
 
@@ -118,5 +120,6 @@ def _flat(picture: np.ndarray, reach: int) -> np.ndarray:
 def _shifted(values: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
     """Every pixel from a little to the `right` and `down` of it [H, W]."""
     rows, columns = np.indices(values.shape[:2])
-    rows = np.clip(np.rint(rows + down), 0, values.shape[0] - 1).astype(np.int32)
-    return np.asarray(values[rows, np.clip(np.rint(columns + right), 0, values.shape[1] - 1).astype(np.int32)])
+    low = np.clip(np.rint(rows + down), 0, values.shape[0] - 1).astype(np.int32)
+    aside = np.clip(np.rint(columns + right), 0, values.shape[1] - 1).astype(np.int32)
+    return np.asarray(values[low, aside])

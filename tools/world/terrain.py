@@ -60,7 +60,7 @@ def reaching(relief: Relief, rise: float, beyond: float = 55.0) -> Relief:
     """`relief` stretched so that what lies `beyond` reaches `rise` (height per distance) above the horizon."""
     start = int(beyond / relief.cell)
     slope = (relief.heights[start:] - relief.eye) / relief.z()[start:]
-    stretch = float(np.clip(rise / max(float(slope.max()), 0.02), 0.35, 3.0))
+    stretch = float(np.clip(rise / max(float(slope.max()), 0.02), 0.35, 2.0))
     lifted = relief.eye + (relief.heights - relief.eye) * np.float32(stretch)
     return replace(relief, heights=np.where(relief.heights > relief.eye, lifted, relief.heights))
 

@@ -10,7 +10,7 @@ import argparse
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ class Readers:
         return encoded.input_ids.to(self.encoders[0].device)
 
     def logits(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the token states and the pooled vector say, [B, 318] each."""
+        """What the token states and the pooled vector say, [B, 290] each."""
         return self.heads(*encode(ids, self.encoders), text_mask(ids, self.tokenizer.eos_token_id))
 
     @torch.no_grad()
@@ -91,13 +91,15 @@ def random_told(draw: random.Random) -> Told:
     return Told(**words, things=things, open_=open_, without=without)
 
 
-def new_readers(seed: int = 0, corpus: int = CORPUS) -> Readers:
-    """A tokenizer trained on the grammar's captions, and untrained encoders and heads."""
-    torch.manual_seed(seed)
+def new_tokenizer(seed: int = 0, corpus: int = CORPUS) -> CLIPTokenizer:
+    """A tokenizer trained on the grammar's captions."""
     draw, rng = random.Random(seed), np.random.default_rng(seed)
-    tokenizer = build_tokenizer(
-        caption(random_told(draw), rng, shares=STUDY_SHARES, typos=0.02) for _ in range(corpus)
-    )
+    return build_tokenizer(caption(random_told(draw), rng, shares=STUDY_SHARES, typos=0.02) for _ in range(corpus))
+
+
+def new_readers(tokenizer: CLIPTokenizer, seed: int = 0) -> Readers:
+    """Untrained encoders and heads."""
+    torch.manual_seed(seed)
     return Readers(tokenizer, (build_text_encoder(tokenizer), build_text_encoder(tokenizer)), Reader())
 
 
@@ -137,7 +139,7 @@ def train(readers: Readers, steps: int, seed: int = 0, batch: int = BATCH, work:
 
 
 def accuracy(readers: Readers, split: str = "heldout", number: int = 2000, seed: int = 1_000_003) -> dict[str, float]:
-    """The share of captions of `split` read rightly: per attribute, per field of said or denied things, and entirely."""
+    """The share of `split` captions read rightly: per attribute, per field of things said or denied, and entirely."""
     draw, rng = random.Random(seed), np.random.default_rng(seed)
     told = [random_told(draw) for _ in range(number)]
     target = labels(told)
@@ -219,9 +221,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=4500)
     arguments = parser.parse_args()
-    readers = new_readers()
-    if (arguments.work / "training.pt").exists():
-        readers = replace(readers, tokenizer=CLIPTokenizer.from_pretrained(arguments.work / "tokenizer"))
+    begun = (arguments.work / "training.pt").exists()
+    readers = new_readers(CLIPTokenizer.from_pretrained(arguments.work / "tokenizer") if begun else new_tokenizer())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for module in readers.modules():
         module.to(device)

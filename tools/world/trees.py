@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 from tools.world.colour import hexed
 from tools.world.light import Light
 
-TALLEST = 144
+TALLEST = 200
 SHAPES = 7
-_FINE = 4
+_FINE = 3
 _LIT, _SHADED, _WOOD, _TOP = 85, 140, 195, 250
 _BARK = {"birch": hexed("d8d4cc")}
 _SNOW = hexed("eef2fa")
@@ -171,8 +171,8 @@ def _broad(draw: ImageDraw.ImageDraw, wide: int, tall: int, rng: np.random.Gener
     for _ in range(int(rng.integers(3, 6))):
         x = middle + lean + rng.uniform(-0.55, 0.55) * half
         y = 0.38 * tall + rng.uniform(-0.45, 0.5) * high
-        _crown(draw, x, y, 0.55 * half, 0.5 * high, 0.045 * tall, 26, rng)
-    _crown(draw, middle + lean, 0.36 * tall, 0.8 * half, 0.8 * high, 0.045 * tall, 40, rng)
+        _crown(draw, x, y, 0.55 * half, 0.5 * high, 0.034 * tall, 44, rng)
+    _crown(draw, middle + lean, 0.36 * tall, 0.8 * half, 0.8 * high, 0.034 * tall, 80, rng)
 
 
 def _birch(draw: ImageDraw.ImageDraw, wide: int, tall: int, rng: np.random.Generator) -> None:
@@ -227,8 +227,8 @@ def _cactus(draw: ImageDraw.ImageDraw, wide: int, tall: int, rng: np.random.Gene
 def _twig(draw: ImageDraw.ImageDraw, wide: int, tall: int, rng: np.random.Generator) -> None:
     """A bough that reaches in from the upper left."""
     for _ in range(int(rng.integers(1, 3))):
-        y, angle = rng.uniform(0.02, 0.2) * tall, rng.uniform(-0.75, -0.1)
-        _limbs(draw, 0, y, angle, 0.42 * tall, 0.04 * tall, 4, rng)
+        y, angle = rng.uniform(0.02, 0.25) * tall, rng.uniform(-0.55, 0.0)
+        _limbs(draw, 0, y, angle, 0.35 * tall, 0.035 * tall, 4, rng)
 
 
 def _branch(draw: ImageDraw.ImageDraw, wide: int, tall: int, rng: np.random.Generator) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.world import english, french, german, spanish
+from tools.world import english_things, french, german, spanish
 from tools.world.captions import LANGUAGES
 from tools.world.lexicon import Lexicon, Pool
 from tools.world.reader import QUESTIONS
@@ -23,7 +23,9 @@ from tools.world.text import Readers, load
 TRIALS = {"english": "a {} cabin", "german": "{} hütte", "french": "cabane {}", "spanish": "cabaña {}"}
 SIDE_TRIALS = {"english": "a cabin {}", "german": "hütte {}", "french": "cabane {}", "spanish": "cabaña {}"}
 TRIAL_KIND = "cabin"
-_COLOURS = {module.__name__.rpartition(".")[2]: module.COLOURS for module in (english, german, french, spanish)}
+_COLOURS = {module.__name__.rpartition(".")[2]: module.COLOURS for module in (french, german, spanish)} | {
+    "english": english_things.COLOURS
+}
 _BATCH = 256
 
 

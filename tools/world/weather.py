@@ -58,7 +58,7 @@ def paint_mist(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     spread = rng.uniform(0.16, 0.3) * view.size
     about = np.exp(-(((view.rows - view.horizon) / spread) ** 2))
     wisps = grain(rng, 1.1, 2.2 * x, 1.6 * y)
-    share = (0.16 + 0.5 * about) * step(-1.1, 1.2, banks + 0.35 * wisps) + 0.04
+    share = (0.16 + 0.34 * about) * step(-1.1, 1.2, banks + 0.35 * wisps) + 0.04
     canvas.cover(air.light.haze * 1.12, np.clip(share, 0, 0.72).astype(np.float32))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tools.world.air import Air
+from tools.world.air import FAINTEST, Air
 from tools.world.canvas import Canvas
 from tools.world.season import leaves, needles
 from tools.world.trees import SHAPES, tree
@@ -70,9 +70,14 @@ def grow(
 ) -> None:
     """Paint a tree `height` pixels tall with its foot at (column, row), seen through `distance` units of air."""
     sprite = tree(kind, int(rng.integers(SHAPES)), height, leaf, air.light, haze(air, distance))
-    canvas.put(sprite, *foot)
+    top, low, left, right = canvas.put(sprite, *foot)
+    if height > 0.25 * canvas.view.size and low > top and right > left:
+        # Nothing stands in mid-air before the crown of a near tree.
+        above, before = top - (round(foot[1]) - sprite.shape[0]), left - round(foot[0] - sprite.shape[1] / 2)
+        opaque = sprite[above : above + low - top, before : before + right - left, 3] > 0.5
+        canvas.ground[top:low, left:right] &= ~opaque
 
 
 def haze(air: Air, distance: float) -> float:
-    """How much of something at `distance` is haze, 0..0.97."""
-    return min(0.97, 1 - float(np.exp(-air.density * max(0.0, distance - air.near))))
+    """How much of something at `distance` is haze, 0..1."""
+    return (1 - FAINTEST) * (1 - float(np.exp(-air.density * max(0.0, distance - air.near))))
