@@ -1,5 +1,6 @@
 """The table of methods: every row keeps its promises, and so does one that another package brings."""
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from trajflow.transitions.basis import Basis
 from trajflow.transitions.direct import Direct
 from trajflow.ui import choices
 
+README = Path(__file__).parents[1] / "README.md"
 MODULE = '''
 from trajflow.methods import Method
 
@@ -42,6 +44,13 @@ TWICE = (AB3, AB3)
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_its_promises(name: str) -> None:
     check_method(METHODS[name])
+
+
+def test_the_readme_lists_every_method() -> None:
+    lines = README.read_text().partition("## Strategies")[2].partition("## ")[0].splitlines()
+    rows = [line.split("|")[1] for line in lines if line.startswith("| `")]
+    listed = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert sorted(listed) == sorted(METHODS)
 
 
 @pytest.fixture
