@@ -98,11 +98,10 @@ class SessionCache(TrajectoryCache):
 
     def matches(self, settings: Settings, cache_key: CacheKey) -> tuple[Match, ...]:
         """The sources to offer the planner, most similar first: true trajectories while there are any."""
-        found = self.candidates(cache_key.digest(), self._encoder.encode(settings.prompt))
-        true = [(entry, similarity) for entry, similarity in found if entry.is_true]
+        vector, limit = self._encoder.encode(settings.prompt), STRATEGIES[settings.strategy].most_sources
         return tuple(
             Match(entry.key, entry.prompt, similarity, tier_of(similarity, self._tiers).name, entry.is_true)
-            for entry, similarity in (true or found)[: STRATEGIES[settings.strategy].most_sources]
+            for entry, similarity in self.candidates(cache_key.digest(), vector, limit)
         )
 
     def prefetch(self, settings: Settings, cache_key: CacheKey) -> None:
