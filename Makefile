@@ -2,9 +2,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test check format clean
+.PHONY: app test check format docs wheel clean
 
-app: $(VENV)/.installed
+app: $(VENV)/.app
 	$(BIN)/python app.py
 
 test: $(VENV)/.installed
@@ -19,11 +19,21 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+wheel: $(VENV)/.installed
+	$(BIN)/python -m tools.check_wheel
+
+$(VENV)/.app: $(VENV)/.pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[app]"
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $(VENV)/.app $@
+
+$(VENV)/.pip: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'trajflow needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)')"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $@
 
 clean:

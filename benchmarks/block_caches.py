@@ -20,7 +20,8 @@ from diffusers.hooks import FirstBlockCacheConfig, TaylorSeerCacheConfig
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel
 
-from trajflow.base import Model, Plan, StepPolicy
+from trajflow.base import Model, SamplingPlan, StepPolicy
+from trajflow.bench.markdown import table
 from trajflow.field import Field
 from trajflow.flow import even_nodes
 from trajflow.learning.known import run_known
@@ -29,8 +30,8 @@ from trajflow.models.registry import bundled_folder, wrap
 from trajflow.policies.always import Always
 from trajflow.policies.budcache import BudCache
 from trajflow.policies.interval import Interval, interval_within
-from trajflow.sampler import sample
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
+from trajflow.transitions.reuse import Reuse
 
 LABEL = "random weights: time and agreement only, no picture quality"
 COMPARED = (
@@ -212,18 +213,18 @@ def _run(model: Model, network: Any, way: Cached, seed: int, steps: int) -> tupl
     shape = model.latent_shape(defaults.height, defaults.width)
     asked = model.encode(PROMPT, "", defaults.guidance)
     field = Field(model, asked, model.schedule(steps, shape), model.noise(seed, shape), steps)
-    plan = Plan("", "reuse", field.schedule, 0, (), steps, "", policy=way.policy)
+    plan = SamplingPlan.reusing("interval", field.schedule, way.policy, budget=steps)
     if way.config is not None:
         network.enable_cache(way.config)
     try:
         with _counted(network) as calls, network.cache_context("cond"):
             began = time.perf_counter()
-            *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, field, "")
+            taken, _ = collect(sample(Reuse(), (), plan, field, ""))
             seconds = time.perf_counter() - began
     finally:
         if way.config is not None:
             network.disable_cache()
-    return last.latents, len(calls), seconds  # type: ignore[union-attr]
+    return taken[-1].latents, len(calls), seconds
 
 
 @contextmanager
@@ -239,14 +240,10 @@ def _counted(network: Any) -> Iterator[list[int]]:
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table under their label."""
-    lines = [
-        f"{rows[0]['label'].capitalize()}.",
-        "",
-        "| | steps computed | seconds | of full compute | agreement of latents, dB |",
-        "|---|--:|--:|--:|--:|",
-    ]
+    lines = []
     for row in rows:
         same = "identical" if row["agreement_db"] >= 100 else f"{row['agreement_db']:.1f}"
         spent = f"{row['computed']:g} of {row['steps']}"
-        lines.append(f"| {row['method']} | {spent} | {row['seconds']:.2f} | {row['ratio']:.0%} | {same} |")
-    return "\n".join(lines)
+        lines.append((row["method"], spent, f"{row['seconds']:.2f}", f"{row['ratio']:.0%}", same))
+    head = ("", "steps computed", "seconds", "of full compute", "agreement of latents, dB")
+    return f"{rows[0]['label'].capitalize()}.\n\n{table(head, lines, right=True)}"

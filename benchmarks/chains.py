@@ -19,6 +19,7 @@ import numpy as np
 from PIL.Image import Image
 
 from trajflow.base import Cost, Metrics, Model, Request, Result, Spent, StepKind
+from trajflow.bench.markdown import table
 from trajflow.errors import RequestError
 from trajflow.metrics import compare_images
 from trajflow.session import Mode, Session
@@ -229,6 +230,4 @@ def markdown_chains(rows: Sequence[Row]) -> str:
         + [f"{row['seconds_median']:.2f}"]
         for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
-    table = [heads, ["-" * width for width in widths], *lines]
-    return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in table)
+    return table(heads, lines)

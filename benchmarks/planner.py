@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 
 from trajflow.base import Forecast, Model, Result
 from trajflow.bench.frontier import ROOM_BYTES, FromScratch
+from trajflow.bench.markdown import table
 from trajflow.learning.pairs import Pair
 from trajflow.metrics import compare_images
 from trajflow.session import Session
@@ -99,14 +100,12 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
         low, high = row[f"{name}_interval"]
         return f"{row[name]:.0%} ({low:.0%} to {high:.0%})"
 
-    lines = [
-        "| asked | requests | evaluations, mean | dB, median / worst tenth | 80 % interval before the run held | "
-        "after its last evaluation | fidelity reached |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = ("asked", "requests", "evaluations, mean", "dB, median / worst tenth", "80 % interval before the run held",
+            "after its last evaluation", "fidelity reached")  # fmt: skip
+    lines = []
     for row in rows:
         fidelity = f"{row['psnr_db_median']} / {row['psnr_db_p10']}"
         cells = [row["asked"], row["requests"], row["nfe_mean"], fidelity]
         cells += [share(row, name) for name in ("held_before", "held_after", "reached")]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return table(head, lines)

@@ -9,6 +9,7 @@ import numpy as np
 
 from trajflow.base import Model, Refinement, Result
 from trajflow.bench.frontier import ROOM_BYTES, FromScratch
+from trajflow.bench.markdown import table
 from trajflow.learning.pairs import Pair
 from trajflow.session import Session
 
@@ -62,12 +63,12 @@ def summarise(refined: Sequence[Refined]) -> list[dict[str, Any]]:
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """Evaluations so far with dB, median / 10th percentile, picture by picture."""
     numbers = list(dict.fromkeys(row["picture"] for row in rows))
-    lines = ["| cached | " + " | ".join(f"picture {n}" for n in numbers) + " |", "|---" * (len(numbers) + 1) + "|"]
+    lines = []
     for sources in dict.fromkeys(row["sources"] for row in rows):
         cells = []
         for row in (row for row in rows if row["sources"] == sources):
             dB = f"{row['psnr_db_median']} / {row['psnr_db_p10']} dB"  # noqa: N806
             is_exact = row["identical"] == row["pairs"]
             cells.append(f"{row['nfe']:g} evaluations: {'identical' if is_exact else dB}")
-        lines.append(f"| {sources or 'nothing'} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append((sources or "nothing", *cells))
+    return table(("cached", *(f"picture {n}" for n in numbers)), lines)

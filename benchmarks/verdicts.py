@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.policies import EVEN, FORMS, LEVELS, MANY, METHODS, Measured, interval_name
+from benchmarks.intervals import bootstrap_interval
+from benchmarks.policies import COMPARED, EVEN, FORMS, LEVELS, MANY, Measured, interval_name
+from trajflow.bench.markdown import table
 from trajflow.errors import RequestError
 
 RESAMPLES = 10_000
@@ -55,9 +57,8 @@ def summarise(measured: Sequence[Measured], steps: int) -> list[Row]:
 def paired_median(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float, float]:
     """Median of ours - theirs, and the ends of its 95 % bootstrap interval."""
     differences = np.asarray(ours, float) - np.asarray(theirs, float)
-    chosen = np.random.default_rng(0).integers(len(differences), size=(RESAMPLES, len(differences)))
-    low, high = np.percentile(np.median(differences[chosen], axis=1), (2.5, 97.5))
-    return round(float(np.median(differences)), 2), round(float(low), 2), round(float(high), 2)
+    middle, low, high = bootstrap_interval(differences, np.median, RESAMPLES)
+    return round(middle, 2), round(low, 2), round(high, 2)
 
 
 def judge_claims(rows: Sequence[Row]) -> list[Row]:
@@ -143,15 +144,12 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def _grid(rows: Sequence[Row], cell: Callable[[Row], str]) -> str:
     budgets = list(dict.fromkeys(row["budget"] for row in rows))
-    lines = [
-        "| | " + " | ".join(f"{budget} evaluations" for budget in budgets) + " |",
-        "|---" * (len(budgets) + 1) + "|",
-    ]
+    lines = []
     for method in sorted(dict.fromkeys(row["method"] for row in rows), key=_place):
         found = {row["budget"]: row for row in rows if row["method"] == method}
         cells = [cell(found[budget]) if budget in found else "–" for budget in budgets]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append((method, *cells))
+    return table(("", *(f"{budget} evaluations" for budget in budgets)), lines)
 
 
 def _all_steps(rows: Sequence[Row], steps: int) -> str:
@@ -181,4 +179,4 @@ def _said(verdict: Row) -> str:
 
 
 def _place(method: str) -> int:
-    return METHODS.index(method) if method in METHODS else -1
+    return COMPARED.index(method) if method in COMPARED else -1

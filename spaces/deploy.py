@@ -1,8 +1,8 @@
 """Assemble a Hugging Face Space: `python spaces/deploy.py --output DIR [--kind cpu|zerogpu|docker]`.
 
 A Space is the app, the package and the assets that the package is built with, and what this folder holds for its kind.
-Versions are those of constraints.txt, for the packages that pyproject.toml asks for; a line of the kind's own
-requirements.txt takes the place of that package's. The same checkout gives the same bytes.
+Versions are those of constraints.txt, for the packages that pyproject.toml and its extra `app` ask for; a line of the
+kind's own requirements.txt takes the place of that package's. The same checkout gives the same bytes.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def assemble(output: Path, kind: str) -> None:
 def requirements(kind: str) -> list[str]:
     """The lines of the Space's requirements.txt: direct dependencies only, so that the host may add its own."""
     pins = _pins()
-    lines = {name: f"{name}=={pins[name]}" for name in map(_name, _project()["project"]["dependencies"])}
+    lines = {name: f"{name}=={pins[name]}" for name in map(_name, _asked("app"))}
     own = (PARTS / kind / "requirements.txt").read_text().split("\n")
     return sorted((lines | {_name(line): line for line in own if line}).values())
 
@@ -91,6 +91,18 @@ def _make_empty(output: Path) -> None:
 
 def _project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _asked(extra: str | None = None) -> list[str]:
+    """The package's own requirements with those of an extra, and of the extras that it names."""
+    project = _project()["project"]
+    lines = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
+    own = re.compile(rf"{project['name']}\[(.+)\]")
+    found = [] if extra is None else _asked()
+    for line in lines:
+        names = own.fullmatch(line)
+        found += [part for name in names[1].split(",") for part in _asked(name)] if names else [line]
+    return found
 
 
 def _assets() -> Iterator[str]:

@@ -69,8 +69,8 @@ def without_sources(profile) -> Profile:
         k: {"velocity": Prior(torch.randn(2, 1, 3, 1, 1), torch.randn(1, 3, 1, 1))} for k in range(28) if k not in mask
     }
     policies = {
-        "budcache": BudCache(mask),
-        "aligned": Aligned(mask, (0.1, 0.2, 0.3, 0.4)),
+        "budcache": BudCache(mask, "blocks"),
+        "aligned": Aligned(mask, (0.1, 0.2, 0.3, 0.4), "stack"),
         "tcc": Calibrated(BudCache(mask, "velocity"), priors, 4),
     }
     return replace(profile, without_sources={3: Caching(policies, {"tcc": Forecast(30.0, 32.5, 35.0, 40.0)})})
@@ -182,6 +182,9 @@ BROKEN = {
     "forecaster": at(*RUNG, "forecasters", 1, value={}),
     "features": at(*RUNG, "forecasters", 1, "low", value=[1.0, 2.0]),
     "infinite": at(*RUNG, "forecasters", 0, "high", value=[1.0, float("inf")]),
+    "number-as-text": at(*RUNG, "slopes", value=["0.5", 0.0, 0.0]),
+    "unknown-name": at("notes", value="mine"),
+    "unknown-name-below": at(*RUNG, "speed", value=3),
     "before": at("several", "5", "before", "low", value=[1.0]),
 }
 
@@ -225,16 +228,21 @@ def test_profiles_are_kept_where_the_environment_says(home, tmp_path, monkeypatc
     assert profile_folder() == Path.home() / ".cache" / "trajflow" / "profiles"
 
 
-def test_the_users_own_profile_is_found_and_one_of_another_model_passed_over(home, profile) -> None:
+def test_the_users_own_profile_is_found_and_one_that_does_not_serve_is_told(home, profile, caplog) -> None:
     assert find_profile(IDENTITY) == Profile(profile.model)
     path = home / "profiles" / f"{profile.model}.json"
     write_profile(path, profile)
     assert find_profile(IDENTITY) == profile
     assert find_profile({**IDENTITY, "device": "cuda"}) == profile
+    assert not caplog.records, "the bundled profile is another model's, and nobody's mistake"
     write_profile(path, replace(profile, model="another"))
     assert find_profile(IDENTITY) == Profile(profile.model)
     path.write_text("garbage")
     assert find_profile(IDENTITY) == Profile(profile.model)
+    of_another, damaged = (record.getMessage() for record in caplog.records)
+    assert of_another.startswith(f"{path} was made for another model (another, not ")
+    assert damaged.startswith(f"{path} is not a profile: ")
+    assert damaged.endswith(". It is passed over.")
 
 
 # Placements
@@ -315,7 +323,7 @@ def test_a_session_on_the_bundled_model_climbs_as_it_needs(home, bundled) -> Non
     spent = []
     for fidelity in (LEAST_FIDELITY, MOST_FIDELITY):
         result = session.generate("a mountain landscape at dusk", seed=3, strategy="difference", fidelity=fidelity)
-        assert (result.plan.escalation, result.plan.fidelity) == (node_schedules, fidelity)
+        assert (result.plan.sampling.escalation, result.plan.sampling.fidelity) == (node_schedules, fidelity)
         assert result.cost.nfe == len(result.diagnostics) <= result.plan.budget == len(node_schedules[-1].nodes)
         assert 0.0 <= result.forecast.low_db <= result.forecast.assured_db <= result.forecast.high_db <= 100.0
         assert session.estimate("a lake at night", seed=3).forecast is not None
@@ -378,3 +386,15 @@ def test_what_is_learned_is_the_same_however_it_was_gathered() -> None:
         one_by_one = one_by_one.add(outcome)
     assert one_by_one == Learned(tuple(outcomes))
     assert Learned() == Learned(())
+
+
+def test_sessions_share_one_profile_until_its_file_changes(tmp_path, monkeypatch, mixture):
+    monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path))
+    model = model_digest(mixture.identity())
+    path = profile_folder() / f"{model}.json"
+    write_profile(path, Profile(model, steps=8, made={"by": "hand"}))
+    first, second = Session(mixture), Session(mixture)
+    assert first.profile.made == {"by": "hand"}
+    assert second.profile is first.profile
+    write_profile(path, Profile(model, steps=8, made={"by": "another hand"}))
+    assert Session(mixture).profile.made == {"by": "another hand"}

@@ -195,7 +195,7 @@ def test_doctor_finds_this_installation_well():
     done = run("doctor")
     assert done.exit_code == 0, done.output
     assert "FAIL" not in done.stdout
-    for name in ("torch", "gradio", "faiss", "device", "model", "encoder"):
+    for name in ("torch", "faiss", "device", "model", "encoder", "extra ui", "extra control"):
         assert f"ok   {name}" in done.stdout
 
 

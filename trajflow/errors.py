@@ -3,11 +3,13 @@
 TrajflowError
 ├── RequestError         a request that cannot be run: says what was given and what is allowed
 ├── ModelError           a model that cannot be loaded or is not supported
+├── PluginError          something that another package brings and that does not work
 ├── CacheError           a stored trajectory that is damaged or does not fit
 │   └── SourceGone       a run that a plan starts from is no longer held: plan again
 ├── BudgetExceeded       a run asked for more evaluations than it was given
 ├── NumericalError       NaN or infinity in a velocity: the run stops and nothing of it is cached
 ├── MemoryExhausted      the device is full, even after cached runs have left it
+├── MissingExtra         a part was asked for whose packages are not installed: says how to install them
 └── Cancelled            the user stopped the run
 """
 
@@ -22,6 +24,10 @@ class RequestError(TrajflowError, ValueError):
 
 class ModelError(TrajflowError):
     """A model cannot be loaded, or its pipeline is not supported."""
+
+
+class PluginError(TrajflowError):
+    """What another package brings cannot be imported, or is not what it should be."""
 
 
 class CacheError(TrajflowError):
@@ -42,6 +48,10 @@ class NumericalError(TrajflowError):
 
 class MemoryExhausted(TrajflowError):
     """The device does not have the memory that a run takes."""
+
+
+class MissingExtra(TrajflowError, ImportError):
+    """A part of trajflow was asked for without the packages of its extra."""
 
 
 class Cancelled(TrajflowError):

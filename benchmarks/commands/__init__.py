@@ -3,6 +3,7 @@
 import typer
 
 from benchmarks.commands.ablation import ablation
+from benchmarks.commands.imports import import_time
 from benchmarks.commands.page import evidence, rivals
 from benchmarks.commands.policies import block_caches, policies
 from benchmarks.commands.sessions import chains, planner, refinement
@@ -15,5 +16,5 @@ app = typer.Typer(
     help="Measure what the documentation claims.",
     rich_markup_mode=None,
 )
-for command in (evidence, rivals, chains, planner, ablation, refinement, policies, block_caches):
+for command in (evidence, rivals, chains, planner, ablation, refinement, policies, block_caches, import_time):
     app.command()(command)

@@ -13,7 +13,7 @@ from benchmarks.evidence.bench import Edit, Scale
 from trajflow.cache import Memory, SentenceEncoder, TrajectoryCache, nearest, new_key
 from trajflow.cache.entry import VECTOR_SIZE
 from trajflow.flow import latents_at
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 
 Row = dict[str, Any]
 CROWD = 1000
@@ -41,7 +41,7 @@ def measure(edit: Edit, scale: Scale) -> list[Row]:
     rows: list[Row] = [{"what": what, "value": round(value, 3), "unit": "ms"} for what, value in timed.items()]
     rows.append({"what": "bytes of a cached run, picture and vector included", "value": entry.nbytes, "unit": "bytes"})
     rows.append({"what": "bytes of one latent", "value": x.numel() * x.element_size(), "unit": "bytes"})
-    for name, strategy in STRATEGIES.items():
+    for name, strategy in METHODS.items():
         if strategy.family in ("switch", "transport"):
             runs = [edit.make(name, scale.budgets[-1])[0] for _ in range(max(1, scale.repeats // 6))]
             own = statistics.median(1e3 * run.seconds["sample"] - run.cost.nfe * one for run in runs)

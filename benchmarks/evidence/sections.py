@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pandas import DataFrame, Series
 
 from benchmarks.evidence.statistics import is_from_scratch, medians, tail
+from trajflow.bench.markdown import table
 
 ABSENT = "–"
 Lines = dict[str, list[tuple[float, float]]]
@@ -56,12 +57,6 @@ OBEDIENT = (
 )  # fmt: skip
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; every column after the first is set to the right."""
-    rule = ["---", *["--:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *rows))
-
-
 def decibels(value: float | None) -> str:
     """A figure in dB; pictures equal bit for bit are capped at 100 and said so."""
     if value is None or value != value:
@@ -94,7 +89,7 @@ def state_table(rows: DataFrame) -> str:
         chosen = rows[rows["kept"] == kept]
         same = f"{int(chosen['identical'].sum())} of {len(chosen)}"
         lines.append((words, decibels(published), decibels(chosen["psnr_db"].median()), same))
-    return table(("kept", "published dB", "here, dB", "identical pictures"), lines)
+    return table(("kept", "published dB", "here, dB", "identical pictures"), lines, right=True)
 
 
 def tiers_table(rows: DataFrame, steps: int) -> str:
@@ -113,7 +108,7 @@ def tiers_table(rows: DataFrame, steps: int) -> str:
         "taken from the cache", "published for similarity", "published speed-up", "published dB", "evaluations",
         "saved", "resume, dB to new", "resume, dB to old", "transport, dB to new",
     )  # fmt: skip
-    return table(head, lines)
+    return table(head, lines, right=True)
 
 
 def control_table(edits: DataFrame, budgets: Sequence[int]) -> str:
@@ -126,7 +121,7 @@ def control_table(edits: DataFrame, budgets: Sequence[int]) -> str:
             figures = [decibels(values[method, k]) for k in chosen for values in (to_new, to_old)]
             lines.append((words, f"`{method}`", decibels(published), *figures))
     head = [words for k in chosen for words in (f"{k} evaluations, dB to new", f"{k}, dB to old")]
-    return table(("", "strategy", "published dB", *head), lines)
+    return table(("", "strategy", "published dB", *head), lines, right=True)
 
 
 def fades_table(rows: DataFrame) -> str:
@@ -140,7 +135,7 @@ def fades_table(rows: DataFrame) -> str:
         words = "hard switch" if span == 0 else f"{curve} over {span} steps"
         lines.append((words, *figures))
     head = [words for k in budgets for words in (f"{k} evaluations, dB to new", f"{k}, dB to old")]
-    return table(("share of the new velocity", *head), lines)
+    return table(("share of the new velocity", *head), lines, right=True)
 
 
 def frontier_table(rows: DataFrame, budgets: Sequence[int]) -> str:
@@ -153,7 +148,7 @@ def frontier_table(rows: DataFrame, budgets: Sequence[int]) -> str:
         (name, *(f"{middle[name, k]:.1f} / {low[name, k]:.1f}" for k in budgets), f"{spent[name, budgets[-1]]:.0f}")
         for name in order
     ]
-    return table(("", *(f"{k} evaluations" for k in budgets), f"rows at {budgets[-1]}"), lines)
+    return table(("", *(f"{k} evaluations" for k in budgets), f"rows at {budgets[-1]}"), lines, right=True)
 
 
 def gains_table(
@@ -166,7 +161,7 @@ def gains_table(
         for budget, (mean, low, high) in intervals.items()
     ]  # fmt: skip
     head = ("evaluations", "best from-scratch rival", "mean gain, dB", "95 % interval", "pairs gained")
-    return table(head, lines)
+    return table(head, lines, right=True)
 
 
 def obedience_shares(edits: DataFrame, budgets: Sequence[int]) -> tuple[dict[str, dict[int, float]], float]:
@@ -183,7 +178,7 @@ def obedience_table(shares: Mapping[str, Mapping[int, float]], full: float) -> s
     budgets = list(next(iter(shares.values())))
     lines = [(name, *(f"{100 * by[k]:.0f} %" for k in budgets)) for name, by in shares.items()]
     lines.append(("from scratch, all steps", *[f"{100 * full:.0f} %"] * len(budgets)))
-    return table(("", *(f"{k} evaluations" for k in budgets)), lines)
+    return table(("", *(f"{k} evaluations" for k in budgets)), lines, right=True)
 
 
 def overheads_table(rows: DataFrame) -> str:
@@ -193,4 +188,4 @@ def overheads_table(rows: DataFrame) -> str:
         published = [words for start, words in OVERHEADS.items() if what == start or what.startswith(f"{start} ")]
         figure = f"{value:,.0f}" if unit == "bytes" else f"{value:.3g}"
         lines.append((what, f"{figure} {unit}", *(published or [ABSENT])))
-    return table(("", "here", "published"), lines)
+    return table(("", "here", "published"), lines, right=True)

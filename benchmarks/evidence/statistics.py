@@ -4,14 +4,15 @@ import numpy as np
 from pandas import DataFrame, Series
 
 from benchmarks.evidence.contest import SEARCHED
-from trajflow.strategies import STRATEGIES
+from benchmarks.intervals import bootstrap_interval
+from trajflow.methods import METHODS
 
 LIGHT = ("paraphrase", "praise")
 
 
 def is_from_scratch(method: str) -> bool:
     """Whether a method of the contest knows nothing of the cache."""
-    strategy = STRATEGIES.get(method.removesuffix(SEARCHED))
+    strategy = METHODS.get(method.removesuffix(SEARCHED))
     return strategy is not None and strategy.family == "shorter"
 
 
@@ -50,7 +51,4 @@ def differences(contest: DataFrame, budget: int, ours: str, rival: str) -> Serie
 
 def paired_interval(values: Series, resamples: int) -> tuple[float, float, float]:
     """Mean and the ends of its 95 % bootstrap interval, pairs drawn with replacement (percentile method, seed 0)."""
-    array = values.to_numpy(dtype=float)
-    chosen = np.random.default_rng(0).integers(len(array), size=(resamples, len(array)))
-    low, high = np.percentile(array[chosen].mean(axis=1), (2.5, 97.5))
-    return float(array.mean()), float(low), float(high)
+    return bootstrap_interval(values.to_numpy(dtype=float), np.mean, resamples)

@@ -99,7 +99,10 @@ def test_zerogpu_asks_for_zerogpu_and_a_python_it_has(assembled):
 @pytest.mark.parametrize("kind", KINDS)
 def test_requirements_are_the_direct_ones_at_the_pinned_versions(assembled, kind):
     asked, pinned = requirements(assembled / kind), pins()
-    direct = {canonicalize_name(each.name): each for each in map(Requirement, PROJECT["dependencies"])}
+    extras = PROJECT["optional-dependencies"]
+    lines = [*PROJECT["dependencies"], *extras["ui"], *extras["search"], *extras["control"]]
+    direct = {canonicalize_name(each.name): each for each in map(Requirement, lines)}
+    assert extras["app"] == ["trajflow[ui,search,control]"]
     assert set(asked) == {*direct, "spaces"}
     for name, requirement in direct.items():
         if kind == "zerogpu" and name == "torch":

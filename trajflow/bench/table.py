@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trajflow.bench.frontier import Measurement
+from trajflow.bench.markdown import table
 from trajflow.learning.pairs import ALL_KINDS
 
 AUTO = "auto"
@@ -69,11 +70,7 @@ def _summary(strategy: str, kind: str, budget: int | None, group: list[Measureme
 
 def markdown(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, aligned to be read as it stands."""
-    cells = [list(SHOWN.values()), *([_cell(name, row[name]) for name in SHOWN] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(SHOWN))]
-    rule = ["-" * width for width in widths]
-    lines = [cells[0], rule, *cells[1:]]
-    return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
+    return table(list(SHOWN.values()), ([_cell(name, row[name]) for name in SHOWN] for row in rows))
 
 
 def _cell(name: str, value: Any) -> str:

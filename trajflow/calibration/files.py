@@ -1,26 +1,24 @@
-"""Profiles as files: where they lie, and their checked reading and writing."""
+"""Profiles as files: where they lie, and their reading and writing. What a file holds is checked by `stored.py`."""
 
 import json
-import math
+import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from trajflow.assets import asset
-from trajflow.base import Forecaster, NodeSchedule
-from trajflow.calibration.caching import describe, understand
-from trajflow.calibration.profile import Placement, Profile, model_digest
+from trajflow.calibration.profile import Profile, model_digest
 from trajflow.errors import CacheError
-from trajflow.forecast import FEATURES, FEATURES_BEFORE
 
-FORMAT = 1
+FORMAT: Final = 1
 PROFILE_FILE = "profile.json"
+_LOG = logging.getLogger(__name__)
 
 
 def profile_folder() -> Path:
@@ -33,16 +31,35 @@ def profile_folder() -> Path:
 def find_profile(identity: Mapping[str, Any]) -> Profile:
     """The profile of a model: the user's own, else the bundled one, else one that knows nothing of it.
 
-    A file that cannot be read, or is for another model, is passed over.
+    A file that cannot be read, or a user's own that is for another model, is passed over with a warning in the log.
     """
     model = model_digest(identity)
-    for path in (profile_folder() / f"{model}.json", asset("tiny") / PROFILE_FILE):
+    own, bundled = profile_folder() / f"{model}.json", asset("tiny") / PROFILE_FILE
+    for path, wanted in ((own, model), (bundled, None)):
         if path.exists():
             try:
-                return read_profile(path, model)
-            except CacheError:
+                profile = _read_once(path, wanted, _stamp(path), _stamp(path.with_suffix(".safetensors")))
+            except CacheError as error:
+                _LOG.warning("%s It is passed over.", error)
                 continue
+            if profile.model == model:
+                return profile
     return Profile(model)
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path, wanted: str | None, *stamps: tuple[int, int]) -> Profile:
+    """A profile as its files are at that moment, one for all sessions: half a megabyte that nobody writes to."""
+    return read_profile(path, wanted)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does; zeros where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return (0, 0)
+    return (about.st_mtime_ns, about.st_size)
 
 
 def write_profile(path: Path, profile: Profile) -> None:
@@ -50,9 +67,11 @@ def write_profile(path: Path, profile: Profile) -> None:
 
     Raises CacheError, in one sentence, where that is not possible.
     """
-    described, tensors = describe(profile.without_sources)
-    stored = {"format": FORMAT, **asdict(replace(profile, without_sources={})), "without_sources": described}
-    text = json.dumps(stored, indent=1)
+    # Pydantic takes a moment to load, and most sessions find no profile.
+    from trajflow.calibration.stored import ProfileFile, priors_of
+
+    tensors = priors_of(profile)
+    text = json.dumps(ProfileFile.of(profile).model_dump(mode="json"), indent=1)
     partial = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,24 +85,23 @@ def write_profile(path: Path, profile: Profile) -> None:
 
 
 def read_profile(path: Path, model: str | None = None) -> Profile:
-    """Read a profile; `model` is the fingerprint it must be for, None takes any.
+    """Read a profile; `model` is the digest it must be for, None takes any.
 
     Raises CacheError, in one sentence, for a file that is not a profile, or not this model's.
     """
+    from pydantic import ValidationError
+
+    from trajflow.calibration.stored import ProfileFile
+
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["format"] != FORMAT:
-            raise CacheError(f"{path} is a profile of format {stored['format']}; this version reads {FORMAT}.")
-        steps = int(stored["steps"])
-        profile = Profile(
-            str(stored["model"]),
-            steps,
-            _placements(stored["single"], steps),
-            _placements(stored["several"], steps),
-            understand(stored.get("without_sources", {}), _priors(path), steps),
-            dict(stored["made"]),
-        )
-    except (OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        text = path.read_bytes()
+        _check_format(path, text)
+        profile = ProfileFile.model_validate_json(text).profile(_priors(path))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        where = ".".join(map(str, wrong["loc"]))
+        raise CacheError(f"{path} is not a profile: {where + ': ' if where else ''}{wrong['msg']}.") from error
+    except (OSError, SafetensorError, ValueError, LookupError, RecursionError) as error:
         raise CacheError(f"{path} is not a profile: {type(error).__name__}: {error}.") from error
     if model is not None and profile.model != model:
         raise CacheError(
@@ -92,41 +110,13 @@ def read_profile(path: Path, model: str | None = None) -> Profile:
     return profile
 
 
+def _check_format(path: Path, text: bytes) -> None:
+    """Raises CacheError for a profile of another format, whatever else it holds."""
+    stored = json.loads(text)
+    if isinstance(stored, dict) and stored.get("format", FORMAT) != FORMAT:
+        raise CacheError(f"{path} is a profile of format {stored['format']}; this version reads {FORMAT}.")
+
+
 def _priors(path: Path) -> dict[str, Tensor]:
     beside = path.with_suffix(".safetensors")
     return load_file(beside) if beside.exists() else {}
-
-
-def _placements(stored: Mapping[str, Any], steps: int) -> dict[int, Placement]:
-    return {int(count): _placement(each, int(count), steps) for count, each in stored.items()}
-
-
-def _placement(stored: Mapping[str, Any], count: int, steps: int) -> Placement:
-    node_schedule = stored["node_schedule"]
-    nodes = tuple(map(int, node_schedule["nodes"]))
-    if len(nodes) != count or nodes[0] != 0 or nodes[-1] >= steps or list(nodes) != sorted(set(nodes)):
-        raise ValueError(f"{nodes} are not {count} rising steps from 0 to {steps - 1}")
-    lists = [node_schedule[name] for name in ("slopes", "corrections", "forecasters")]
-    if not all(len(each) in (0, count) for each in lists):
-        raise ValueError(f"not all that belongs to {nodes} has {count} parts")
-    slopes, corrections, forecasters = lists
-    return Placement(
-        NodeSchedule(
-            nodes,
-            _numbers(slopes, len(slopes)),
-            _numbers(corrections, len(corrections)),
-            tuple(_forecaster(each, FEATURES[min(number, 1)]) for number, each in enumerate(forecasters)),
-        ),
-        None if stored["before"] is None else _forecaster(stored["before"], FEATURES_BEFORE),
-    )
-
-
-def _forecaster(stored: Mapping[str, Any], count: int) -> Forecaster:
-    return Forecaster(*(_numbers(stored[name], count) for name in ("low", "assured", "median", "high")))
-
-
-def _numbers(values: Sequence[Any], count: int) -> tuple[float, ...]:
-    numbers = tuple(map(float, values))
-    if len(numbers) != count or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{list(numbers)} are not {count} finite numbers")
-    return numbers

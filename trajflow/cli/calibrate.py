@@ -11,6 +11,7 @@ import typer
 import trajflow
 from trajflow.cli.shared import ModelName, Steps, load_model, make_folder, read_numbers
 from trajflow.errors import RequestError
+from trajflow.extras import require
 
 if TYPE_CHECKING:
     from trajflow.base import Model
@@ -44,6 +45,8 @@ def calibrate(
     alone, counts = (sorted(set(read_numbers(text))) if text.strip() else [] for text in (budgets, nodes))
     if not alone and not counts:
         raise RequestError("There is nothing to learn: give --budgets, --nodes or both.")
+    if counts:
+        require("calibrate", "Learning what to expect")
     make_folder(out.parent if out else profile_folder())
     prompts = ("calibration_session.csv", "requests_calibration.csv")
     if model_name != "tiny":

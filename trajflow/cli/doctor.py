@@ -8,19 +8,22 @@ import typer
 
 import trajflow
 from trajflow.cli.shared import load_model, machine
+from trajflow.extras import EXTRAS, missing
 
-PACKAGES = (
-    "torch", "diffusers", "transformers", "sentence-transformers", "numpy", "scikit-image", "gradio",
-    "plotly", "typer",
-)  # fmt: skip
+PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "scikit-image", "pydantic", "typer")
 
 
 def doctor() -> None:
-    """Check packages, device, bundled model and sentence encoder. Exit code 1 when something is broken."""
+    """Check packages, device, bundled model and extras. Exit code 1 when something is broken; extras may be absent."""
     typer.echo(f"trajflow {trajflow.__version__}")
     checks: list[tuple[str, Callable[[], str]]] = [(name, partial(version, name)) for name in PACKAGES]
-    checks += [("faiss", _check_faiss), ("device", _check_device), ("model", _check_model), ("encoder", _check_encoder)]
+    checks += [("device", _check_device), ("model", _check_model)]
+    if not missing("search"):
+        checks += [("faiss", _check_faiss), ("encoder", _check_encoder)]
     healthy = [_report(name, check) for name, check in checks]
+    for extra, modules in EXTRAS.items():
+        found = f'pip install "trajflow[{extra}]"' if missing(extra) else ", ".join(modules)
+        typer.echo(f"{'none' if missing(extra) else 'ok  '} extra {extra:<16}{found}")
     raise typer.Exit(0 if all(healthy) else 1)
 
 

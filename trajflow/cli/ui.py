@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from trajflow.cli.shared import ModelName, load_model
+from trajflow.extras import require
 
 
 def ui(
@@ -13,6 +14,7 @@ def ui(
     model: ModelName = "tiny",
 ) -> None:
     """Serve the app in the browser."""
+    require("ui", "The app")
     from trajflow.ui import launch
 
     launch(load_model(model), host, port)

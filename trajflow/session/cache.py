@@ -14,11 +14,9 @@ from trajflow.cache.tiers import tier_of
 from trajflow.errors import CacheError, SourceGone
 from trajflow.field import Field
 from trajflow.flow import euler_step
+from trajflow.methods import METHODS
 from trajflow.settings import Settings
-from trajflow.strategies import STRATEGIES
 
-# Transitions whose computed steps are the network's own velocities, at states the run itself stepped to.
-PLAIN_TRANSITIONS = ("direct", "basis", "reuse")
 # Of the bytes of memory, on the disk.
 DISK_SHARE = 16
 
@@ -98,11 +96,13 @@ class SessionCache(TrajectoryCache):
 
     def matches(self, settings: Settings, cache_key: CacheKey) -> tuple[Match, ...]:
         """The sources to offer the planner, most similar first: true trajectories while there are any."""
-        vector, limit = self._encoder.encode(settings.prompt), STRATEGIES[settings.strategy].most_sources
-        return tuple(
-            Match(entry.key, entry.prompt, similarity, tier_of(similarity, self._tiers).name, entry.is_true)
-            for entry, similarity in self.candidates(cache_key.digest(), vector, limit)
-        )
+        vector, limit = self._encoder.encode(settings.prompt), METHODS[settings.strategy].most_sources
+        near = self.candidates(cache_key.digest(), vector, limit)
+        return tuple(self._match(entry, similarity) for entry, similarity in near)
+
+    def _match(self, entry: Entry, similarity: float) -> Match:
+        tier = tier_of(similarity, self._tiers)
+        return Match(entry.key, entry.prompt, similarity, tier.name, entry.is_true, tier.resume_fraction)
 
     def prefetch(self, settings: Settings, cache_key: CacheKey) -> None:
         """Begin to bring what may serve a request back to the GPU, on which the text encoders run meanwhile."""
@@ -138,7 +138,8 @@ def leading_velocities(entry: Entry) -> tuple[Tensor, ...]:
     entry = in_memory(entry)
     if entry.prefix is not None:
         return tuple(entry.prefix)
-    if entry.trajectory is None or (entry.result.plan.transition not in PLAIN_TRANSITIONS and not entry.is_true):
+    method = METHODS[entry.result.plan.sampling.method]
+    if entry.trajectory is None or not (method.keeps_velocities or entry.is_true):
         return ()
     kinds = entry.trajectory.kinds
     count = next((k for k, kind in enumerate(kinds) if kind != "computed"), len(kinds))

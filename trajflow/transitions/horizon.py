@@ -13,8 +13,6 @@ equal answers.
 from dataclasses import dataclass
 
 import numpy as np
-import osqp
-from scipy import sparse
 
 PREDICTION_HORIZON = 5
 CONTROL_HORIZON = 2
@@ -54,6 +52,9 @@ class Answer:
 
 def solve(problem: Problem, warm: np.ndarray | None = None) -> Answer:
     """The best controls from `error`; `warm` [C, r] is a guess, such as the last plan moved on by one step."""
+    import osqp
+    from scipy import sparse
+
     horizon, size = problem.drifts.shape
     moves = min(CONTROL_HORIZON, horizon)
     states = horizon * size

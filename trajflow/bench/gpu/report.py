@@ -10,6 +10,7 @@ import torch
 
 from trajflow.base import Model, Result
 from trajflow.bench.gpu.overheads import Figures, loop, one_evaluation, transfers
+from trajflow.bench.markdown import table
 from trajflow.session import Session
 
 LABEL = "random weights: time only"
@@ -92,17 +93,15 @@ def markdown(report: Mapping[str, Any]) -> str:
     percent = {"share_of_matrix_rate", "recording_overhead", "loop_overhead"}
     titles = ("what", "budget", "nfe", *(f"{phase} s" for phase in PHASES), "total s", "ratio", "goal")
     lines = [f"{report['architecture']}, {report['size']} x {report['size']}, {report['device']}: {report['label']}."]
-    lines += [report["note"], "", _line(titles), _line(["---"] * len(titles))]
+    lines += [report["note"], ""]
+    rows = []
     for row in report["rows"]:
         seconds = [f"{row['seconds'][phase]:.4f}" for phase in PHASES]
         cells = [row["what"], str(row["budget"] or ""), str(row["nfe"]), *seconds, f"{row['total_s']:.4f}"]
-        lines.append(_line([*cells, f"{row['ratio']:.3f}", f"{row['goal']:.3f}"]))
-    lines += ["", _line(("figure", "value")), _line(("---", "---"))]
-    for name, value in report.items():
-        if isinstance(value, float | int) and name not in ("size", "repeats"):
-            lines.append(_line((name, f"{value:.2%}" if name in percent else f"{value:.4g}")))
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+        rows.append([*cells, f"{row['ratio']:.3f}", f"{row['goal']:.3f}"])
+    figures = [
+        (name, f"{value:.2%}" if name in percent else f"{value:.4g}")
+        for name, value in report.items()
+        if isinstance(value, float | int) and name not in ("size", "repeats")
+    ]
+    return "\n".join([*lines, table(titles, rows), "", table(("figure", "value"), figures)])

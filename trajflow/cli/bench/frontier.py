@@ -10,7 +10,9 @@ from trajflow.cli.shared import ModelName, Steps, load_model, machine, make_fold
 
 
 def frontier(
-    pairs: Annotated[Path, typer.Option(help="CSV file: kind,source,target,seed,history.")],
+    pairs: Annotated[
+        Path | None, typer.Option(help="CSV file: kind,source,target,seed,history. Default: 48 pairs that come along.")
+    ] = None,
     budgets: Annotated[str, typer.Option(help="Numbers, or the word auto, with commas between.")] = "3,5,7,10",
     strategies: Annotated[str, typer.Option(help="Names with commas between.")] = "resume,fewer-steps,difference,basis",
     steps: Steps = None,
@@ -21,11 +23,13 @@ def frontier(
     """Fidelity against evaluations: each strategy at each budget on each pair, as a table."""
     from tqdm import tqdm
 
+    from trajflow.assets import asset
     from trajflow.bench.frontier import measure, runs
     from trajflow.bench.table import markdown, summarise, write_per_pair
     from trajflow.learning.pairs import read_pairs
 
-    edits = read_pairs(pairs)
+    chosen = pairs or asset("pairs") / "heldout.csv"
+    edits = read_pairs(chosen)
     counts, names = read_budgets(budgets), [name.strip() for name in strategies.split(",")]
     for path in (json_file, per_pair):
         if path is not None:
@@ -39,5 +43,5 @@ def frontier(
     if per_pair is not None:
         write_per_pair(per_pair, measurements)
     if json_file is not None:
-        about = {"model": model_name, "pairs_file": str(pairs), "steps": steps or model.defaults.steps, **machine()}
+        about = {"model": model_name, "pairs_file": str(chosen), "steps": steps or model.defaults.steps, **machine()}
         json_file.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,65 @@
+import importlib.metadata
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from typer.testing import CliRunner
+
+import trajflow
+from trajflow.cli import app
+from trajflow.errors import MissingExtra
+from trajflow.extras import EXTRAS, missing, require
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+
+
+def packages(extra):
+    return {canonicalize_name(Requirement(line).name) for line in PROJECT["optional-dependencies"][extra]}
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_is_asked_for_by_the_modules_its_packages_install(extra):
+    owners = importlib.metadata.packages_distributions()
+    assert {canonicalize_name(owner) for module in EXTRAS[extra] for owner in owners[module]} == packages(extra)
+    assert missing(extra) == ()
+    require(extra, "Nothing")
+
+
+def test_the_gpu_search_replaces_the_cpu_one():
+    assert packages("gpu") ^ packages("search") == {"faiss-cpu", "faiss-gpu"}
+
+
+def test_what_is_missing_is_named_with_what_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert missing("ui") == ("gradio", "plotly")
+    sentence = 'The app needs gradio and plotly: pip install "trajflow[ui]".'
+    with pytest.raises(MissingExtra, match=re.escape(sentence)):
+        require("ui", "The app")
+    done = CliRunner().invoke(app, ["ui"])
+    assert (done.exit_code, done.stderr) == (2, f"trajflow: {sentence}\n")
+
+
+def test_doctor_is_well_without_extras_and_says_how_to_have_them(monkeypatch):
+    for module in (*EXTRAS["search"], "sklearn"):
+        monkeypatch.setitem(sys.modules, module, None)
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 0, done.output
+    assert 'none extra search          pip install "trajflow[search]"' in done.stdout
+    assert 'none extra calibrate       pip install "trajflow[calibrate]"' in done.stdout
+    assert "ok   extra ui " in done.stdout
+
+
+@pytest.mark.parametrize("strategy", ["mpc", "shooting-mpc"])
+def test_control_is_asked_for_before_anything_is_evaluated(monkeypatch, strategy):
+    session = trajflow.Session(trajflow.load("tiny"))
+    session.generate("a mountain", steps=4, strategy="baseline")
+    spent = session.spent
+    monkeypatch.setitem(sys.modules, "osqp", None)
+    with pytest.raises(MissingExtra, match=r'needs osqp: pip install "trajflow\[control\]"\.'):
+        session.generate("a mountain at dusk", steps=4, budget=2, strategy=strategy)
+    assert session.spent == spent

