@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 CHECKOUT = Path(__file__).parents[1]
-NEEDED = ("py.typed", "bundled/tiny/model_index.json", "bundled/tiny/profile.json", "bundled/app.css",
+NEEDED = ("py.typed", "bundled/tiny/model_index.json", "bundled/tiny/profile.json", "bundled/studio/index.html",
           "bundled/examples.json", "bundled/pairs/heldout.csv")  # fmt: skip
 HEAD = "kind,source,target,seed,history"
 PAIR = "time,a mountain landscape,a mountain landscape at dusk,3,"

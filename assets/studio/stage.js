@@ -8,7 +8,6 @@ import { changed, imageOf, on, otherKey, set, state } from "./store.js";
 const MODES = [["side", "Side by side"], ["slider", "Slider"], ["flicker", "Flicker"], ["difference", "Difference"]];
 const AGAINST = [["previous", "Previous"], ["scratch", "From scratch"]];
 const FLICKER_MS = 550;
-const GAIN = 4;
 
 let drawn = 0;
 let flicker = 0;
@@ -122,7 +121,13 @@ function progress() {
   const { run } = state;
   if (!run) return;
   at("current-frame").style.setProperty("--done", run.steps ? run.k / run.steps : 0);
-  if (run.name === "complete") return;
+  if (run.name === "complete") {
+    // The line below keeps what it says of the picture; how far its exact one is stands on the picture.
+    const node = state.nodes.get(run.key);
+    if (node && run.key === state.current && state.against === "previous" && node.state !== "exact") at("current-badge").textContent = `${badgeText(node, node.state, "shown")} · exact at ${run.steps}: ${run.k}`;
+    return;
+  }
+  if (run.name === "sheet") return;
   strip(Array.from({ length: run.steps }, (_, k) => run.kinds[k] || ""), run.nfe);
   if (run.image && state.mode === "side" && run.body.level !== "preview") {
     const image = at("current-image");
@@ -167,7 +172,7 @@ function divide() {
   at("current-image").style.clipPath = `inset(0 0 0 ${at("divider").value}%)`;
 }
 
-/** |a - b|, four times as bright. */
+/** |a - b|, made as bright as can be shown. */
 async function difference(canvas, a, b) {
   await Promise.all([a.decode(), b.decode()]).catch(() => {});
   const width = b.naturalWidth, height = b.naturalHeight;
@@ -178,8 +183,9 @@ async function difference(canvas, a, b) {
     return context.getImageData(0, 0, width, height);
   });
   const [first, second] = pixels.map((each) => each.data);
-  for (let i = 0; i < first.length; i += 4)
-    for (let c = 0; c < 3; c += 1) second[i + c] = Math.min(255, GAIN * Math.abs(first[i + c] - second[i + c]));
+  let most = 8;
+  for (let i = 0; i < first.length; i += 1) if (i % 4 < 3) most = Math.max(most, second[i] = Math.abs(first[i] - second[i]));
+  for (let i = 0; i < first.length; i += 1) if (i % 4 < 3) second[i] *= 255 / most;
   Object.assign(canvas, { width, height });
   canvas.getContext("2d").putImageData(pixels[1], 0, 0);
 }

@@ -27,6 +27,14 @@ class Entry:
     `trajectory` is None where only the picture is kept, as for a run on another grid of sigmas. `vector` [384] float32
     of unit norm is the prompt's sentence vector; `created` is in unix seconds. `prefix` [m, *x.shape] are the first
     velocities of the from-scratch run where its completion was interrupted. Raises `CacheError` for another vector.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> session = trajflow.Session(GaussianMixture())
+    >>> result = session.generate("a mountain")
+    >>> [entry] = session.entries()
+    >>> entry.prompt, entry.is_true
+    ('a mountain', True)
     """
 
     key: str
