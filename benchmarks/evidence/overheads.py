@@ -33,7 +33,7 @@ def measure(edit: Edit, scale: Scale) -> list[Row]:
     timed = {
         "one evaluation of the network": one,
         "sentence vector of a prompt": _milliseconds(lambda: encoder.encode(next(prompts)), scale.repeats),
-        f"similarity search among {CROWD:,} prompts": _milliseconds(lambda: nearest(vector, crowd), scale.repeats),
+        f"similarity search among {CROWD:,} prompts": _milliseconds(lambda: nearest(vector, crowd, 6), scale.repeats),
         "save a run": _milliseconds(lambda: cache.adopt(replace(entry, key=new_key())), scale.repeats),
         "restore x at 75 % of a run": _milliseconds(lambda: latents_at(source, late), scale.repeats),
         "decode a picture": _milliseconds(lambda: model.decode(edit.old_latents), scale.repeats),

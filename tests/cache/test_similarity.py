@@ -96,16 +96,17 @@ def test_nearest_is_what_sorting_by_cosine_gives(vectors, count):
     query = vectors[7] * 0.6 + vectors[3] * 0.8
     cosines = {number: float(vectors[number] @ query) for number in range(count)}
     expected = sorted(cosines.items(), key=lambda item: -item[1])
-    found = nearest(query, list(vectors[:count]))
-    assert [number for number, _ in found] == [number for number, _ in expected]
-    assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in expected], abs=1e-5)
+    for limit in (0, 1, 5, 1000):
+        found = nearest(query, list(vectors[:count]), limit)
+        assert [number for number, _ in found] == [number for number, _ in expected[:limit]]
+        assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in expected[:limit]], abs=1e-5)
 
 
 def test_a_search_leaves_the_threads_of_torch_alone(vectors):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        nearest(vectors[0], list(vectors))
+        nearest(vectors[0], list(vectors), 3)
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)

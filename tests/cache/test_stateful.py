@@ -83,7 +83,7 @@ def machine(make_entry, count: int) -> type[RuleBasedStateMachine]:
                 self.cache.make_room()
             else:
                 self.cache.entries()
-                self.cache.candidates(make_digest, VECTOR)
+                self.cache.candidates(make_digest, VECTOR, 5)
 
         @rule(act=ACTS, key=KEYS)
         def alone(self, act, key) -> None:

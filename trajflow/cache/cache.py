@@ -136,12 +136,12 @@ class TrajectoryCache:
             same = [entry for entry in newest if (entry.digest, entry.prompt) == (digest, prompt.strip())]
             return tuple(sorted(same, key=lambda entry: not entry.is_true))
 
-    def candidates(self, digest: str, vector: np.ndarray) -> tuple[tuple[Entry, float], ...]:
-        """Compatible runs with the cosine of their prompt's vector to `vector` [384], most similar first.
+    def candidates(self, digest: str, vector: np.ndarray, limit: int) -> tuple[tuple[Entry, float], ...]:
+        """At most `limit` sources with the cosine of their prompt's vector to `vector` [384], most similar first.
 
-        Compatible means an equal fingerprint and a kept trajectory. Each prompt appears once, by its best run: the one
-        with the most computed steps (so a true one before any that coasted), then the newest. Where prompts cannot be
-        compared, the newest come first and the cosines are 0.
+        They have this fingerprint and a kept trajectory, and are true as long as any of these is. Each prompt appears
+        once, by its best run: the one with the most computed steps (so a true one before any that coasted), then the
+        newest. Where prompts cannot be compared, the newest come first and the cosines are 0.
         """
         with self._lock:
             best: dict[str, Entry] = {}
@@ -150,8 +150,9 @@ class TrajectoryCache:
                 is_better = rival is None or (entry.computed or 0) > (rival.computed or 0)
                 if entry.digest == digest and entry.computed is not None and is_better:
                     best[entry.prompt] = entry
-        found = tuple(best.values())
-        return tuple((found[number], cosine) for number, cosine in nearest(vector, [entry.vector for entry in found]))
+        found = [entry for entry in best.values() if entry.is_true] or list(best.values())
+        near = nearest(vector, [entry.vector for entry in found], limit)
+        return tuple((found[number], cosine) for number, cosine in near)
 
     def _listed(self) -> list[Record]:
         """The requests, newest first."""

@@ -67,18 +67,19 @@ class SentenceEncoder:
                 self._vectors.pop(each, None)
 
 
-def nearest(vector: np.ndarray, others: Sequence[np.ndarray]) -> list[tuple[int, float]]:
-    """The numbers of all `others` [384] with their cosine to `vector`, most similar first.
+def nearest(vector: np.ndarray, others: Sequence[np.ndarray], limit: int) -> list[tuple[int, float]]:
+    """The numbers of at most `limit` of the `others` [384] with their cosine to `vector`, most similar first.
 
     The search is exact, which is the fastest for the few hundred runs of a session. Where prompts cannot be compared,
     the numbers come as they are, and every cosine is 0.
     """
-    if not others or not is_searchable():
-        return [(number, 0.0) for number in range(len(others))]
+    limit = min(limit, len(others))
+    if not limit or not is_searchable():
+        return [(number, 0.0) for number in range(limit)]
     import faiss
 
     with _one_thread():
-        cosines, numbers = faiss.knn(vector[None], np.stack(others), len(others), faiss.METRIC_INNER_PRODUCT)
+        cosines, numbers = faiss.knn(vector[None], np.stack(others), limit, faiss.METRIC_INNER_PRODUCT)
     return [(int(number), float(cosine)) for number, cosine in zip(numbers[0], cosines[0], strict=True)]
 
 

@@ -96,10 +96,9 @@ class SessionCache(TrajectoryCache):
 
     def matches(self, settings: Settings, cache_key: CacheKey) -> tuple[Match, ...]:
         """The sources to offer the planner, most similar first: true trajectories while there are any."""
-        found = self.candidates(cache_key.digest(), self._encoder.encode(settings.prompt))
-        true = [(entry, similarity) for entry, similarity in found if entry.is_true]
-        most = METHODS[settings.strategy].most_sources
-        return tuple(self._match(entry, similarity) for entry, similarity in (true or found)[:most])
+        vector, limit = self._encoder.encode(settings.prompt), METHODS[settings.strategy].most_sources
+        near = self.candidates(cache_key.digest(), vector, limit)
+        return tuple(self._match(entry, similarity) for entry, similarity in near)
 
     def _match(self, entry: Entry, similarity: float) -> Match:
         tier = tier_of(similarity, self._tiers)
