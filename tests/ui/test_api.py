@@ -15,7 +15,6 @@ from PIL import Image
 from trajflow import Session
 from trajflow.ui import Registry, build, launch_options
 
-
 # Gradio's own, about an option of pandas that it sets after each event.
 pytestmark = pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")
 
