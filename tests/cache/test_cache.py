@@ -26,7 +26,7 @@ def keys(cache: TrajectoryCache) -> list[str]:
 
 
 def candidates(cache: TrajectoryCache, digest: str, vector: np.ndarray) -> list[str]:
-    return [record.entry.key for record, _ in cache.candidates(digest, vector)]
+    return [entry.key for entry, _ in cache.candidates(digest, vector)]
 
 
 @pytest.fixture
@@ -35,7 +35,6 @@ def digest(make_entry) -> str:
 
 
 def assert_consistent(cache: TrajectoryCache) -> None:
-    assert len(cache._index) == len(cache.entries())
     assert cache.nbytes == sum(entry.nbytes for entry in cache.entries()) <= cache.capacity
 
 
@@ -57,7 +56,7 @@ def test_runs_of_a_prompt_are_the_true_ones_and_then_the_newest(make_entry, dige
     for key, computed in (("two", 2), ("true", 4), ("three", 3), ("true again", 4)):
         cache.adopt(make_entry("a mountain ", key=key, computed=computed))
     cache.adopt(make_entry("a lake"))
-    found = [record.entry.key for record in cache.runs_of(digest, "  a mountain\n")]
+    found = [entry.key for entry in cache.runs_of(digest, "  a mountain\n")]
     assert found == ["true again", "true", "three", "two"]
     assert cache.runs_of(digest, "A mountain") == cache.runs_of("another fingerprint", "a mountain") == ()
 
@@ -70,7 +69,7 @@ def test_candidates_are_compatible_trajectories_best_first(make_entry, digest):
     cache.adopt(make_entry("other seed", seed=1, vector=exact))
     cache.adopt(make_entry("picture only", vector=exact, has_trajectory=False))
     found = cache.candidates(digest, exact)
-    assert [record.entry.key for record, _ in found] == ["near", "far"]
+    assert [entry.key for entry, _ in found] == ["near", "far"]
     assert [similarity for _, similarity in found] == pytest.approx([3 / 10**0.5, 1 / 10**0.5], abs=1e-6)
     assert cache.candidates("another fingerprint", exact) == ()
     assert cache_of().candidates(digest, exact) == ()
@@ -86,7 +85,7 @@ def test_a_prompt_is_a_candidate_once_by_its_best_run(make_entry, digest):
     assert candidates(cache, digest, vector) == ["three again"]
 
 
-def test_the_index_agrees_with_the_table_through_evictions(make_entry, digest):
+def test_all_look_ups_agree_through_evictions(make_entry, digest):
     cache = cache_of(3.5)
     draw, known = random.Random(0), []
     for _ in range(60):
@@ -101,7 +100,7 @@ def test_the_index_agrees_with_the_table_through_evictions(make_entry, digest):
             assert_consistent(cache)
         assert set(candidates(cache, digest, unit(1))) <= set(keys(cache))
     cache.clear()
-    assert (cache.nbytes, len(cache._index), cache.entries()) == (0, 0, ())
+    assert (cache.nbytes, cache.entries()) == (0, ())
 
 
 def test_a_hit_is_a_use_and_looking_is_not(make_entry, digest):
@@ -146,7 +145,7 @@ def test_a_renewed_run_keeps_its_order_and_an_adopted_one_is_the_newest(make_ent
     cache.adopt(make_entry("a lake", key="b"))
     completed = make_entry("a mountain", key="a", vector=unit(1))
     assert cache.renew(completed)
-    assert cache.candidates(digest, unit(1))[0][0].entry is completed
+    assert cache.candidates(digest, unit(1))[0][0] is completed
     assert keys(cache) == ["b", "a"]
     cache.adopt(completed)
     assert keys(cache) == ["a", "b"]

@@ -1,6 +1,9 @@
 """Sessions on ZeroGPU against sessions in one process: same bits, same counts, less asked for where less is done."""
 
 import multiprocessing
+import os
+import pickle
+import subprocess
 import sys
 
 import numpy as np
@@ -273,3 +276,13 @@ def test_a_conditioning_travels_as_words(mixture):
     back = unpack(pack(conditioning, mixture), mixture, CPU)
     assert back == conditioning
     assert back is not conditioning
+
+
+class Foreign:
+    """A class of nobody's."""
+
+
+@pytest.mark.parametrize("value", [Foreign(), os.getcwd, subprocess.Popen], ids=["class", "function", "process"])
+def test_a_parcel_holds_nothing_but_our_own_records(mixture, value):
+    with pytest.raises(pickle.UnpicklingError, match="no place in a parcel"):
+        unpack(pack(value, mixture), mixture, torch.device("cpu"))

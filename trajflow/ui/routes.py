@@ -21,8 +21,6 @@ POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self' https://huggingface.co https://*.hf.space"
 )
-# Ways in that Gradio opens and nothing here uses.
-CLOSED = ("/gradio_api/upload", "/gradio_api/deep_link", "/monitoring", "/monitoring/summary", "/gradio_api/runs")
 
 
 def routes(model: Model, registry: Registry) -> list[Route]:
@@ -39,7 +37,6 @@ def routes(model: Model, registry: Registry) -> list[Route]:
         Route("/studio/picture/{key}/{which}", wire.guarded(library.picture)),
         Route("/studio/{name:path}.{kind}", file),
         *posts,
-        *(Route(path, closed, methods=["GET", "POST"]) for path in CLOSED),
     ]
 
 
@@ -59,11 +56,6 @@ async def file(request: Request) -> Response:
     if not re.fullmatch(r"[a-z_]+\.(js|css|svg)", name) or not path.is_file():
         return wire.refusal(404, "There is no such file.")
     return FileResponse(path, headers=headers, media_type=TYPES[path.suffix])
-
-
-async def closed(_: Request) -> Response:
-    """Nothing is here."""
-    return wire.refusal(404, "There is nothing here.")
 
 
 def _plotly() -> Path:
