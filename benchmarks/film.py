@@ -84,6 +84,11 @@ def _film(page, script: list[str]) -> tuple[list[Image.Image], list[float]]:
 def _animate(frames: list[Image.Image], moments: list[float], path: Path) -> None:
     """Write the frames as one animation that takes as long as they took."""
     lasts = [round(1000 * (b - a)) for a, b in itertools.pairwise(moments)] + [1500]
-    palette = frames[-1].quantize(colors=192)
-    drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    # Colours of frames from all over, so that no picture of the session lacks its own.
+    some = frames[:: max(1, len(frames) // 6)]
+    together = Image.new("RGB", (WIDE, len(some) * frames[0].height))
+    for place, frame in enumerate(some):
+        together.paste(frame, (0, place * frame.height))
+    palette = together.quantize(colors=256, method=Image.Quantize.MAXCOVERAGE)
+    drawn = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
     drawn[0].save(path, save_all=True, append_images=drawn[1:], duration=lasts, loop=0, optimize=True)
