@@ -4,7 +4,7 @@ import { at, plural, seconds, toast } from "./dom.js";
 import { events, post } from "./net.js";
 import { changed, dropImages, dropNodes, putImage, putNode, set, state } from "./store.js";
 
-const PAUSE_MS = 140;
+const PAUSE_MS = 120;
 const IDLE_MS = 350;
 const IDLE_PREVIEW_MS = 1200;
 const RANDOM_SEEDS = 2 ** 31;

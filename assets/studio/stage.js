@@ -8,6 +8,7 @@ import { changed, imageOf, on, otherKey, set, state } from "./store.js";
 const MODES = [["side", "Side by side"], ["slider", "Slider"], ["flicker", "Flicker"], ["difference", "Difference"]];
 const AGAINST = [["previous", "Previous"], ["scratch", "From scratch"]];
 const FLICKER_MS = 550;
+const ROUGH_DB = 28;
 
 let drawn = 0;
 let flicker = 0;
@@ -89,23 +90,27 @@ function put(side, shown, url) {
 function badgeText(node, kind, which) {
   if (kind === "exact") return "exact";
   if (kind === "preview") return node.expected ? `preview, about ${node.expected[1].toFixed(0)} dB` : "preview";
-  if (which === "cached" && node.measured) return `good, ${node.measured.toFixed(1)} dB measured`;
-  return node.expected ? `good, ${node.expected[1].toFixed(0)} dB expected` : "good";
+  const near = which === "cached" && node.measured ? node.measured : node.expected?.[1];
+  if (near === undefined) return "how near is not known yet";
+  // Below this a picture keeps the broad shapes only, whatever it took.
+  const word = near < ROUGH_DB ? "rough" : "good";
+  return which === "cached" && node.measured ? `${word}, ${near.toFixed(1)} dB measured` : `${word}, ${near.toFixed(0)} dB expected`;
 }
 
 export function numbers(node, which = "shown") {
   if (which === "exact") return `all ${node.steps} steps computed`;
   const computed = `${node.nfe} of ${node.steps} steps computed`;
   const later = node.background && which === "shown" ? `, ${node.background} more in idle time` : "";
-  return computed + later + (node.waited ? ` · ${seconds(node.waited)} from Enter to picture` : "") + ` · seed ${node.seed}`;
+  return computed + later + (node.waited ? ` · ${seconds(node.waited)} from Enter` : "") + ` · seed ${node.seed}`;
 }
 
 function words(other, node) {
   const holder = at("word-diff");
   if (!other || !node || other === node) { holder.textContent = ""; return; }
-  if (other.prompt === node.prompt) {
-    holder.textContent = settingsDiff(other, node).map(([name, a, b]) => `${name} ${a} → ${b}`).join(", ") || "same prompt and settings";
-  } else drawDiff(holder, other.prompt, node.prompt);
+  const settings = settingsDiff(other, node).map(([name, a, b]) => `${name} ${a} → ${b}`).join(", ");
+  if (other.prompt === node.prompt) holder.textContent = settings || "same prompt and settings";
+  else drawDiff(holder, other.prompt, node.prompt);
+  if (other.prompt !== node.prompt && settings) holder.append(` · ${settings}`);
   holder.title = holder.textContent;
 }
 
@@ -124,7 +129,7 @@ function progress() {
   if (run.name === "complete") {
     // The line below keeps what it says of the picture; how far its exact one is stands on the picture.
     const node = state.nodes.get(run.key);
-    if (node && run.key === state.current && state.against === "previous" && node.state !== "exact") at("current-badge").textContent = `${badgeText(node, node.state, "shown")} · exact at ${run.steps}: ${run.k}`;
+    if (node && run.key === state.current && state.against === "previous" && node.state !== "exact") at("current-badge").textContent = `${badgeText(node, node.state, "shown")} · ${run.k}/${run.steps}`;
     return;
   }
   if (run.name === "sheet") return;

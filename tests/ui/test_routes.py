@@ -155,6 +155,19 @@ def test_the_lab_measures_every_method_and_keeps_nothing_of_it(visitor):
     assert len(visitor.library()["nodes"]) == 2, "the picture and the from-scratch one it is measured against"
 
 
+def test_only_the_whole_state_resumes_a_run_exactly(visitor):
+    key = visitor.run("a mountain", quality="exact")["node"]["key"]
+    events = visitor.events("ablate", {"key": key})
+    kept = {event["kept"]: event for event in events if event["type"] == "kept"}
+    assert [event["spent"] for event in kept.values()] == [4, 4, 4]
+    assert kept["state"]["identical"]
+    assert not kept["latents"]["identical"]
+    assert kept["picture"]["psnr_db"] < 100
+    cached = visitor.run("a mountain dusk", quality="evaluations", amount=3)["node"]["key"]
+    assert visitor.events("ablate", {"key": cached})[-1]["type"] == "error"
+    assert len(visitor.library()["nodes"]) == 2
+
+
 def test_prompts_between_two_prompts_go_from_one_to_the_other(client, mixture):
     model = blending(mixture)
     a, b = (model.encode(prompt, "", 1.0).tensors for prompt in ("a lake", "a city"))

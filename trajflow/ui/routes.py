@@ -27,7 +27,16 @@ def routes(model: Model, registry: Registry) -> list[Route]:
     """All of them; given to Gradio's server, whose own routes come after."""
     making, library = Making(model, registry), Library(model, registry)
     answers: list[Callable[[Request], Any]] = [
-        *(making.hello, making.run, making.complete, making.stop, making.leave, making.sheet, making.expand),
+        *(
+            making.hello,
+            making.run,
+            making.complete,
+            making.stop,
+            making.leave,
+            making.sheet,
+            making.expand,
+            making.ablate,
+        ),
         *(making.words, library.node, library.delete, library.undelete, library.clear, library.sources),
         *(library.read, library.contact, library.save, library.load),
     ]
