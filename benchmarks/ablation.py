@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from torch import Tensor
 
-from trajflow.base import Conditioning, Evaluation, Model, NodeSchedule, Point, Step
+from trajflow.base import Conditioning, Evaluation, Level, Model, NodeSchedule, Point
 from trajflow.bench.markdown import table
 from trajflow.calibration import CORRECTION, Profile, find_profile
 from trajflow.flow import even_nodes, latents_at
@@ -21,7 +21,7 @@ from trajflow.learning.calibrate import Library
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import make_plan
 from trajflow.metrics import compare_images
-from trajflow.sampler import sample
+from trajflow.sampler import collect, sample
 from trajflow.transitions.basis import Basis
 
 
@@ -36,10 +36,10 @@ class HeldGuidance:
         self._text: Conditioning | None = None
         self._direction: Tensor | None = None
 
-    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning) -> Evaluation:
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         """One guided velocity, for two rows or for one."""
         if self._direction is None or conditioning.guidance <= 1:
-            evaluation = self._model.evaluate(x, point, conditioning)
+            evaluation = self._model.evaluate(x, point, conditioning, keep)
             if "negative" in evaluation.branches:
                 self._direction = evaluation.branches["text"] - evaluation.branches["negative"]
             return evaluation
@@ -56,7 +56,7 @@ class Ablated:
     """One pair with one set of ingredients."""
 
     pair: Pair
-    cache_key: str
+    ingredients: str
     budget: int
     nfe: int
     rows: int
@@ -72,7 +72,7 @@ def held_count(budget: int) -> int:
 
 
 def variants(profile: Profile, steps: int, budget: int) -> Mapping[str, tuple[NodeSchedule, int, bool]]:
-    """By name: the rung, how many sources it mixes (0 for all), and whether guidance is held."""
+    """By name: the nodes, how many sources it mixes (0 for all), and whether guidance is held."""
     even, placed = even_nodes(steps, budget), profile.placement(steps, budget, 2).node_schedule
     held = profile.placement(steps, held_count(budget), 2).node_schedule
     return {
@@ -95,17 +95,17 @@ def ablate(model: Model, pairs: Sequence[Pair], budgets: Sequence[int]) -> Itera
             for name, (node_schedule, sources, is_held) in variants(profile, library.grid.steps, budget).items():
                 case = library.case(pair, sources or None)
                 field = case.field(cast(Model, HeldGuidance(model)) if is_held else model)
-                run = sample(Basis(), case.sources, make_plan(case, node_schedule), field, pair.target)
-                *_, last = (event for event in run if isinstance(event, Step))
-                psnr_db = compare_images(model.decode(last.latents), truth).psnr_db
+                plan = make_plan(case, node_schedule)
+                steps, _ = collect(sample(Basis(), case.sources, plan, field, pair.target))
+                psnr_db = compare_images(model.decode(steps[-1].latents), truth).psnr_db
                 yield Ablated(pair, name, budget, field.nfe, field.rows, psnr_db)
 
 
 def summarise(measured: Sequence[Ablated]) -> list[dict[str, Any]]:
     """One row for each set of ingredients and budget."""
     rows = []
-    for name, budget in dict.fromkeys((each.cache_key, each.budget) for each in measured):
-        group = [each for each in measured if (each.cache_key, each.budget) == (name, budget)]
+    for name, budget in dict.fromkeys((each.ingredients, each.budget) for each in measured):
+        group = [each for each in measured if (each.ingredients, each.budget) == (name, budget)]
         psnr_db = [each.psnr_db for each in group]
         rows.append(
             {

@@ -20,7 +20,7 @@ from diffusers.hooks import FirstBlockCacheConfig, TaylorSeerCacheConfig
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel
 
-from trajflow.base import Model, Plan, StepPolicy
+from trajflow.base import Model, SamplingPlan, StepPolicy
 from trajflow.bench.markdown import table
 from trajflow.field import Field
 from trajflow.flow import even_nodes
@@ -30,8 +30,8 @@ from trajflow.models.registry import bundled_folder, wrap
 from trajflow.policies.always import Always
 from trajflow.policies.budcache import BudCache
 from trajflow.policies.interval import Interval, interval_within
-from trajflow.sampler import sample
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
+from trajflow.transitions.reuse import Reuse
 
 LABEL = "random weights: time and agreement only, no picture quality"
 COMPARED = (
@@ -213,18 +213,18 @@ def _run(model: Model, network: Any, way: Cached, seed: int, steps: int) -> tupl
     shape = model.latent_shape(defaults.height, defaults.width)
     asked = model.encode(PROMPT, "", defaults.guidance)
     field = Field(model, asked, model.schedule(steps, shape), model.noise(seed, shape), steps)
-    plan = Plan("", "reuse", field.schedule, 0, (), steps, "", policy=way.policy)
+    plan = SamplingPlan.reusing("interval", field.schedule, way.policy, budget=steps)
     if way.config is not None:
         network.enable_cache(way.config)
     try:
         with _counted(network) as calls, network.cache_context("cond"):
             began = time.perf_counter()
-            *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, field, "")
+            taken, _ = collect(sample(Reuse(), (), plan, field, ""))
             seconds = time.perf_counter() - began
     finally:
         if way.config is not None:
             network.disable_cache()
-    return last.latents, len(calls), seconds  # type: ignore[union-attr]
+    return taken[-1].latents, len(calls), seconds
 
 
 @contextmanager

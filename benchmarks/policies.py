@@ -17,21 +17,20 @@ from torch import Tensor
 from benchmarks.judge import Judge
 from benchmarks.rivals import subset
 from benchmarks.steps import SOLVERS, Steps
-from trajflow.base import Level, Model, Plan, Residual, Schedule, StepPolicy
+from trajflow.base import Level, Model, Residual, SamplingPlan, Schedule, StepPolicy
 from trajflow.calibration import Profile
 from trajflow.flow import even_nodes
-from trajflow.learning.known import Asked, Known, Several, SharingModel, run_known
+from trajflow.learning.known import Asked, Known, SharingModel, run_known
 from trajflow.learning.masks import search_mask
 from trajflow.learning.priors import Form, estimate
 from trajflow.learning.without_sources import decode_each
+from trajflow.methods import METHODS
 from trajflow.metrics import compare_images
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
 from trajflow.policies.interval import Interval, interval_within
 from trajflow.policies.tcc import Calibrated, Prior
-from trajflow.sampler import sample
-from trajflow.strategies import STRATEGIES
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
 
 BATCH = 16
 LEARNING = 16
@@ -57,7 +56,7 @@ def interval_name(level: Level, form: Form | None = None, is_single_pass: bool =
     return f"interval, {level} + {form} {'single-pass' if is_single_pass else 'in order'}"
 
 
-METHODS = (
+COMPARED = (
     *(f"{solver}{kind}" for kind in ("", SEARCHED) for solver in SOLVERS),
     *(
         name
@@ -87,7 +86,7 @@ class Way:
     method: str
     family: Family
     budget: int
-    plan: Plan
+    plan: SamplingPlan
     seconds: float | None = None
 
 
@@ -128,7 +127,7 @@ def measure(
     """Every way on every prompt, the full grid first; `say` is told what is left out and why."""
     batches = [run_known(model, asked[i : i + BATCH], steps) for i in range(0, len(asked), BATCH)]
     truths = [picture for known in batches for picture in decode_each(model, known.path[-1])]
-    full = Way(FULL, "full", steps, Plan("", "direct", batches[0].schedule, 0, (), steps, ""))
+    full = Way(FULL, "full", steps, SamplingPlan.computing_all("baseline", batches[0].schedule))
     yield _compare(full, steps, truths, truths, asked, judge)
     for way in find_ways(model, batches[0].schedule, budgets, learned, say):
         pictures: list[Image] = []
@@ -141,25 +140,22 @@ def measure(
         yield _compare(way, nfe, pictures, truths, asked, judge)
 
 
-def run_way(model: Model, known: Known, plan: Plan) -> tuple[Tensor, int]:
+def run_way(model: Model, known: Known, plan: SamplingPlan) -> tuple[Tensor, int]:
     """Final latents [P, ...] of the prompts by a plan, and the evaluations of each run."""
     if plan.policy is not None:
         plan = replace(plan, policy=spread_rows(plan.policy, known))
     run_field = known.field(model, plan.schedule)
-    *_, last, _ = sample(TRANSITIONS[plan.transition], (), plan, run_field, "")
-    return last.latents, run_field.nfe  # type: ignore[union-attr]
+    taken, _ = collect(sample(METHODS[plan.method].transition, (), plan, run_field, ""))
+    return taken[-1].latents, run_field.nfe
 
 
 def spread_rows(policy: StepPolicy, known: Known) -> StepPolicy:
     """Priors of one prompt's rows, for all prompts of `known`, whose rows of one kind stand together."""
     if not isinstance(policy, Calibrated) or policy.level == "velocity":
         return policy
-    count = len(known.noise)
 
     def spread(tensor: Tensor, axis: int) -> Tensor:
-        if isinstance(known.conditioning, Several):
-            return torch.cat([tensor] * count, axis)
-        return tensor.repeat_interleave(count, axis)
+        return torch.cat([tensor.repeat_interleave(count, axis) for count in known.conditioning.counts], axis)
 
     priors = {
         k: {name: Prior(spread(prior.weights, 1), spread(prior.offset, 0)) for name, prior in parts.items()}
@@ -175,11 +171,13 @@ def find_ways(
     steps = schedule.steps
     for budget in budgets:
         yield from _solvers(model, schedule, budget, learned.searched, say)
-        yield Way(EVEN, "reuse", budget, _reuse(schedule, BudCache(even_nodes(steps, budget))))
+        yield Way(EVEN, "reuse", budget, _reuse(schedule, BudCache(even_nodes(steps, budget), model.levels[0])))
         began = time.perf_counter()
         alone = run_known(model, learned.prompts[:1], steps)
         found = search_mask(SharingModel(model), alone, budget, "hold")
-        yield Way(ONE, "reuse", budget, _reuse(schedule, BudCache(found.mask)), time.perf_counter() - began)
+        yield Way(
+            ONE, "reuse", budget, _reuse(schedule, BudCache(found.mask, model.levels[0])), time.perf_counter() - began
+        )
         policies = _stored(learned.profile, steps, budget)
         seconds = learned.profile.made.get("seconds", {}).get(str(budget), {})
         for method, name in STORED.items():
@@ -188,6 +186,9 @@ def find_ways(
             else:
                 say(f"{method} at {budget} of {steps} is left out: the profile does not have it.")
     for level in LEVELS:
+        if level not in model.levels:
+            say(f"Level {level} is left out: {model.family} has nothing to keep there.")
+            continue
         yield from _with_priors(model, schedule, level, budgets, learned, say)
 
 
@@ -200,7 +201,7 @@ def _solvers(model: Model, schedule: Schedule, budget: int, searched: Steps, say
         else:
             say(f"{solver}{SEARCHED} at {budget} of {schedule.steps} is left out: its steps were not searched.")
         for method, grid in grids.items():
-            yield Way(method, "solver", budget, Plan("", STRATEGIES[solver].transition, grid, 0, (), budget, ""))
+            yield Way(method, "solver", budget, SamplingPlan.computing_all(solver, grid))
 
 
 def _with_priors(
@@ -246,9 +247,9 @@ def _stored(profile: Profile, steps: int, budget: int) -> dict[str, StepPolicy]:
     return {} if caching is None else dict(caching.policies)
 
 
-def _reuse(schedule: Schedule, policy: StepPolicy) -> Plan:
+def _reuse(schedule: Schedule, policy: StepPolicy) -> SamplingPlan:
     grid = policy.grid(schedule) if isinstance(policy, Aligned) else schedule
-    return Plan("", "reuse", grid, 0, (), grid.steps, "", policy=policy)
+    return SamplingPlan.reusing("budcache", grid, policy, budget=grid.steps)
 
 
 def _compare(

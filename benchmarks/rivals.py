@@ -12,10 +12,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Cost, Model, Plan, Schedule, StepKind, Trajectory, Transition, VelocityField
+from trajflow.base import (
+    Conditioning,
+    Cost,
+    Model,
+    SamplingPlan,
+    Schedule,
+    StepKind,
+    Trajectory,
+    Transition,
+    VelocityField,
+)
 from trajflow.field import Field
-from trajflow.sampler import sample
-from trajflow.transitions import TRANSITIONS
+from trajflow.methods import METHODS
+from trajflow.sampler import collect, sample
 
 FLOWEDIT_SHARE = 33 / 50  # the part of the grid that FlowEdit's authors run on Stable Diffusion 3
 
@@ -35,16 +45,14 @@ def subset(schedule: Schedule, nodes: Sequence[int]) -> Schedule:
 
 
 def solve(solver: str, field: Field) -> Tensor:
-    """Final latents of a from-scratch run by the transition `solver` over the field's whole grid."""
-    steps = field.schedule.steps
-    plan = Plan("rival", solver, field.schedule, 0, tuple(range(steps)), steps, "A rival, for comparison.")
-    return run(TRANSITIONS[solver], plan, field)
+    """Final latents of a from-scratch run by the method `solver` over the field's whole grid."""
+    return run(METHODS[solver].transition, SamplingPlan.computing_all(solver, field.schedule), field)
 
 
-def run(transition: Transition, plan: Plan, field: Field, sources: tuple[Trajectory, ...] = ()) -> Tensor:
+def run(transition: Transition, plan: SamplingPlan, field: Field, sources: tuple[Trajectory, ...] = ()) -> Tensor:
     """Final latents of a run of any transition."""
-    *steps, _ = sample(transition, sources, plan, field, "")
-    return steps[-1].latents  # type: ignore[union-attr]
+    steps, _ = collect(sample(transition, sources, plan, field, ""))
+    return steps[-1].latents
 
 
 def from_scratch(model: Model, asked: Conditioning, noise: Tensor, solver: str, schedule: Schedule) -> Made:
@@ -60,7 +68,7 @@ def from_picture(
     start = schedule.steps - count
     sigma = schedule.sigmas[start].to(clean.dtype)
     field = Field(model, asked, schedule, noise, count)
-    plan = Plan("rival", "direct", schedule, start, tuple(range(start, schedule.steps)), count, "A rival.")
+    plan = SamplingPlan.switching("resume", schedule, start)
     return Made(run(StartFrom((1 - sigma) * clean + sigma * noise), plan, field), field.cost)
 
 
@@ -70,7 +78,9 @@ class StartFrom:
     def __init__(self, latents: Tensor) -> None:
         self._latents = latents
 
-    def begin(self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField) -> tuple[None, int, Tensor]:
+    def begin(
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
+    ) -> tuple[None, int, Tensor]:
         """The given latents at the start step."""
         return None, plan.start_step, self._latents
 
@@ -92,7 +102,7 @@ def flowedit(
     grid = schedule(max(steps, round(steps / FLOWEDIT_SHARE)))
     start = grid.steps - steps
     source, target = (Field(model, asked, grid, clean, steps) for asked in (old, new))
-    plan = Plan("rival", "direct", grid, start, tuple(range(start, grid.steps)), steps, "A rival.")
+    plan = SamplingPlan.switching("resume", grid, start)
     latents = run(FlowEdit(clean, seed, source), plan, target)
     return Made(latents, Cost(source.nfe + target.nfe, source.rows + target.rows))
 
@@ -108,7 +118,9 @@ class FlowEdit:
         self._generator = torch.Generator("cpu").manual_seed(seed)
         self._source = source
 
-    def begin(self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField) -> tuple[None, int, Tensor]:
+    def begin(
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
+    ) -> tuple[None, int, Tensor]:
         """The old picture's latents at the start step."""
         return None, plan.start_step, self._clean
 
@@ -136,14 +148,14 @@ class Fade:
         self._span = span
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
-    ) -> tuple[tuple[Plan, Trajectory], int, Tensor]:
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
+    ) -> tuple[tuple[SamplingPlan, Trajectory], int, Tensor]:
         """Start at step 0 on the cached path."""
         return (plan, sources[0]), 0, field.noise
 
     def velocity(
-        self, k: int, x: Tensor, state: tuple[Plan, Trajectory], field: VelocityField
-    ) -> tuple[Tensor, StepKind, tuple[Plan, Trajectory]]:
+        self, k: int, x: Tensor, state: tuple[SamplingPlan, Trajectory], field: VelocityField
+    ) -> tuple[Tensor, StepKind, tuple[SamplingPlan, Trajectory]]:
         """The cached velocity, the blend, then the new velocity."""
         plan, source = state
         old, past = source.velocities[k], k - plan.start_step
@@ -161,5 +173,5 @@ def fade(
     grid = source.schedule
     start = grid.steps - budget
     field = Field(model, asked, grid, source.noise, budget)
-    plan = Plan("rival", "blend", grid, start, tuple(range(start, grid.steps)), budget, "A rival.", ("source",))
+    plan = SamplingPlan.switching("blend", grid, start)
     return Made(run(Fade(curve, span), plan, field, (source,)), field.cost)

@@ -17,10 +17,10 @@ from trajflow.errors import RequestError
 from trajflow.flow import even_nodes
 from trajflow.learning.known import SharingModel, run_known
 from trajflow.learning.pairs import Pair
+from trajflow.methods import of_family
 from trajflow.search import Found, search_nodes
-from trajflow.strategies import STRATEGIES
 
-SOLVERS = tuple(name for name, strategy in STRATEGIES.items() if strategy.family == "shorter")
+SOLVERS = of_family("shorter")
 Steps = dict[str, dict[int, tuple[int, ...]]]
 
 
@@ -48,7 +48,7 @@ def search_steps(
 
             def loss(nodes: tuple[int, ...], solver=solver) -> float:
                 field = runs.field(sharing, subset(runs.schedule, nodes))
-                return float((solve(STRATEGIES[solver].transition, field) - runs.path[-1]).square().mean())
+                return float((solve(solver, field) - runs.path[-1]).square().mean())
 
             start = _start(held, steps, count, loss)
             found = search_nodes(steps, count, loss, start=start, iterations=iterations, rounds=rounds)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.intervals import bootstrap_interval
-from benchmarks.policies import EVEN, FORMS, LEVELS, MANY, METHODS, Measured, interval_name
+from benchmarks.policies import COMPARED, EVEN, FORMS, LEVELS, MANY, Measured, interval_name
 from trajflow.bench.markdown import table
 from trajflow.errors import RequestError
 
@@ -179,4 +179,4 @@ def _said(verdict: Row) -> str:
 
 
 def _place(method: str) -> int:
-    return METHODS.index(method) if method in METHODS else -1
+    return COMPARED.index(method) if method in COMPARED else -1

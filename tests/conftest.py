@@ -1,43 +1,33 @@
-"""Shared builders: a small random SD3 pipeline unlike the bundled one, and a velocity field known in closed form."""
+"""Shared builders: a small random SD3 pipeline unlike the bundled one, and `trajflow.testing`'s mixture."""
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
-from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
 import trajflow
 from tools.tiny.architecture import build_tokenizer
 from trajflow.base import (
-    Conditioning,
     Cost,
-    Defaults,
-    Evaluation,
     Forecaster,
-    Level,
-    Match,
     Model,
     NodeSchedule,
-    Plan,
-    Point,
-    Residual,
-    Schedule,
+    SamplingPlan,
     Step,
     Trajectory,
 )
 from trajflow.calibration import Placement, Profile
 from trajflow.field import Field
 from trajflow.flow import even_nodes
+from trajflow.methods import METHODS
 from trajflow.models.registry import wrap
-from trajflow.sampler import sample
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
+from trajflow.testing import GaussianMixture
 
 CORPUS = ("a mountain landscape at dusk", "a snowy forest in the fog", "a red cabin by the sea, blurry")
 
@@ -148,89 +138,6 @@ def model(pipeline: StableDiffusion3Pipeline, adapt: Callable[[StableDiffusion3P
     return adapt(pipeline)
 
 
-class GaussianMixture:
-    """A rectified flow whose velocity is exact: x = (1 - sigma) z + sigma e with z from a Gaussian mixture, e normal.
-
-    Given the component m, z and e are linear in x, so with r the posterior of m
-
-        v = E[e - z | x] = sum_m r_m ((sigma - (1 - sigma) s^2) (x - (1 - sigma) mu_m) / var - mu_m),
-        var = (1 - sigma)^2 s^2 + sigma^2.
-
-    Each word of a prompt moves each component's mean its own way, so related prompts have near mixtures, and prompts
-    that share words combine: (snowy mountain) + (mountain dusk) - (mountain) = (snowy mountain dusk), exactly in the
-    means, nearly in the paths. Words that move all components alike, those in capitals, only move the path along:
-    x^B = x^A + (1 - sigma) shift, and the difference of the velocities is constant.
-    """
-
-    def __init__(self, components: int = 3, size: int = 8, spread: float = 0.6) -> None:
-        self.name = f"mixture of {components}"
-        self.defaults = Defaults(steps=8, guidance=1.0, height=size, width=size, size_multiple=4, largest_side=16)
-        self.calls = 0
-        self._components = components
-        self._means: dict[tuple[str, tuple[int, ...]], Tensor] = {}
-        self._spread = spread
-
-    def identity(self) -> Mapping[str, Any]:
-        return {"model": self.name, "spread": self._spread}
-
-    def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
-        return (1, 3, height, width)
-
-    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
-        return Conditioning(prompt, negative_prompt, guidance, {"size": torch.tensor(self.defaults.height)})
-
-    def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
-        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-    def schedule(self, steps: int, shape: tuple[int, ...]) -> Schedule:
-        even = torch.linspace(1, 1 / steps, steps, dtype=torch.float64)
-        sigmas = (3 * even / (1 + 2 * even)).float()
-        return Schedule(torch.cat([sigmas, torch.zeros(1)]), sigmas * 1000)
-
-    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
-        self.calls += 1
-        text = self.velocity(x, float(point.sigma), conditioning.prompt)
-        branches = {"text": text}
-        guided = text
-        if conditioning.guidance > 1:
-            branches["negative"] = self.velocity(x, float(point.sigma), conditioning.negative_prompt)
-            guided = branches["negative"] + conditioning.guidance * (text - branches["negative"])
-        return Evaluation(guided, branches, len(branches), {} if keep is None else {keep: guided - x})
-
-    def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
-        """All of the velocity but x itself counts as made by blocks."""
-        return x + next(iter(residual.values()))
-
-    def decode(self, x: Tensor) -> Image.Image:
-        pixels = (x[0].permute(1, 2, 0).double() * 40 + 128).round().clamp(0, 255)
-        return Image.fromarray(pixels.numpy().astype(np.uint8))
-
-    def means(self, prompt: str, shape: tuple[int, ...]) -> Tensor:
-        """[M, 1, C, H, W] float64."""
-        if (prompt, shape) not in self._means:
-            self._means[prompt, shape] = torch.stack([self._mean(prompt, m, shape) for m in range(self._components)])
-        return self._means[prompt, shape]
-
-    def velocity(self, x: Tensor, sigma: float, prompt: str) -> Tensor:
-        position, means, s2 = x.double(), self.means(prompt, tuple(x.shape)), self._spread**2
-        variance = (1 - sigma) ** 2 * s2 + sigma**2
-        offsets = position - (1 - sigma) * means
-        posterior = torch.softmax(-offsets.flatten(1).square().sum(dim=1) / (2 * variance), dim=0)
-        each = (sigma - (1 - sigma) * s2) * offsets / variance - means
-        return (posterior.view(-1, *[1] * x.ndim) * each).sum(dim=0).to(x.dtype)
-
-    def _mean(self, prompt: str, m: int, shape: tuple[int, ...]) -> Tensor:
-        names = [word if word.isupper() else f"{word} {m}" for word in prompt.split()]
-        return 3.0 * direction(f"component {m}", shape) + sum(0.8 * direction(name, shape) for name in names)
-
-
-def direction(name: str, shape: tuple[int, ...]) -> Tensor:
-    """A unit vector that belongs to a name."""
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    vector = torch.randn(shape, generator=generator, dtype=torch.float64)
-    return vector / vector.norm()
-
-
 @pytest.fixture
 def mixture() -> GaussianMixture:
     return GaussianMixture()
@@ -259,38 +166,44 @@ def run_plan() -> Callable[..., Run]:
     """Sample a plan on a model; guidance and seed as given."""
 
     def run(
-        model: Model, plan: Plan, prompt: str, sources: tuple[Trajectory, ...] = (), *, seed: int = 0, guidance=1.0
+        model: Model,
+        plan: SamplingPlan,
+        prompt: str,
+        sources: tuple[Trajectory, ...] = (),
+        *,
+        seed: int = 0,
+        guidance=1.0,
     ) -> Run:
         shape = model.latent_shape(model.defaults.height, model.defaults.width)
         conditioning = model.encode(prompt, "", guidance)
         field = Field(model, conditioning, plan.schedule, model.noise(seed, shape), plan.budget)
-        *steps, trajectory = sample(TRANSITIONS[plan.transition], sources, plan, field, prompt)
+        steps, trajectory = collect(sample(METHODS[plan.method].transition, sources, plan, field, prompt))
         return Run(tuple(steps), trajectory, field.cost)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def make_grid_plan() -> Callable[..., Plan]:
-    """Plans on a model's own grid, made without the planner: given nodes, or `direct` from a start step."""
+def make_grid_plan() -> Callable[..., SamplingPlan]:
+    """Plans on a model's own grid, made without the planner: given nodes, or a switch from a start step."""
 
     def make(
         model: Model,
         steps: int,
-        transition: str = "direct",
+        method: str = "resume",
         *,
         nodes: tuple[int, ...] | None = None,
         start: int = 0,
         similarity: float = 0.8,
         slope: float = 0.0,
         correction: float = 0.0,
-    ) -> Plan:
+    ) -> SamplingPlan:
         shape = model.latent_shape(model.defaults.height, model.defaults.width)
         nodes = tuple(range(start, steps)) if nodes is None else nodes
-        match = Match("key", "an earlier prompt", similarity, "distant", True)
         grid = model.schedule(steps, shape)
         slopes, corrections = (slope,) * len(nodes), (correction,) * len(nodes)
-        return Plan("test", transition, grid, start, nodes, len(nodes), "for a test", (), match, slopes, corrections)
+        node_schedule = NodeSchedule(nodes, slopes, corrections)
+        return SamplingPlan(method, grid, node_schedule, len(nodes), start, similarity)
 
     return make
 

@@ -69,8 +69,8 @@ def without_sources(profile) -> Profile:
         k: {"velocity": Prior(torch.randn(2, 1, 3, 1, 1), torch.randn(1, 3, 1, 1))} for k in range(28) if k not in mask
     }
     policies = {
-        "budcache": BudCache(mask),
-        "aligned": Aligned(mask, (0.1, 0.2, 0.3, 0.4)),
+        "budcache": BudCache(mask, "blocks"),
+        "aligned": Aligned(mask, (0.1, 0.2, 0.3, 0.4), "stack"),
         "tcc": Calibrated(BudCache(mask, "velocity"), priors, 4),
     }
     return replace(profile, without_sources={3: Caching(policies, {"tcc": Forecast(30.0, 32.5, 35.0, 40.0)})})
@@ -323,7 +323,7 @@ def test_a_session_on_the_bundled_model_climbs_as_it_needs(home, bundled) -> Non
     spent = []
     for fidelity in (LEAST_FIDELITY, MOST_FIDELITY):
         result = session.generate("a mountain landscape at dusk", seed=3, strategy="difference", fidelity=fidelity)
-        assert (result.plan.escalation, result.plan.fidelity) == (node_schedules, fidelity)
+        assert (result.plan.sampling.escalation, result.plan.sampling.fidelity) == (node_schedules, fidelity)
         assert result.cost.nfe == len(result.diagnostics) <= result.plan.budget == len(node_schedules[-1].nodes)
         assert 0.0 <= result.forecast.low_db <= result.forecast.assured_db <= result.forecast.high_db <= 100.0
         assert session.estimate("a lake at night", seed=3).forecast is not None
@@ -386,3 +386,15 @@ def test_what_is_learned_is_the_same_however_it_was_gathered() -> None:
         one_by_one = one_by_one.add(outcome)
     assert one_by_one == Learned(tuple(outcomes))
     assert Learned() == Learned(())
+
+
+def test_sessions_share_one_profile_until_its_file_changes(tmp_path, monkeypatch, mixture):
+    monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path))
+    model = model_digest(mixture.identity())
+    path = profile_folder() / f"{model}.json"
+    write_profile(path, Profile(model, steps=8, made={"by": "hand"}))
+    first, second = Session(mixture), Session(mixture)
+    assert first.profile.made == {"by": "hand"}
+    assert second.profile is first.profile
+    write_profile(path, Profile(model, steps=8, made={"by": "another hand"}))
+    assert Session(mixture).profile.made == {"by": "another hand"}

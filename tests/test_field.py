@@ -80,8 +80,8 @@ def make_broken(make_mixture):
             super().__init__()
             self.value, self.at = value, at
 
-        def evaluate(self, x, point, conditioning):
-            evaluation = super().evaluate(x, point, conditioning)
+        def evaluate(self, x, point, conditioning, keep=None):
+            evaluation = super().evaluate(x, point, conditioning, keep)
             if self.calls != self.at:
                 return evaluation
             velocity = evaluation.velocity.clone()

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from trajflow.base import Forecaster, NodeDiagnostics, NodeSchedule, Plan
+from trajflow.base import Adjustment, Forecaster, NodeDiagnostics, NodeSchedule
 from trajflow.forecast import (
     BEST_DB,
     FEATURES,
@@ -19,7 +19,7 @@ FIRST, SECOND = NodeDiagnostics(0, 0.5, 0.7, 0.0), NodeDiagnostics(9, 0.01, 0.3,
 
 
 def told(forecaster: Forecaster, *values: float, **learned: float) -> tuple[float, ...]:
-    forecast = predict(forecaster, values, **learned)
+    forecast = predict(forecaster, values, Adjustment(**learned))
     return (forecast.low_db, forecast.assured_db, forecast.median_db, forecast.high_db)
 
 
@@ -78,29 +78,18 @@ def test_features_that_do_not_belong_to_the_forecaster_are_an_error() -> None:
         predict(LEVELS, (1.0, 2.0))
 
 
-def test_a_run_is_forecast_by_the_forecaster_of_its_newest_node(plan_of) -> None:
+def test_a_run_is_forecast_by_the_forecaster_of_its_newest_node() -> None:
     at_first = Forecaster((10.0, 0.0), (20.0, 0.0), (30.0, -10.0), (40.0, -10.0))
     at_second = Forecaster(*((level, 0.0, -10.0, 0.0) for level in (15.0, 25.0, 35.0, 45.0)))
     node_schedule = NodeSchedule((0, 9), forecasters=(at_first, at_second))
-    forecast = forecast_run(plan_of(), node_schedule, (NodeDiagnostics(0, 0.1, 1.0, 0.0),))
+    forecast = forecast_run(node_schedule, (NodeDiagnostics(0, 0.1, 1.0, 0.0),))
     assert (forecast.median_db, forecast.high_db) == (40.0, 50.0)
-    forecast = forecast_run(plan_of(shift_db=1.0, margin_db=0.5), node_schedule, (FIRST, SECOND))
+    forecast = forecast_run(node_schedule, (FIRST, SECOND), Adjustment(1.0, 0.5))
     assert (forecast.low_db, forecast.median_db, forecast.high_db) == (25.5, 46.0, 56.5)
 
 
-def test_nothing_is_forecast_where_nothing_was_seen_or_learned(plan_of) -> None:
+def test_nothing_is_forecast_where_nothing_was_seen_or_learned() -> None:
     known = NodeSchedule((0, 9), forecasters=(LEVELS,))
-    assert forecast_run(plan_of(), known, ()) is None
-    assert forecast_run(plan_of(), known, (FIRST, SECOND)) is None
-    assert forecast_run(plan_of(), NodeSchedule((0, 9)), (FIRST,)) is None
-
-
-@pytest.fixture
-def plan_of(make_grid_plan, mixture):
-    """A plan with what a session has learned."""
-
-    def make(shift_db: float = 0.0, margin_db: float = 0.0) -> Plan:
-        plan = make_grid_plan(mixture, 28, "basis", nodes=(0, 9))
-        return Plan(**{**vars(plan), "shift_db": shift_db, "margin_db": margin_db})
-
-    return make
+    assert forecast_run(known, ()) is None
+    assert forecast_run(known, (FIRST, SECOND)) is None
+    assert forecast_run(NodeSchedule((0, 9)), (FIRST,)) is None

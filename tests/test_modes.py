@@ -44,12 +44,12 @@ def make_gated(make_mixture):
             self.permits = threading.Semaphore(0)
             self.log: list[str] = []
 
-        def evaluate(self, x, point, conditioning):
+        def evaluate(self, x, point, conditioning, keep=None):
             self.log.append(conditioning.prompt)
             if self.is_shut and conditioning.prompt == SECOND:
                 self.entered.release()
                 assert self.permits.acquire(timeout=PATIENCE)
-            return super().evaluate(x, point, conditioning)
+            return super().evaluate(x, point, conditioning, keep)
 
     return Gated
 
@@ -218,8 +218,8 @@ def test_a_run_forgotten_meanwhile_stays_forgotten(session) -> None:
 
 def test_completing_meets_nan(make_mixture) -> None:
     class Breaking(make_mixture):
-        def evaluate(self, x, point, conditioning):
-            evaluation = super().evaluate(x, point, conditioning)
+        def evaluate(self, x, point, conditioning, keep=None):
+            evaluation = super().evaluate(x, point, conditioning, keep)
             is_broken = conditioning.prompt == SECOND and point.k == 3
             return type(evaluation)(evaluation.velocity * torch.nan, {}, 1) if is_broken else evaluation
 
@@ -256,7 +256,7 @@ def test_an_interactive_session_completes_every_run_newest_first(make_gated) -> 
         done = []
         request = threading.Thread(target=lambda: done.append(session.generate(THIRD, budget=1)))
         request.start()
-        assert eventually(lambda: session._turns.is_called)
+        assert eventually(lambda: session._lock.is_called)
         model.permits.release(100)
         request.join(PATIENCE)
         [third] = done
@@ -281,7 +281,7 @@ def test_a_request_waits_for_one_evaluation_at_the_most(make_gated) -> None:
         stream = session.stream(THIRD, budget=1)
         request = threading.Thread(target=next, args=(stream,))
         request.start()
-        assert eventually(lambda: session._turns.is_called)
+        assert eventually(lambda: session._lock.is_called)
         model.permits.release()
         request.join(PATIENCE)
         assert model.log[-1] == THIRD

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 import trajflow
-from trajflow.cache import Entry, MemoryStore, TieredStore
 from trajflow.errors import MemoryExhausted, NumericalError
 from trajflow.memory import nothing_to_give, retry_on_oom
 
@@ -128,26 +127,20 @@ def test_relief_comes_before_the_second_attempt_and_only_then() -> None:
     nothing_to_give()
 
 
-def test_relief_moves_the_runs_of_the_session_out_of_the_first_store(make_model, monkeypatch) -> None:
-    """Both stores are the CPU's here; on a GPU the first one is there."""
-    made: list[TieredStore] = []
-
-    def two_stores(stores):
-        made.append(TieredStore((*stores, MemoryStore(stores[0].capacity, is_on_cpu=True))))
-        return made[-1]
-
-    monkeypatch.setattr("trajflow.session.cache.TieredStore", two_stores)
-    session = trajflow.Session(make_model({10}))
+def test_relief_moves_the_runs_of_the_session_out_of_the_first_place(make_model) -> None:
+    """The two places of a session on a GPU, here both in the CPU's memory."""
+    model = make_model({10})
+    model.device = torch.device("cuda")
+    session = trajflow.Session(model)
     session.generate("snowy mountain", seed=3)
-    above, below = made[0]._stores
     [entry] = session.entries()
-    assert (above.nbytes, below.nbytes) == (entry.nbytes, 0)
+    assert session._cache.place_of(entry.key) == "gpu"
     steps = session.stream("snowy mountain dusk", seed=3, budget=4)
     next(steps)
-    assert (above.nbytes, below.nbytes) == (entry.nbytes, 0)
+    assert session._cache.nbytes_by_place() == {"gpu": entry.nbytes, "memory": 0}
     list(steps)
-    assert entry.key in below
-    assert isinstance(session.entries()[1], Entry)
+    assert session._cache.place_of(entry.key) == "memory"
+    assert len(session.entries()) == 2
 
 
 class Broken:

@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from trajflow.base import Forecast, Match, Plan, Schedule
+from trajflow.base import Forecast, Level, Match, Plan, Schedule
 from trajflow.calibration import SCALED_NODES, Caching, Learned, Outcome, Profile
 from trajflow.flow import even_nodes
+from trajflow.methods import METHODS
 from trajflow.planner import FIDELITY, make_plan
 from trajflow.policies.budcache import BudCache
 from trajflow.settings import Settings
-from trajflow.strategies import STRATEGIES
-from trajflow.transitions import TRANSITIONS
+from trajflow.transitions.basis import Basis
 from trajflow.transitions.nodes import extrapolate
+from trajflow.transitions.reuse import Reuse
 
 STEPS = 28
 MATCHES = tuple(
@@ -42,9 +43,11 @@ def plan_for() -> Callable[..., Plan]:
         fidelity: float | None = None,
         profile: Profile = Profile(),  # noqa: B008
         learned: Learned = Learned(),  # noqa: B008
+        levels: tuple[Level, ...] = ("stack", "blocks", "velocity"),
     ) -> Plan:
+        resuming = tuple(replace(match, resume_fraction=fraction) for match in matches)
         settings = Settings("a mountain", "", 0, steps, 3.0, 64, 64, strategy, budget, fidelity)
-        return make_plan(settings, matches, lambda similarity: fraction, grid, profile, learned)
+        return make_plan(settings, resuming, grid, levels, profile, learned)
 
     return make
 
@@ -58,34 +61,34 @@ def calibrated(make_profile) -> Profile:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 8, 28, 50])
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", METHODS)
 @pytest.mark.parametrize("matches", [(), MATCHES[:1], MATCHES], ids=["none", "one", "four"])
 def test_every_plan_can_be_run(plan_for, calibrated, steps: int, strategy: str, matches: tuple[Match, ...]) -> None:
     for budget, profile in itertools.product({None, 1, steps // 2 or 1, steps}, (Profile(), calibrated)):
         plan = plan_for(strategy, budget, matches, steps=steps, profile=profile)
-        grid_steps = plan.schedule.steps
+        grid_steps = plan.sampling.schedule.steps
         assert plan.strategy == strategy
-        assert plan.transition in TRANSITIONS
-        assert list(plan.nodes) == sorted(set(plan.nodes))
-        assert 1 <= len(plan.nodes) <= plan.budget <= steps
-        assert all(plan.start_step <= node < grid_steps for node in plan.nodes)
+        assert plan.sampling.method in METHODS
+        assert list(plan.sampling.nodes) == sorted(set(plan.sampling.nodes))
+        assert 1 <= len(plan.sampling.nodes) <= plan.budget <= steps
+        assert all(plan.sampling.start_step <= node < grid_steps for node in plan.sampling.nodes)
         assert strategy == "baseline" or budget is None or plan.budget <= budget
-        assert all(len(node_schedule.nodes) <= plan.budget for node_schedule in plan.escalation)
+        assert all(len(node_schedule.nodes) <= plan.budget for node_schedule in plan.sampling.escalation)
         assert set(plan.sources) <= {match.key for match in matches}
-        assert plan.sources or plan.transition == "direct" or STRATEGIES[strategy].family in ("shorter", "reuse")
-        assert (plan.policy is not None) == (plan.transition == "reuse")
+        assert plan.sources or METHODS[plan.sampling.method].family in ("full", "shorter", "reuse")
+        assert (plan.sampling.policy is not None) == isinstance(METHODS[plan.sampling.method].transition, Reuse)
         assert grid_steps == steps or not plan.sources, "sources fit the full grid only"
-        if plan.transition == "basis":
-            assert plan.nodes[0] == 0, "without a first evaluation there is no difference to carry"
-            assert all(node_schedule.nodes[0] == 0 for node_schedule in plan.escalation)
-        for node_schedule in (plan.node_schedule, *plan.escalation):
+        if isinstance(METHODS[plan.sampling.method].transition, Basis):
+            assert plan.sampling.nodes[0] == 0, "without a first evaluation there is no difference to carry"
+            assert all(node_schedule.nodes[0] == 0 for node_schedule in plan.sampling.escalation)
+        for node_schedule in (plan.sampling.node_schedule, *plan.sampling.escalation):
             assert {len(node_schedule.slopes), len(node_schedule.corrections), len(node_schedule.forecasters)} <= {
                 0,
                 len(node_schedule.nodes),
             }
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", METHODS)
 @pytest.mark.parametrize("matches", [(), MATCHES[:1], MATCHES], ids=["none", "one", "four"])
 @pytest.mark.parametrize("fraction", [0.0, FRACTION])
 def test_every_reason_is_one_sentence_for_the_user(
@@ -101,54 +104,54 @@ def test_every_reason_is_one_sentence_for_the_user(
 
 def test_an_empty_session_runs_the_full_baseline_and_says_so(plan_for) -> None:
     plan = plan_for("auto", None, ())
-    assert (plan.transition, plan.nodes, plan.budget) == ("direct", tuple(range(STEPS)), STEPS)
+    assert (plan.sampling.method, plan.sampling.nodes, plan.budget) == ("baseline", tuple(range(STEPS)), STEPS)
     assert "Nothing cached" in plan.reason
 
 
-@pytest.mark.parametrize("strategy", [n for n, s in STRATEGIES.items() if s.family not in ("full", "reuse")])
+@pytest.mark.parametrize("strategy", [n for n, s in METHODS.items() if s.family not in ("full", "reuse")])
 def test_an_empty_session_with_a_budget_takes_fewer_steps_of_an_own_grid(plan_for, strategy: str) -> None:
     plan = plan_for(strategy, 6, ())
-    shorter = STRATEGIES[strategy].family == "shorter"
-    solver = STRATEGIES[strategy].transition if shorter else "direct"
-    assert (plan.transition, plan.schedule.steps, plan.budget) == (solver, 6, 6)
-    assert torch.equal(plan.schedule.sigmas, grid(6).sigmas)
+    shorter = METHODS[strategy].family == "shorter"
+    solver = strategy if shorter else "fewer-steps"
+    assert (plan.sampling.method, plan.sampling.schedule.steps, plan.budget) == (solver, 6, 6)
+    assert torch.equal(plan.sampling.schedule.sigmas, grid(6).sigmas)
     assert ("because nothing cached fits" in plan.reason) != shorter
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", METHODS)
 def test_a_budget_of_all_steps_is_the_from_scratch_run(plan_for, strategy: str) -> None:
     plan = plan_for(strategy, STEPS)
-    assert (plan.transition, plan.nodes, plan.sources) == ("direct", tuple(range(STEPS)), ())
+    assert (plan.sampling.method, plan.sampling.nodes, plan.sources) == ("baseline", tuple(range(STEPS)), ())
 
 
 def test_the_baseline_ignores_what_is_cached_and_what_it_may_cost(plan_for) -> None:
     for budget in (None, 3):
         plan = plan_for("baseline", budget)
-        assert (plan.transition, plan.sources, plan.nodes) == ("direct", (), tuple(range(STEPS)))
+        assert (plan.sampling.method, plan.sources, plan.sampling.nodes) == ("baseline", (), tuple(range(STEPS)))
 
 
 def test_fewer_steps_ignores_what_is_cached(plan_for) -> None:
     assert plan_for("fewer-steps", 9).sources == ()
-    assert plan_for("fewer-steps", 9).schedule.steps == 9
-    assert plan_for("fewer-steps").schedule.steps == STEPS // 4
+    assert plan_for("fewer-steps", 9).sampling.schedule.steps == 9
+    assert plan_for("fewer-steps").sampling.schedule.steps == STEPS // 4
 
 
 @pytest.mark.parametrize("strategy", ["resume", "blend"])
 def test_a_resume_takes_the_tiers_share_or_leaves_the_budget(plan_for, strategy: str) -> None:
     tiered, budgeted = plan_for(strategy), plan_for(strategy, 4)
-    assert (tiered.start_step, budgeted.start_step) == (21, STEPS - 4)
+    assert (tiered.sampling.start_step, budgeted.sampling.start_step) == (21, STEPS - 4)
     for plan in (tiered, budgeted):
         assert plan.sources == ("key 0",)
-        assert plan.match == MATCHES[0]
-        assert plan.nodes == tuple(range(plan.start_step, STEPS))
-        assert plan.budget == STEPS - plan.start_step
+        assert plan.match.key == MATCHES[0].key
+        assert plan.sampling.nodes == tuple(range(plan.sampling.start_step, STEPS))
+        assert plan.budget == STEPS - plan.sampling.start_step
         assert "earlier prompt 0" in plan.reason
-    assert tiered.transition == {"resume": "direct", "blend": "blend"}[strategy]
+    assert tiered.sampling.method == strategy
 
 
 def test_even_the_latest_resume_computes_a_step(plan_for) -> None:
     plan = plan_for("resume", fraction=0.99, steps=4)
-    assert (plan.start_step, plan.budget) == (3, 1)
+    assert (plan.sampling.start_step, plan.budget) == (3, 1)
 
 
 def test_difference_takes_the_nearest_source_and_basis_all(plan_for) -> None:
@@ -156,39 +159,44 @@ def test_difference_takes_the_nearest_source_and_basis_all(plan_for) -> None:
     for strategy in ("basis", "auto"):
         plan = plan_for(strategy, 5)
         assert plan.sources == tuple(match.key for match in MATCHES)
-        assert plan.transition == "basis"
-    assert len(MATCHES) <= STRATEGIES["basis"].most_sources
+        assert isinstance(METHODS[plan.sampling.method].transition, Basis)
+    assert len(MATCHES) <= METHODS["basis"].most_sources
 
 
 # Without a profile
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 12, 28, 50])
-@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if STRATEGIES[name].family == "transport"])
+@pytest.mark.parametrize("strategy", [name for name in METHODS if METHODS[name].family == "transport"])
 def test_without_a_profile_a_transport_takes_a_quarter_of_the_steps_and_foretells_nothing(
     plan_for, strategy: str, steps: int
 ) -> None:
     plan = plan_for(strategy, steps=steps)
     if strategy == "auto" and steps <= 4:
-        assert (plan.transition, plan.budget) == ("direct", steps)
+        assert (plan.sampling.method, plan.budget) == ("baseline", steps)
         assert "little to save" in plan.reason
         return
-    assert len(plan.nodes) == plan.budget == max(1, round(steps / 4))
-    assert (plan.escalation, plan.forecasters, plan.forecast, plan.fidelity) == ((), (), None, None)
+    assert len(plan.sampling.nodes) == plan.budget == max(1, round(steps / 4))
+    assert (
+        plan.sampling.escalation,
+        plan.sampling.node_schedule.forecasters,
+        plan.forecast,
+        plan.sampling.fidelity,
+    ) == ((), (), None, None)
     assert "a quarter of the steps" in plan.reason
 
 
 def test_a_fidelity_cannot_be_aimed_at_without_forecasts(plan_for) -> None:
     plan = plan_for(fidelity=35.0)
-    assert plan.fidelity is None
+    assert plan.sampling.fidelity is None
     assert "nothing was calibrated" in plan.reason
 
 
 def test_a_given_budget_is_spent_at_the_bundled_nodes_or_evenly(plan_for) -> None:
     for budget in range(1, STEPS):
         plan = plan_for("auto", budget)
-        assert plan.nodes == SCALED_NODES.get(budget, even_nodes(STEPS, budget))
-        assert (plan.budget, plan.escalation) == (budget, ())
+        assert plan.sampling.nodes == SCALED_NODES.get(budget, even_nodes(STEPS, budget))
+        assert (plan.budget, plan.sampling.escalation) == (budget, ())
         assert "quarter" not in plan.reason
 
 
@@ -208,11 +216,11 @@ def levels(forecast: Forecast) -> tuple[float, ...]:
 @pytest.mark.parametrize("strategy", ["auto", "basis", "difference"])
 def test_with_a_profile_the_evaluations_decide_up_to_a_fidelity(plan_for, calibrated, strategy: str) -> None:
     plan = plan_for(strategy, profile=calibrated)
-    assert [len(node_schedule.nodes) for node_schedule in plan.escalation] == sorted(EXPECTED)
-    assert (plan.budget, plan.fidelity) == (8, FIDELITY)
+    assert [len(node_schedule.nodes) for node_schedule in plan.sampling.escalation] == sorted(EXPECTED)
+    assert (plan.budget, plan.sampling.fidelity) == (8, FIDELITY)
     assert "3 to 8" in plan.reason
     assert "40 dB" in plan.reason
-    assert plan_for(strategy, profile=calibrated, fidelity=33.5).fidelity == 33.5
+    assert plan_for(strategy, profile=calibrated, fidelity=33.5).sampling.fidelity == 33.5
     assert "33.5 dB" in plan_for(strategy, profile=calibrated, fidelity=33.5).reason
 
 
@@ -222,14 +230,19 @@ def test_a_run_is_expected_to_be_the_cheapest_that_is_assured_else_the_dearest(
 ) -> None:
     """Assured at the nearest prompt: 22.8 dB with 3 evaluations, 27.8 dB with 5, 32.8 dB with 8."""
     plan = plan_for(profile=calibrated, fidelity=fidelity)
-    assert plan.nodes == calibrated.several[count].node_schedule.nodes
+    assert plan.sampling.nodes == calibrated.several[count].node_schedule.nodes
     assert levels(plan.forecast) == pytest.approx(levels(by_hand(4, count)))
 
 
 def test_a_budget_is_spent_as_calibrated_and_forecast(plan_for, calibrated) -> None:
     plan = plan_for(budget=5, profile=calibrated)
     node_schedule = calibrated.several[5].node_schedule
-    assert (plan.node_schedule, plan.budget, plan.escalation, plan.fidelity) == (node_schedule, 5, (), None)
+    assert (plan.sampling.node_schedule, plan.budget, plan.sampling.escalation, plan.sampling.fidelity) == (
+        node_schedule,
+        5,
+        (),
+        None,
+    )
     assert levels(plan.forecast) == pytest.approx(levels(by_hand(4, 5)))
     assert plan_for(budget=6, profile=calibrated).forecast is None
 
@@ -247,24 +260,27 @@ def test_what_a_session_learned_moves_the_forecast_and_goes_with_the_plan(plan_f
     assert (learned.shift_db, learned.margin_db) == pytest.approx((-1.0, 1.6))
     for budget in (None, 8):
         plan = plan_for(budget=budget, profile=calibrated, learned=learned)
-        assert (plan.shift_db, plan.margin_db) == (learned.shift_db, learned.margin_db)
+        assert (plan.sampling.adjustment.shift_db, plan.sampling.adjustment.margin_db) == (
+            learned.shift_db,
+            learned.margin_db,
+        )
         assert levels(plan.forecast) == pytest.approx(levels(by_hand(4, 8, -1.0, 1.6)))
 
 
 def test_on_another_grid_nothing_climbs_and_nothing_is_foretold(plan_for, calibrated) -> None:
     plan = plan_for(steps=14, profile=calibrated)
-    assert (plan.escalation, plan.forecast, plan.budget) == ((), None, 4)
+    assert (plan.sampling.escalation, plan.forecast, plan.budget) == ((), None, 4)
     scaled = plan_for(steps=56, budget=5, profile=calibrated)
-    assert scaled.nodes == tuple(2 * node for node in calibrated.several[5].node_schedule.nodes)
-    assert (scaled.forecast, scaled.forecasters) == (None, ())
+    assert scaled.sampling.nodes == tuple(2 * node for node in calibrated.several[5].node_schedule.nodes)
+    assert (scaled.forecast, scaled.sampling.node_schedule.forecasters) == (None, ())
 
 
 def test_other_transports_take_the_nodes_but_neither_ladder_nor_forecast(plan_for, calibrated) -> None:
     for strategy in ("shooting", "mpc"):
         plan = plan_for(strategy, 5, profile=calibrated)
-        assert plan.nodes == calibrated.several[5].node_schedule.nodes
+        assert plan.sampling.nodes == calibrated.several[5].node_schedule.nodes
         assert plan.forecast is None
-        assert plan_for(strategy, profile=calibrated).escalation == ()
+        assert plan_for(strategy, profile=calibrated).sampling.escalation == ()
 
 
 def test_a_profile_without_forecasts_leaves_a_quarter(plan_for, calibrated) -> None:
@@ -273,7 +289,7 @@ def test_a_profile_without_forecasts_leaves_a_quarter(plan_for, calibrated) -> N
         for n, each in calibrated.single.items()
     }
     plan = plan_for(profile=Profile("", STEPS, silent, silent))
-    assert (plan.budget, plan.escalation) == (7, ())
+    assert (plan.budget, plan.sampling.escalation) == (7, ())
 
 
 def test_extrapolation_follows_the_line_through_the_last_two() -> None:
@@ -286,7 +302,7 @@ def test_extrapolation_follows_the_line_through_the_last_two() -> None:
 
 
 def caching(budget: int, medians: dict[str, float]) -> Caching:
-    policies = {name: BudCache(even_nodes(STEPS, budget)) for name in ("budcache", "tcc") if name in medians}
+    policies = {name: BudCache(even_nodes(STEPS, budget), "stack") for name in ("budcache", "tcc") if name in medians}
     return Caching(policies, {name: Forecast(m - 4, m - 2, m, m + 4) for name, m in medians.items()})
 
 
@@ -299,19 +315,25 @@ def alone() -> Profile:
 
 def test_a_miss_with_a_budget_takes_what_was_found_best_at_it(plan_for, alone: Profile) -> None:
     plan = plan_for("auto", 6, (), profile=alone)
-    assert (plan.transition, plan.policy, len(plan.nodes)) == ("reuse", alone.without_sources[6].policies["tcc"], 6)
-    assert plan.schedule.steps == STEPS, "on the model's own grid, so that it can be a source"
+    assert (plan.sampling.method, plan.sampling.policy, len(plan.sampling.nodes)) == (
+        "tcc",
+        alone.without_sources[6].policies["tcc"],
+        6,
+    )
+    assert plan.sampling.schedule.steps == STEPS, "on the model's own grid, so that it can be a source"
     assert plan.forecast == alone.without_sources[6].forecasts["tcc"]
     assert "6 of 28 evaluations" in plan.reason
     solver = plan_for("auto", 10, (), profile=alone)
-    assert (solver.transition, solver.schedule.steps) == ("dpm++2m", 10)
+    assert (solver.sampling.method, solver.sampling.schedule.steps) == ("dpm++2m", 10)
     assert solver.forecast == alone.without_sources[10].forecasts["dpm++2m"]
 
 
 def test_between_calibrated_budgets_the_one_below_is_spent(plan_for, alone: Profile) -> None:
     plan = plan_for("auto", 8, (), profile=alone)
-    assert (plan.transition, plan.budget, len(plan.nodes)) == ("reuse", 6, 6)
-    assert plan_for("auto", 5, (), profile=alone).schedule.steps == 5, "below all of them there is only a shorter grid"
+    assert (plan.sampling.method, plan.budget, len(plan.sampling.nodes)) == ("tcc", 6, 6)
+    assert plan_for("auto", 5, (), profile=alone).sampling.schedule.steps == 5, (
+        "below all of them there is only a shorter grid"
+    )
 
 
 def test_a_miss_with_a_fidelity_takes_the_cheapest_that_is_assured(plan_for, alone: Profile) -> None:
@@ -323,21 +345,37 @@ def test_a_miss_with_a_fidelity_takes_the_cheapest_that_is_assured(plan_for, alo
 
 def test_what_was_calibrated_for_another_grid_is_not_used(plan_for, alone: Profile) -> None:
     plan = plan_for("tcc", 6, (), steps=20, profile=alone)
-    assert plan.nodes == even_nodes(20, 6)
+    assert plan.sampling.nodes == even_nodes(20, 6)
     assert "nothing was calibrated" in plan.reason
-    assert plan_for("auto", 6, (), steps=20, profile=alone).transition == "direct"
+    assert plan_for("auto", 6, (), steps=20, profile=alone).sampling.method == "fewer-steps"
 
 
 def test_reuse_ignores_what_is_cached(plan_for, alone: Profile) -> None:
     for strategy in ("interval", "budcache", "tcc"):
         plan = plan_for(strategy, 6, profile=alone)
-        assert (plan.transition, plan.sources) == ("reuse", ())
-    assert plan_for("interval", 6, profile=alone).nodes == (0, 5, 10, 15, 20, 25)
+        assert (plan.sampling.method, plan.sources) == (strategy, ())
+    assert plan_for("interval", 6, profile=alone).sampling.nodes == (0, 5, 10, 15, 20, 25)
 
 
 def test_after_a_resume_only_the_budget_of_the_rest_is_computed(plan_for, alone: Profile) -> None:
     plan = plan_for("resume-budcache", 3, profile=alone)
-    assert (plan.start_step, plan.sources, len(plan.nodes)) == (21, ("key 0",), 3)
-    assert plan.nodes[0] == 21
-    assert plan.policy == BudCache(plan.nodes)
-    assert len(plan_for("resume-budcache", 20, profile=alone).nodes) == 7, "no more than there are"
+    assert (plan.sampling.start_step, plan.sources, len(plan.sampling.nodes)) == (21, ("key 0",), 3)
+    assert plan.sampling.nodes[0] == 21
+    assert plan.sampling.policy == BudCache(plan.sampling.nodes, "stack")
+    assert len(plan_for("resume-budcache", 20, profile=alone).sampling.nodes) == 7, "no more than there are"
+
+
+def test_after_a_resume_what_is_kept_is_what_was_calibrated(plan_for, alone: Profile) -> None:
+    policies = {"budcache": BudCache(even_nodes(STEPS, 3), "blocks")}
+    profile = replace(alone, without_sources={3: Caching(policies, {})})
+    assert plan_for("resume-budcache", 3, profile=profile).sampling.policy.level == "blocks"
+    assert plan_for("budcache", 3, profile=profile).sampling.policy == policies["budcache"]
+
+
+@pytest.mark.parametrize("strategy", ["interval", "budcache", "aligned", "tcc", "resume-budcache"])
+def test_only_what_the_model_has_is_kept(plan_for, alone: Profile, strategy: str) -> None:
+    """Not what a profile says that was learned on another model either."""
+    for profile in (Profile(), alone):
+        plan = plan_for(strategy, 6, profile=profile, levels=("velocity", "blocks"))
+        assert plan.sampling.policy.level == "velocity"
+    assert plan_for("auto", 6, (), profile=alone, levels=("velocity", "blocks")).sampling.method == "dpm++2m"

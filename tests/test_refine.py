@@ -270,8 +270,8 @@ def test_the_refined_run_becomes_a_source(session) -> None:
 
 def test_nan_discards_what_was_shown(make_mixture) -> None:
     class Breaking(make_mixture):
-        def evaluate(self, x, point, conditioning):
-            evaluation = super().evaluate(x, point, conditioning)
+        def evaluate(self, x, point, conditioning, keep=None):
+            evaluation = super().evaluate(x, point, conditioning, keep)
             return evaluation if point.k != 6 else type(evaluation)(evaluation.velocity * torch.nan, {}, 1)
 
     session = trajflow.Session(Breaking())

@@ -17,7 +17,7 @@ def full(model, run_plan, make_grid_plan):
     return run_plan(model, make_grid_plan(model, STEPS), PROMPT, seed=SEED, guidance=GUIDANCE)
 
 
-@pytest.mark.parametrize("transition", ["direct", "blend"])
+@pytest.mark.parametrize("transition", ["resume", "blend"])
 @pytest.mark.parametrize("start", range(STEPS))
 def test_resume_at_any_step_is_the_uninterrupted_run(
     model, full, run_plan, make_grid_plan, transition: str, start: int

@@ -1,5 +1,7 @@
+import gc
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -87,7 +89,7 @@ def test_without_a_budget_the_ladder_decides_within_the_plan(calibrated) -> None
     spent = []
     for number, fidelity in enumerate((10.0, 40.0, 60.0)):
         result = calibrated.generate(f"{SECOND} {number}", fidelity=fidelity)
-        assert len(result.plan.escalation) == 3
+        assert len(result.plan.sampling.escalation) == 3
         assert result.cost.nfe == result.kinds.count("computed") == len(result.diagnostics)
         assert 2 <= result.cost.nfe <= result.plan.budget == 5
         spent.append(result.cost.nfe)
@@ -99,7 +101,7 @@ def test_without_a_budget_the_ladder_decides_within_the_plan(calibrated) -> None
 def test_without_a_profile_a_quarter_of_the_steps_is_spent_and_nothing_foretold(session) -> None:
     session.generate(FIRST)
     result = session.generate(SECOND)
-    assert (result.cost.nfe, result.plan.escalation) == (2, ())
+    assert (result.cost.nfe, result.plan.sampling.escalation) == (2, ())
     assert result.forecast is result.plan.forecast is session.estimate(THIRD).forecast is None
 
 
@@ -146,9 +148,9 @@ def calibrated(mixture, make_profile) -> trajflow.Session:
 
 def test_a_fidelity_that_is_asked_for_is_the_plans(calibrated) -> None:
     calibrated.generate(FIRST)
-    assert calibrated.generate(SECOND).plan.fidelity == FIDELITY
-    assert calibrated.generate(SECOND, fidelity=30).plan.fidelity == 30.0
-    assert calibrated.generate(SECOND, budget=3).plan.fidelity is None
+    assert calibrated.generate(SECOND).plan.sampling.fidelity == FIDELITY
+    assert calibrated.generate(SECOND, fidelity=30).plan.sampling.fidelity == 30.0
+    assert calibrated.generate(SECOND, budget=3).plan.sampling.fidelity is None
 
 
 def test_forecasts_are_given_before_during_and_after_a_run(calibrated) -> None:
@@ -160,7 +162,7 @@ def test_forecasts_are_given_before_during_and_after_a_run(calibrated) -> None:
     assert calibrated.estimate(SECOND, budget=3).forecast is None, "it is stored"
     assert len(result.diagnostics) == 3
     assert [step.diagnosis for step in steps if step.diagnosis is not None] == list(result.diagnostics)
-    assert [diagnosis.k for diagnosis in result.diagnostics] == list(result.plan.nodes)
+    assert [diagnosis.k for diagnosis in result.diagnostics] == list(result.plan.sampling.nodes)
     assert steps[-1].forecast == result.forecast
     for forecast in (result.plan.forecast, *(step.forecast for step in steps)):
         assert 0.0 <= forecast.low_db <= forecast.assured_db <= forecast.median_db <= forecast.high_db <= 100.0
@@ -189,7 +191,7 @@ def test_a_comparison_is_learned_from_and_moves_the_forecasts_to_come(calibrated
     assert after.median_db - before.median_db == pytest.approx(shift)
     assert after.low_db - before.low_db == pytest.approx(shift - margin)
     plan = calibrated.generate(THIRD, budget=3).plan
-    assert (plan.shift_db, plan.margin_db) == (shift, margin)
+    assert (plan.sampling.adjustment.shift_db, plan.sampling.adjustment.margin_db) == (shift, margin)
 
 
 def test_what_is_learned_later_is_against_the_profiles_own_forecast(calibrated) -> None:
@@ -197,7 +199,7 @@ def test_what_is_learned_later_is_against_the_profiles_own_forecast(calibrated) 
     calibrated.generate(FIRST)
     calibrated.generate(SECOND, budget=3, compare=True)
     result = calibrated.generate("snowy mountain at noon", budget=3, compare=True)
-    shift, margin = result.plan.shift_db, result.plan.margin_db
+    shift, margin = result.plan.sampling.adjustment.shift_db, result.plan.sampling.adjustment.margin_db
     assert shift != 0
     outcome = calibrated.learned.outcomes[1]
     assert outcome.median_db == pytest.approx(result.forecast.median_db - shift)
@@ -540,18 +542,62 @@ def test_an_abandoned_stream_frees_the_session_and_keeps_nothing(session, after:
     assert [result.cost.nfe for result in done] == [2]
 
 
-def test_one_run_at_a_time(session) -> None:
+def test_a_stream_that_nobody_reads_on_is_in_nobodys_way(session) -> None:
+    """In one thread, where waiting for it would be for ever; and it goes on as if nothing had been."""
+    alone = trajflow.Session(session.model).generate(FIRST)
     stream = session.stream(FIRST)
     next(stream)
-    second = threading.Thread(target=session.generate, args=(SECOND,), daemon=True)
-    second.start()
-    second.join(0.3)
-    assert second.is_alive(), "the second caller waits"
+    assert session.generate(SECOND).cost.nfe == 8
     *_, first = stream
-    second.join(30)
-    assert not second.is_alive()
-    assert [entry.prompt for entry in session.entries()] == [SECOND, FIRST]
-    assert first.cost.nfe == 8
+    assert (first.cost.nfe, first.image) == (8, alone.image)
+    assert [entry.prompt for entry in session.entries()] == [FIRST, SECOND]
+
+
+def test_a_stream_that_is_dropped_frees_the_session_and_keeps_nothing(session) -> None:
+    stream = session.stream(FIRST)
+    next(stream)
+    assert session._lock.is_called
+    del stream
+    gc.collect()
+    assert not session._lock.is_called
+    assert session.entries() == ()
+    assert session.spent.waited.nfe == 1
+
+
+def test_one_step_at_a_time(session, mixture) -> None:
+    """Two threads never have the model at once: their steps take turns."""
+    inside, together = [0], []
+    evaluate = type(mixture).evaluate
+
+    class Watched(type(mixture)):
+        def evaluate(self, *asked):
+            inside[0] += 1
+            together.append(inside[0])
+            try:
+                return evaluate(self, *asked)
+            finally:
+                inside[0] -= 1
+
+    shared = trajflow.Session(Watched())
+    threads = [
+        threading.Thread(target=shared.generate, args=(prompt,), kwargs={"strategy": "baseline"})
+        for prompt in (FIRST, SECOND, THIRD)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert together == [1] * 24
+    assert {entry.prompt for entry in shared.entries()} == {FIRST, SECOND, THIRD}
+
+
+def test_what_the_user_waits_for_is_in_the_phases(session) -> None:
+    """All of it, but for what happens before the embedding and after the picture: looking for plans begins the run."""
+    session.generate(FIRST)
+    began = time.perf_counter()
+    result = session.generate(SECOND, strategy="multiple-shooting", budget=6)
+    waited = time.perf_counter() - began
+    assert 0.8 * waited <= sum(result.seconds.values()) <= waited
 
 
 def test_a_failing_decoder_keeps_nothing_and_frees_the_session(make_mixture) -> None:
@@ -669,7 +715,7 @@ def test_the_tier_preset_decides_where_a_resume_begins(mixture) -> None:
         session = trajflow.Session(mixture, tiers=tiers)
         session.generate("a beautiful mountain landscape", steps=20)
         starts.append(session.generate("mountain landscape that is beautiful", steps=20, strategy="resume"))
-    assert [result.plan.start_step for result in starts] == [11, 15, 19]
+    assert [result.plan.sampling.start_step for result in starts] == [11, 15, 19]
     assert [result.cost.nfe for result in starts] == [9, 5, 1]
 
 

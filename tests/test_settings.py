@@ -6,8 +6,8 @@ import torch
 import trajflow
 from trajflow.base import Defaults, Request
 from trajflow.errors import RequestError, TrajflowError
+from trajflow.methods import METHODS
 from trajflow.settings import LEAST_FIDELITY, LONGEST_PROMPT, MOST_FIDELITY, MOST_GUIDANCE, MOST_STEPS, resolve_request
-from trajflow.strategies import STRATEGIES
 
 DEFAULTS = Defaults(steps=28, guidance=3.5, height=64, width=96, size_multiple=16, largest_side=256)
 
@@ -43,7 +43,7 @@ def test_spaces_around_a_prompt_do_not_matter() -> None:
         {"prompt": "x" * LONGEST_PROMPT},
         {"fidelity": LEAST_FIDELITY},
         {"fidelity": MOST_FIDELITY, "refine": True},
-        *({"strategy": strategy} for strategy in STRATEGIES),
+        *({"strategy": strategy} for strategy in METHODS),
         *({"strategy": strategy, "fidelity": 35} for strategy in ("auto", "basis", "difference")),
     ],
     ids=lambda edge: "-".join(edge),
@@ -133,7 +133,7 @@ def test_a_budget_and_a_fidelity_exclude_each_other() -> None:
         resolve_request(Request("a mountain", budget=5, fidelity=40.0), DEFAULTS)
 
 
-@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if STRATEGIES[name].transition != "basis"])
+@pytest.mark.parametrize("strategy", [name for name in METHODS if not METHODS[name].is_anytime])
 def test_a_strategy_that_cannot_aim_at_a_fidelity_names_those_that_can(strategy: str) -> None:
     for budget in (None, 5):
         with pytest.raises(RequestError) as caught:

@@ -25,7 +25,7 @@ def test_runs_that_memory_cannot_hold_wait_on_the_disk_and_serve_as_before(mixtu
         for prompt in PROMPTS:
             session.generate(prompt, strategy="baseline")
     [folder] = tmp_path.iterdir()
-    assert len(list(folder.iterdir())) == len(PROMPTS) - 2
+    assert len(list(folder.glob("*.safetensors"))) == len(PROMPTS) - 2
     assert small.nbytes == large.nbytes == len(PROMPTS) * size
     assert small.capacity == 17 * 2 * size
     ours, theirs = (session.generate("mountain dusk fog", budget=4) for session in (small, large))
@@ -45,11 +45,11 @@ def test_the_folder_of_a_session_goes_with_it_or_with_its_runs(mixture, tmp_path
     for prompt in PROMPTS:
         session.generate(prompt, strategy="baseline")
     [folder] = (tmp_path / "new" / "runs").iterdir()
-    assert len(list(folder.iterdir())) == len(PROMPTS) - 1
+    assert len(list(folder.glob("*.safetensors"))) == len(PROMPTS) - 1
     session.forget(session.entries()[-1].key)
-    assert len(list(folder.iterdir())) == len(PROMPTS) - 2
+    assert len(list(folder.glob("*.safetensors"))) == len(PROMPTS) - 2
     session.clear()
-    assert list(folder.iterdir()) == []
+    assert list(folder.glob("*.safetensors")) == []
     del session
     gc.collect()
     assert not folder.exists()
@@ -81,11 +81,10 @@ def test_what_may_serve_a_request_is_brought_up_before_its_text_is_encoded(mixtu
     mixture.device = torch.device("cuda")
     session = trajflow.Session(mixture, cache_bytes=2 * size)
     assert session.capacity == 4 * size
-    above = session._cache._cache._store._stores[0]
-    encode = mixture.encode
+    at, encode = session._cache.place_of, mixture.encode
 
     def watched(*asked):
-        device_transfer.append([entry.prompt for entry in session.entries() if entry.key in above])
+        device_transfer.append([entry.prompt for entry in session.entries() if at(entry.key) == "gpu"])
         return encode(*asked)
 
     monkeypatch.setattr(mixture, "encode", watched)

@@ -6,13 +6,13 @@ result = session.generate("a mountain at dusk", seed=7, budget=7)
 """
 
 from trajflow.base import Cost, Forecast, Metrics, Model, Plan, Refinement, Request, Result, Spent, Step
+from trajflow.methods import METHODS
 from trajflow.models.registry import load
 from trajflow.session import Estimate, Session
-from trajflow.strategies import STRATEGIES
 
 __version__ = "0.1.0"
 __all__ = [
-    "STRATEGIES",
+    "METHODS",
     "Cost",
     "Estimate",
     "Forecast",

@@ -5,25 +5,53 @@ Notation, as in `flow.py`: step k of N goes from sigma_k to sigma_{k+1}; x has t
 every tensor in them can be moved to the CPU.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
 from PIL.Image import Image
 from torch import Tensor
 
 StepKind = Literal["cached", "coasted", "computed", "reused"]
 Level = Literal["velocity", "stack", "blocks"]
+
+
+def same_tensor(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors hold the same numbers in the same shape, on whatever devices."""
+    return a.shape == b.shape and a.dtype == b.dtype and torch.equal(a.cpu(), b.cpu())
+
+
+def describe_tensor(tensor: Tensor) -> str:
+    """A tensor in a word, as in `float32[1, 16, 24, 24]`."""
+    return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
+
+
 # What an evaluation leaves for later steps, by name: its velocity, or what the network's blocks made.
 Residual = Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Schedule:
-    """The grid of one run. `sigmas` [N + 1] float32 falls to 0; `timesteps` [N] is what the network is told."""
+    """The grid of one run. `sigmas` [N + 1] float32 falls to 0; `timesteps` [N] is what the network is told.
+
+    Two grids are equal if their numbers are, wherever their tensors lie.
+    """
 
     sigmas: Tensor
     timesteps: Tensor
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Schedule):
+            return NotImplemented
+        return same_tensor(self.sigmas, other.sigmas) and same_tensor(self.timesteps, other.timesteps)
+
+    def __hash__(self) -> int:
+        return hash((self.steps, tuple(self.sigmas.tolist())))
+
+    def __repr__(self) -> str:
+        ends = f"{float(self.sigmas[0]):.4g} to {float(self.sigmas[-1]):.4g}"
+        return f"Schedule({self.steps} steps, sigma {ends})"
 
     @property
     def steps(self) -> int:
@@ -35,7 +63,7 @@ class Schedule:
         return Point(k, self.steps, self.sigmas[k], self.timesteps[k])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Point:
     """Where on the grid the network is asked: index k of N, its sigma and its timestep (0-d tensors)."""
 
@@ -44,8 +72,11 @@ class Point:
     sigma: Tensor
     timestep: Tensor
 
+    def __repr__(self) -> str:
+        return f"Point(step {self.k} of {self.steps}, sigma {float(self.sigma):.4g})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Conditioning:
     """What the network is told besides x and time: the adapter's own named tensors, and the guidance they go with."""
 
@@ -54,8 +85,23 @@ class Conditioning:
     guidance: float
     tensors: Mapping[str, Tensor]
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Conditioning):
+            return NotImplemented
+        words = (self.prompt, self.negative_prompt, self.guidance, self.tensors.keys())
+        if words != (other.prompt, other.negative_prompt, other.guidance, other.tensors.keys()):
+            return False
+        return all(same_tensor(tensor, other.tensors[name]) for name, tensor in self.tensors.items())
 
-@dataclass(frozen=True)
+    def __hash__(self) -> int:
+        return hash((self.prompt, self.negative_prompt, self.guidance))
+
+    def __repr__(self) -> str:
+        tensors = ", ".join(f"{name} {describe_tensor(tensor)}" for name, tensor in self.tensors.items())
+        return f"Conditioning({self.prompt!r}, guidance {self.guidance:g}{', ' if tensors else ''}{tensors})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """One guided velocity, in the dtype the scheduler is given, with the branches it was made from.
 
@@ -66,6 +112,9 @@ class Evaluation:
     branches: Mapping[str, Tensor]
     rows: int
     residual: Residual = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Evaluation(velocity {describe_tensor(self.velocity)}, {self.rows} rows)"
 
 
 @dataclass(frozen=True)
@@ -82,10 +131,33 @@ class Defaults:
 
 @runtime_checkable
 class Model(Protocol):
-    """A rectified-flow pipeline seen as a velocity field with its encoders and decoder."""
+    """A rectified-flow pipeline seen as a velocity field with its encoders and decoder.
+
+    `trajflow.testing.check_model` holds a model to what is promised here.
+    """
 
     name: str
     defaults: Defaults
+
+    @property
+    def family(self) -> str:
+        """The architecture, in words."""
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The settings that may be given for it."""
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """What can be kept of an evaluation: at least `velocity`; the first is kept where nothing else is known."""
+
+    @property
+    def most_prompts(self) -> int:
+        """How many prompts one evaluation may be asked for at once; 1 for a model that takes them one by one."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its velocities are when it returns them."""
 
     def identity(self) -> Mapping[str, Any]:
         """Everything that decides a velocity, as plain JSON: weights, dtype, text lengths, guidance kind, layout."""
@@ -94,7 +166,14 @@ class Model(Protocol):
         """Shape of x for a picture of that size in pixels."""
 
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
-        """Run the text encoders."""
+        """Run the text encoders; several threads may ask at once."""
+
+    def join(self, each: Sequence[Conditioning]) -> Conditioning:
+        """At most `most_prompts` prompts of one guidance as one conditioning, for x [P, ...] in their order.
+
+        At most the last bits of a velocity differ from asking one by one. What is kept holds the rows of each branch
+        together.
+        """
 
     def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
         """The initial x, drawn as the stock pipeline draws it from a CPU generator."""
@@ -103,7 +182,10 @@ class Model(Protocol):
         """The pipeline's own grid of `steps` steps."""
 
     def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
-        """One guided velocity at x, the same bit for bit whether a residual of some level is kept or not."""
+        """One guided velocity at x, the same bit for bit whether a residual of some level is kept or not.
+
+        Raises ModelError for a level that is none of `levels`.
+        """
 
     def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
         """The guided velocity at x as far as it follows from the residual of another step and the fresh rest."""
@@ -112,11 +194,12 @@ class Model(Protocol):
         """Latents at sigma = 0 to an RGB picture."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     """One finished run: enough to recompute every x_k bit for bit on the device type that recorded it.
 
-    `kinds[k]` says how v_k came about; a trajectory is *true* if every step was computed.
+    `kinds[k]` says how v_k came about; a trajectory is *true* if every step was computed. Two are equal if their
+    prompts, kinds and all their numbers are.
     """
 
     prompt: str
@@ -134,6 +217,22 @@ class Trajectory:
     def nbytes(self) -> int:
         """Bytes of its tensors."""
         return sum(tensor.numel() * tensor.element_size() for tensor in (self.noise, self.velocities))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Trajectory):
+            return NotImplemented
+        return (
+            (self.prompt, self.kinds, self.schedule) == (other.prompt, other.kinds, other.schedule)
+            and same_tensor(self.noise, other.noise)
+            and same_tensor(self.velocities, other.velocities)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.prompt, self.kinds))
+
+    def __repr__(self) -> str:
+        done = f"{self.kinds.count('computed')} of {len(self.kinds)} steps computed"
+        return f"Trajectory({self.prompt!r}, {done}, {describe_tensor(self.noise)})"
 
 
 @dataclass(frozen=True)
@@ -156,13 +255,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Match:
-    """A cached run that fits the request: its key, the cosine of the two prompts' sentence vectors, the tier's name."""
+    """A cached run that fits the request: its key, the cosine of the two prompts' sentence vectors, and its tier, with
+    the share of the steps that a resume takes from it."""
 
     key: str
     prompt: str
     similarity: float
     tier: str
     is_true: bool
+    resume_fraction: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -243,51 +344,119 @@ class NodeDiagnostics:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What the sampler will do and why.
+class Adjustment:
+    """What a session has learned to add to every forecast: `shift_db` moves it, `margin_db` widens it on both sides."""
 
-    `nodes` are the steps that will be evaluated, rising, `slopes` and `corrections` how to coast between them (see
-    `Rung`); `sources` are entry keys, best first; `reason` is one sentence for the user.
-
-    `ladder`, cheapest first, holds the ways a run may change to on seeing its evaluations, so as to reach `fidelity` dB
-    with never more than `budget` of them in all; empty when the nodes are settled. `policy` decides the steps of a run
-    without sources, and `nodes` are then those it is expected to compute. `forecast` is what was expected
-    before anything was evaluated, `shift_db` and `margin_db` what the session has learned to add to every forecast.
-    """
-
-    strategy: str
-    transition: str
-    schedule: Schedule
-    start_step: int
-    nodes: tuple[int, ...]
-    budget: int
-    reason: str
-    sources: tuple[str, ...] = ()
-    match: Match | None = None
-    slopes: tuple[float, ...] = ()
-    corrections: tuple[float, ...] = ()
-    escalation: tuple[NodeSchedule, ...] = ()
-    forecasters: tuple[Forecaster, ...] = ()
-    policy: StepPolicy | None = None
-    fidelity: float | None = None
-    forecast: Forecast | None = None
     shift_db: float = 0.0
     margin_db: float = 0.0
 
+
+UNADJUSTED = Adjustment()
+
+
+@dataclass(frozen=True, repr=False)
+class SamplingPlan:
+    """What the sampler needs: plain data, without the prompts and the reasons that led to it.
+
+    `method` names the row of the table of methods whose transition makes the run. The steps of `node_schedule` are
+    evaluated, or with a `policy`, which decides by itself, are expected to be. Steps before `start_step` are taken from
+    the first source; `similarity` is the cosine of its prompt to the new one.
+
+    `escalation`, cheapest first, holds the ways a run may change to on seeing its evaluations, so as to reach
+    `fidelity` dB with never more than `budget` of them in all; empty when the nodes are settled.
+    """
+
+    method: str
+    schedule: Schedule
+    node_schedule: NodeSchedule
+    budget: int
+    start_step: int = 0
+    similarity: float = 0.0
+    policy: StepPolicy | None = None
+    escalation: tuple[NodeSchedule, ...] = ()
+    fidelity: float | None = None
+    adjustment: Adjustment = UNADJUSTED
+
+    @classmethod
+    def computing_all(cls, method: str, schedule: Schedule) -> "SamplingPlan":
+        """Every step of the grid is evaluated: the from-scratch run, or a solver's on a grid of its own."""
+        return cls(method, schedule, NodeSchedule(tuple(range(schedule.steps))), schedule.steps)
+
+    @classmethod
+    def switching(cls, method: str, schedule: Schedule, start_step: int, similarity: float = 0.0) -> "SamplingPlan":
+        """The first source's path up to `start_step`, and every step from there on evaluated."""
+        nodes = NodeSchedule(tuple(range(start_step, schedule.steps)))
+        return cls(method, schedule, nodes, schedule.steps - start_step, start_step, similarity)
+
+    @classmethod
+    def reusing(
+        cls,
+        method: str,
+        schedule: Schedule,
+        policy: StepPolicy,
+        nodes: tuple[int, ...] = (),
+        *,
+        budget: int | None = None,
+        start_step: int = 0,
+    ) -> "SamplingPlan":
+        """The policy decides which steps are evaluated, by default as many as `nodes`, which are those expected."""
+        allowed = len(nodes) if budget is None else budget
+        return cls(method, schedule, NodeSchedule(nodes), allowed, start_step, policy=policy)
+
+    @classmethod
+    def transporting(
+        cls,
+        method: str,
+        schedule: Schedule,
+        node_schedule: NodeSchedule,
+        *,
+        budget: int | None = None,
+        similarity: float = 0.0,
+        adjustment: Adjustment = UNADJUSTED,
+    ) -> "SamplingPlan":
+        """The cached paths carried over with an evaluation at each node, and at most `budget` (None: just those)."""
+        allowed = len(node_schedule.nodes) if budget is None else budget
+        return cls(method, schedule, node_schedule, allowed, similarity=similarity, adjustment=adjustment)
+
     @property
-    def node_schedule(self) -> NodeSchedule:
-        """The nodes and how to coast between them, before anything was evaluated."""
-        return NodeSchedule(self.nodes, self.slopes, self.corrections, self.forecasters)
+    def nodes(self) -> tuple[int, ...]:
+        """The steps that will be evaluated, rising, before anything was."""
+        return self.node_schedule.nodes
+
+    def __repr__(self) -> str:
+        return f"SamplingPlan({self.method}: at most {self.budget} of {self.schedule.steps} steps evaluated)"
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What was decided for a request, and why: `reason` is one sentence for the user.
+
+    `sources` are entry keys, best first, `match` the best of them. `forecast` is what was expected before anything was
+    evaluated, with the session's adjustment (`sampling.adjustment`), `raw_forecast` without it.
+    """
+
+    strategy: str
+    reason: str
+    sampling: SamplingPlan
+    sources: tuple[str, ...] = ()
+    match: Match | None = None
+    forecast: Forecast | None = None
+    raw_forecast: Forecast | None = None
+
+    @property
+    def budget(self) -> int:
+        """The most evaluations that the run may take."""
+        return self.sampling.budget
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Step:
     """One step just taken.
 
     `latents` is x_{k+1}; `preview` the clean picture expected from it (x - sigma v), as latents; `angle` in degrees
     between the cached source velocity and the evaluated one, where both exist; `seconds` its own time; `refinement`
-    the pass of a refined run it belongs to, 0 for the first; `sight` what a node has shown, `forecast` what the
-    evaluations so far let expect.
+    the pass of a refined run it belongs to, 0 for the first; `diagnosis` what a node has shown, `forecast` what the
+    evaluations so far let expect, `raw_forecast` the same without the session's adjustment.
     """
 
     k: int
@@ -304,6 +473,10 @@ class Step:
     refinement: int = 0
     diagnosis: NodeDiagnostics | None = None
     forecast: Forecast | None = None
+    raw_forecast: Forecast | None = None
+
+    def __repr__(self) -> str:
+        return f"Step({self.k + 1} of {self.steps}, sigma {self.sigma:.4g}, {self.kind}, {self.nfe} evaluated so far)"
 
 
 @dataclass(frozen=True)
@@ -351,14 +524,37 @@ class Refinement:
     metrics: Metrics | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """One sampled picture, as the sampler hands it over: what it took, and what it left.
+
+    `seconds` holds the wall time of the phases sample and decode, all that was waited for in them; `cost` is all that
+    the run's field has spent; `angles` maps an evaluated step to degrees.
+    """
+
+    image: Image
+    trajectory: Trajectory
+    cost: Cost
+    seconds: Mapping[str, float]
+    angles: Mapping[int, float]
+    diagnostics: tuple[NodeDiagnostics, ...] = ()
+    forecast: Forecast | None = None
+    raw_forecast: Forecast | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({self.trajectory!r}, {self.cost.nfe} evaluations, {sum(self.seconds.values()):.2f} s)"
+
+
+@dataclass(frozen=True, repr=False)
 class Result:
     """A finished request, or with `is_final` False the best picture so far of one that is being refined.
 
-    `seconds` holds the wall time of the phases embed, lookup, plan, sample, decode. `angles` maps an evaluated step to
+    `seconds` holds the wall time of the phases embed, lookup, plan, sample, decode,
+    together all that was waited for. `angles` maps an evaluated step to
     degrees. `baseline`, `baseline_cost` and `baseline_seconds` are there when compared; `key` names the stored entry.
     A refined run's `cost` and `seconds` add up over its passes; `refinements` lists its pictures, this one last.
-    `forecast` is the last one of the run, made from all its evaluations; `plan.forecast` the one made before it.
+    `forecast` is the last one of the run, made from all its evaluations, and `raw_forecast` that without the session's
+    adjustment; `plan.forecast` the one made before it.
     """
 
     request: Request
@@ -377,7 +573,17 @@ class Result:
     is_final: bool = True
     refinements: tuple[Refinement, ...] = ()
     forecast: Forecast | None = None
+    raw_forecast: Forecast | None = None
     diagnostics: tuple[NodeDiagnostics, ...] = ()
+
+    def __repr__(self) -> str:
+        size = f"{self.image.width} x {self.image.height}"
+        fidelity = "" if self.metrics is None else f", {self.metrics.psnr_db:.1f} dB"
+        steps = self.plan.sampling.schedule.steps
+        return (
+            f"Result({self.request.prompt!r}, seed {self.request.seed}, {size}, "
+            f"{self.cost.nfe} of {steps} evaluations, {sum(self.seconds.values()):.2f} s{fidelity})"
+        )
 
 
 class VelocityField(Protocol):
@@ -401,10 +607,13 @@ class VelocityField(Protocol):
 class Transition(Protocol):
     """A way from cached trajectories to a new prompt. It never sees the target's baseline.
 
-    A state may have `forecast` (a `Forecast` or None) and `sights` (the `Sight` of every node so far).
+    A state may have `forecast` (a `Forecast` or None), `raw_forecast` (the same without the
+    session's adjustment) and `diagnostics` (the `NodeDiagnostics` of every node so far).
     """
 
-    def begin(self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField) -> tuple[Any, int, Tensor]:
+    def begin(
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
+    ) -> tuple[Any, int, Tensor]:
         """The initial state, the first step to take and the latents there."""
 
     def velocity(self, k: int, x: Tensor, state: Any, field: VelocityField) -> tuple[Tensor, StepKind, Any]:

@@ -3,7 +3,9 @@
 TrajflowError
 ├── RequestError         a request that cannot be run: says what was given and what is allowed
 ├── ModelError           a model that cannot be loaded or is not supported
+├── PluginError          something that another package brings and that does not work
 ├── CacheError           a stored trajectory that is damaged or does not fit
+│   └── SourceGone       a run that a plan starts from is no longer held: plan again
 ├── BudgetExceeded       a run asked for more evaluations than it was given
 ├── NumericalError       NaN or infinity in a velocity: the run stops and nothing of it is cached
 ├── MemoryExhausted      the device is full, even after cached runs have left it
@@ -24,8 +26,16 @@ class ModelError(TrajflowError):
     """A model cannot be loaded, or its pipeline is not supported."""
 
 
+class PluginError(TrajflowError):
+    """What another package brings cannot be imported, or is not what it should be."""
+
+
 class CacheError(TrajflowError):
     """A stored trajectory is damaged, or does not fit the run that asks for it."""
+
+
+class SourceGone(CacheError):
+    """A run that a plan starts from is no longer held: a new plan does without it."""
 
 
 class BudgetExceeded(TrajflowError):

@@ -57,9 +57,7 @@ class Field:
     def _pay(self, x: Tensor, k: int, level: Level | None) -> Evaluation:
         if self.nfe >= self.budget:
             raise BudgetExceeded(f"the plan allows {self.budget} evaluations and step {k} asks for one more")
-        point = self.schedule.point(k)
-        asked = (x, point, self._conditioning)
-        evaluation = self._model.evaluate(*asked) if level is None else self._model.evaluate(*asked, level)
+        evaluation = self._model.evaluate(x, self.schedule.point(k), self._conditioning, level)
         self.nfe += 1
         self.rows += evaluation.rows
         if not torch.isfinite(evaluation.velocity).all():

@@ -1,14 +1,14 @@
 """What a run's own evaluations say about how near it will come: linear quantiles of the PSNR in dB.
 
 Features at the first node are 1 and log10 of what the sources leave unexplained there; at a later node, besides these,
-log10 of the innovation and of what is left unexplained at that node (`Sight`). Before anything is evaluated: 1, log10
-of 1 - similarity of the nearest prompt, and log2 of the number of sources. The coefficients are fitted by quantile
-regression (Koenker and Bassett, 1978) in `learning/calibrate.py`.
+log10 of the innovation and of what is left unexplained at that node (`NodeDiagnostics`). Before anything is evaluated:
+1, log10 of 1 - similarity of the nearest prompt, and log2 of the number of sources. The coefficients are fitted by
+quantile regression (Koenker and Bassett, 1978) in `learning/calibrate.py`.
 """
 
 import math
 
-from trajflow.base import Forecast, Forecaster, NodeDiagnostics, NodeSchedule, Plan
+from trajflow.base import UNADJUSTED, Adjustment, Forecast, Forecaster, NodeDiagnostics, NodeSchedule
 
 SMALLEST = 1e-4
 BEST_DB = 100.0
@@ -19,7 +19,7 @@ FEATURES_BEFORE = 3
 
 
 def features(diagnostics: tuple[NodeDiagnostics, ...]) -> tuple[float, ...]:
-    """The features after the newest of `sights`, at least one: 2 at the first node, 4 later."""
+    """The features after the newest of `diagnostics`, at least one: 2 at the first node, 4 later."""
     first, newest = diagnostics[0], diagnostics[-1]
     begun = (1.0, _log(first.unexplained))
     return begun if len(diagnostics) == 1 else (*begun, _log(newest.innovation), _log(newest.unexplained))
@@ -35,13 +35,11 @@ def _log(value: float) -> float:
     return math.log10(min(max(value, SMALLEST), 1 / SMALLEST)) if math.isfinite(value) else -math.log10(SMALLEST)
 
 
-def predict(
-    forecaster: Forecaster, values: tuple[float, ...], shift_db: float = 0.0, margin_db: float = 0.0
-) -> Forecast:
-    """The forecast for these features, moved by `shift_db` and widened on both sides by `margin_db`; in order, 0 to 100
-    dB."""
+def predict(forecaster: Forecaster, values: tuple[float, ...], adjustment: Adjustment = UNADJUSTED) -> Forecast:
+    """The forecast for these features, adjusted; its fields in order, 0 to 100 dB."""
+    shift, margin = adjustment.shift_db, adjustment.margin_db
     raw = [
-        sum(c * value for c, value in zip(coefficients, values, strict=True)) + shift_db + sign * margin_db
+        sum(c * value for c, value in zip(coefficients, values, strict=True)) + shift + sign * margin
         for coefficients, sign in (
             (forecaster.low, -1),
             (forecaster.assured, -1),
@@ -53,10 +51,10 @@ def predict(
     return Forecast(low, assured, median, high)
 
 
-def forecast_run(plan: Plan, node_schedule: NodeSchedule, diagnostics: tuple[NodeDiagnostics, ...]) -> Forecast | None:
-    """What the nodes so far let expect of a run on this rung; None when nothing was learned about it."""
+def forecast_run(
+    node_schedule: NodeSchedule, diagnostics: tuple[NodeDiagnostics, ...], adjustment: Adjustment = UNADJUSTED
+) -> Forecast | None:
+    """What the nodes so far let expect of a run on these nodes; None when nothing was learned about it."""
     if not diagnostics or len(node_schedule.forecasters) < len(diagnostics):
         return None
-    return predict(
-        node_schedule.forecasters[len(diagnostics) - 1], features(diagnostics), plan.shift_db, plan.margin_db
-    )
+    return predict(node_schedule.forecasters[len(diagnostics) - 1], features(diagnostics), adjustment)

@@ -1,31 +1,27 @@
-"""The sampling loop, the only one: ask the transition for a velocity, step with it, record it, tell the caller."""
+"""The sampling loop, the only one: ask the transition for a velocity, step with it, record it, tell the caller.
+
+`run` is how a plan becomes a picture: it samples here, or where a remote model is, decodes, and says what was waited
+for. Both are generators that the caller drives, with `made = yield from run(...)` where it is one itself.
+"""
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
-from PIL.Image import Image
 
-from trajflow.base import Model, Plan, Step, StepKind, Trajectory, Transition
+from trajflow.base import Forecast, Model, NodeDiagnostics, Run, SamplingPlan, Step, StepKind, Trajectory, Transition
 from trajflow.errors import NumericalError
 from trajflow.field import Field
 from trajflow.flow import clean_estimate, euler_step
 from trajflow.memory import nothing_to_give, retry_on_oom
+from trajflow.methods import METHODS
 from trajflow.metrics.angle import angle_degrees
+from trajflow.metrics.clock import PhaseClock
 from trajflow.recording import Recording
-from trajflow.transitions import TRANSITIONS
 
-
-@dataclass(frozen=True)
-class Made:
-    """What a sampled plan ends in: the run, its picture, and the seconds that decoding took."""
-
-    trajectory: Trajectory
-    image: Image
-    decode_seconds: float
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -36,69 +32,83 @@ class RemoteModel(Protocol):
     """
 
     def run(
-        self, plan: Plan, sources: tuple[Trajectory, ...], field: Field, prompt: str
-    ) -> Generator[Step | Made, None, None]:
-        """As `make`, but there; `field` ends as if it had been evaluated here."""
+        self, plan: SamplingPlan, sources: tuple[Trajectory, ...], field: Field, prompt: str
+    ) -> Generator[Step, None, Run]:
+        """As the function `run`, but there; `field` ends as if it had been evaluated here."""
 
 
-def make(
+def run(
     model: Model,
-    plan: Plan,
+    plan: SamplingPlan,
     sources: tuple[Trajectory, ...],
     field: Field,
     prompt: str,
     free_memory: Callable[[], None] = nothing_to_give,
-) -> Generator[Step | Made, None, None]:
-    """Yield each `Step` of a plan on the model's field, then what was `Made`; closing it ends the run.
+) -> Generator[Step, None, Run]:
+    """Yield each `Step` of a plan on the model's field, and return the `Run`; closing it ends the run.
 
-    `relieve` frees what the caller keeps on the device, should its memory not suffice (see `memory.py`).
+    `free_memory` frees what the caller keeps on the device, should its memory not suffice (see `memory.py`). Raises
+    as `sample` does, and NumericalError for a picture that is not finite.
     """
     if isinstance(model, RemoteModel):
-        yield from model.run(plan, sources, field, prompt)
-        return
+        return (yield from model.run(plan, sources, field, prompt))
+    clock = PhaseClock(field.noise.device)
+    angles: dict[int, float] = {}
+    diagnostics: list[NodeDiagnostics] = []
+    forecast: Forecast | None = None
+    raw_forecast: Forecast | None = None
     latents = field.noise
-    for event in sample(TRANSITIONS[plan.transition], sources, plan, field, prompt, free_memory):
-        if isinstance(event, Trajectory):
-            began = time.perf_counter()
-            image = retry_on_oom(partial(model.decode, latents), free_memory)
-            yield Made(event, image, time.perf_counter() - began)
-            return
-        latents = event.latents
-        yield event
+    steps = sample(METHODS[plan.method].transition, sources, plan, field, prompt, free_memory)
+    while True:
+        with clock("sample"):
+            try:
+                step = next(steps)
+            except StopIteration as ended:
+                trajectory = ended.value
+                break
+            latents = step.latents
+            if step.angle is not None:
+                angles[step.k] = step.angle
+            if step.diagnosis is not None:
+                diagnostics.append(step.diagnosis)
+            forecast, raw_forecast = step.forecast or forecast, step.raw_forecast or raw_forecast
+        yield step
+    with clock("decode"):
+        image = retry_on_oom(partial(model.decode, latents), free_memory)
+    return Run(image, trajectory, field.cost, clock.seconds, angles, tuple(diagnostics), forecast, raw_forecast)
 
 
 def sample(
     transition: Transition,
     sources: tuple[Trajectory, ...],
-    plan: Plan,
+    plan: SamplingPlan,
     field: Field,
     prompt: str,
     free_memory: Callable[[], None] = nothing_to_give,
-) -> Iterator[Step | Trajectory]:
-    """Yield a `Step` for each step taken, then the `Trajectory` of the whole run.
+) -> Generator[Step, None, Trajectory]:
+    """Yield a `Step` for each step taken, and return the `Trajectory` of the whole run.
 
-    The caller drives: it may look at a step, decode its preview, or stop asking. The seconds of a step are its own time
-    only. A step that runs out of memory is tried once more after `relieve`. Raises BudgetExceeded and NumericalError
-    from the field, and MemoryExhausted; nothing is recorded then.
+    The caller drives: it may look at a step, decode its preview, or stop asking. The seconds of a step are its own,
+    from when it was asked for. A step that runs out of memory is tried once more after `free_memory`. Raises
+    BudgetExceeded and NumericalError from the field, and MemoryExhausted; nothing is recorded then.
     """
     sigmas, steps = plan.schedule.sigmas, plan.schedule.steps
+    began = time.perf_counter()
     state, start, x = transition.begin(sources, plan, field)
     recording = Recording(steps - start)
     kinds: list[StepKind] = []
     for k in range(start, steps):
-        began = time.perf_counter()
         velocity, kind, state = retry_on_oom(partial(transition.velocity, k, x, state, field), free_memory)
         following = euler_step(x, velocity, sigmas[k], sigmas[k + 1])
         # Looking at the numbers waits for a GPU, so the seconds below are those of the step, the device's included.
         if not torch.isfinite(velocity).all():
             raise NumericalError(f"the velocity of step {k} of {steps} ({kind}) is NaN or infinite")
         recording.add(velocity)
-        seconds = time.perf_counter() - began
         angle = angle_degrees(sources[0].velocities[k], velocity) if sources and kind == "computed" else None
         kinds.append(kind)
         preview = clean_estimate(x, velocity, sigmas[k])
         x = following
-        forecast, diagnostics = getattr(state, "forecast", None), getattr(state, "diagnostics", ())
+        diagnostics = getattr(state, "diagnostics", ())
         yield Step(
             k,
             steps,
@@ -109,8 +119,20 @@ def sample(
             x,
             preview,
             angle,
-            seconds,
+            time.perf_counter() - began,
             diagnosis=diagnostics[-1] if diagnostics and diagnostics[-1].k == k else None,
-            forecast=forecast,
+            forecast=getattr(state, "forecast", None),
+            raw_forecast=getattr(state, "raw_forecast", None),
         )
-    yield Trajectory(prompt, plan.schedule, field.noise, recording.finish(), tuple(kinds))
+        began = time.perf_counter()
+    return Trajectory(prompt, plan.schedule, field.noise, recording.finish(), tuple(kinds))
+
+
+def collect(running: Generator[Step, None, T]) -> tuple[list[Step], T]:
+    """All steps of a run at once, and what it returns."""
+    steps: list[Step] = []
+    while True:
+        try:
+            steps.append(next(running))
+        except StopIteration as ended:
+            return steps, ended.value

@@ -6,7 +6,7 @@ from typing import Any
 
 from trajflow.base import Defaults, Request
 from trajflow.errors import RequestError
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 
 LONGEST_PROMPT = 2000
 MOST_STEPS = 200
@@ -50,13 +50,13 @@ def resolve_request(request: Request, defaults: Defaults) -> Settings:
         raise RequestError(f"The guidance must be a number, got {guidance!r}.")
     if not 0 <= guidance <= MOST_GUIDANCE:
         raise RequestError(f"The guidance is {str(guidance)[:20]}. Choose a value from 0 to {MOST_GUIDANCE:g}.")
-    if request.strategy not in tuple(STRATEGIES):
-        raise RequestError(f"There is no strategy {request.strategy!r}. Choose one of: {', '.join(STRATEGIES)}.")
+    if request.strategy not in tuple(METHODS):
+        raise RequestError(f"There is no strategy {request.strategy!r}. Choose one of: {', '.join(METHODS)}.")
     if not isinstance(request.compare, bool):
         raise RequestError(f"compare must be True or False, got {request.compare!r}.")
     if not isinstance(request.refine, bool):
         raise RequestError(f"refine must be True or False, got {request.refine!r}.")
-    if request.refine and not STRATEGIES[request.strategy].is_anytime:
+    if request.refine and not METHODS[request.strategy].is_anytime:
         raise RequestError(f"The strategy {request.strategy!r} cannot be refined. Choose one of: {_anytime()}.")
     if request.refine and request.budget is not None:
         raise RequestError("A refined run goes on to the from-scratch picture: give no budget, and stop it early.")
@@ -102,7 +102,7 @@ def _fidelity(request: Request) -> float | None:
     if not is_number or not LEAST_FIDELITY <= value <= MOST_FIDELITY:
         given = repr(value)[:20]
         raise RequestError(f"The fidelity is {given}. Choose from {LEAST_FIDELITY:g} to {MOST_FIDELITY:g} dB.")
-    if not STRATEGIES[request.strategy].is_anytime:
+    if not METHODS[request.strategy].is_anytime:
         raise RequestError(f"The strategy {request.strategy!r} cannot aim at a fidelity. Choose one of: {_anytime()}.")
     if request.budget is not None:
         raise RequestError("Ask for a budget or for a fidelity, not for both: one decides the other.")
@@ -110,7 +110,7 @@ def _fidelity(request: Request) -> float | None:
 
 
 def _anytime() -> str:
-    return ", ".join(name for name, strategy in STRATEGIES.items() if strategy.is_anytime)
+    return ", ".join(name for name, strategy in METHODS.items() if strategy.is_anytime)
 
 
 def _side(name: str, value: Any, defaults: Defaults) -> int:

@@ -25,7 +25,7 @@ def policies(
 
     from benchmarks.data import RIVALS
     from benchmarks.judge import load_judge
-    from benchmarks.policies import METHODS, Learned, measure
+    from benchmarks.policies import COMPARED, Learned, measure
     from benchmarks.steps import read_rows, read_steps
     from benchmarks.verdicts import markdown, merge, summarise
     from trajflow.assets import asset
@@ -50,7 +50,7 @@ def policies(
     identity = model.identity()
     known = find_profile(identity) if profile is None else read_profile(profile, model_digest(identity))
     measured = measure(model, asked, total, counts, Learned(prompts, known, searched), load_judge(), tqdm.write)
-    bar = tqdm(measured, total=1 + len(METHODS) * len(counts), unit="way", disable=None)
+    bar = tqdm(measured, total=1 + len(COMPARED) * len(counts), unit="way", disable=None)
     rows = summarise(list(bar), total)
     if json_file is not None:
         given = (("--profile", profile), ("--rivals", rivals), ("--learn-from", learn_from), ("--limit", limit))

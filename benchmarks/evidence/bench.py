@@ -15,6 +15,7 @@ from benchmarks.judge import Judge, load_judge
 from benchmarks.steps import Steps, read_steps
 from trajflow.assets import asset
 from trajflow.base import Conditioning, Metrics, Model, Result, Schedule, Trajectory
+from trajflow.bench.frontier import ROOM_BYTES, FromScratch
 from trajflow.cache import Entry
 from trajflow.flow import latents_at
 from trajflow.learning.pairs import Pair, read_pairs
@@ -23,7 +24,6 @@ from trajflow.models.registry import SETTINGS_FILE, bundled_folder, wrap
 from trajflow.session import Session
 
 PAIRS_FILE = "pairs/heldout_session.csv"
-ROOM_BYTES = 2**36
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,10 @@ class Bench:
         """A prompt at the model's default guidance."""
         return self.model.encode(prompt, "", self.model.defaults.guidance)
 
-    def from_scratch(self, prompt: str, seed: int) -> Entry:
+    @cached_property
+    def from_scratch(self) -> FromScratch:
         """All steps computed, in a session of its own."""
-        session = Session(self.model, cache_bytes=ROOM_BYTES)
-        session.generate(prompt, seed=seed, strategy="baseline")
-        [entry] = session.entries()
-        return entry
+        return FromScratch(self.model, None)
 
     @torch.no_grad()
     def encode_picture(self, picture: Image, generator: torch.Generator) -> Tensor:

@@ -9,7 +9,7 @@ from PIL.Image import Image
 from benchmarks.evidence.bench import Edit, Scale
 from benchmarks.rivals import Made, fade, flowedit, from_picture, from_scratch, subset
 from trajflow.base import Cost
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 
 Row = dict[str, Any]
 NOT_COMPARED = ("auto", "baseline")
@@ -28,7 +28,7 @@ def measure(edit: Edit, scale: Scale) -> Iterator[Row]:
 
 
 def _pictures(edit: Edit, budget: int) -> Iterator[tuple[str, Image, Cost]]:
-    for name in STRATEGIES:
+    for name in METHODS:
         if name not in NOT_COMPARED:
             result, _ = edit.make(name, budget)
             yield name, result.image, result.cost
@@ -41,7 +41,7 @@ def _rivals(edit: Edit, budget: int) -> Iterator[tuple[str, Made]]:
     schedule, noise = bench.schedule(), bench.noise(seed)
     for solver, by_count in bench.steps.items():
         grid = subset(schedule, by_count[budget])
-        yield f"{solver}{SEARCHED}", from_scratch(model, edit.new, noise, STRATEGIES[solver].transition, grid)
+        yield f"{solver}{SEARCHED}", from_scratch(model, edit.new, noise, solver, grid)
     # The stock pipeline draws the picture's latents and then its noise from one generator.
     generator = torch.Generator("cpu").manual_seed(seed)
     encoded = bench.encode_picture(edit.sources[0].result.image, generator)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evidence.bench import Edit, Scale
-from trajflow.cache import MemoryStore, PromptIndex, SentenceEncoder, TrajectoryCache, new_key
+from trajflow.cache import Memory, PromptIndex, SentenceEncoder, TrajectoryCache, new_key
 from trajflow.cache.entry import VECTOR_SIZE
 from trajflow.flow import latents_at
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 
 Row = dict[str, Any]
 CROWD = 1000
@@ -26,8 +26,8 @@ def measure(edit: Edit, scale: Scale) -> list[Row]:
     vector = encoder.encode(edit.pair.target)
     index = PromptIndex()
     for number, other in enumerate(_crowd()):
-        index.add(f"{number}", other)
-    cache = TrajectoryCache(MemoryStore(2**36), PromptIndex())
+        index.add(number, other)
+    cache = TrajectoryCache([Memory("memory", 2**36)])
     late = 3 * source.schedule.steps // 4
     x, point = source.noise, source.schedule.point(0)
     one = _milliseconds(lambda: model.evaluate(x, point, edit.new), scale.repeats)
@@ -35,15 +35,17 @@ def measure(edit: Edit, scale: Scale) -> list[Row]:
     timed = {
         "one evaluation of the network": one,
         "sentence vector of a prompt": _milliseconds(lambda: encoder.encode(next(prompts)), scale.repeats),
-        f"similarity search among {CROWD:,} prompts": _milliseconds(lambda: index.nearest(vector, 6), scale.repeats),
-        "save a run": _milliseconds(lambda: cache.insert(replace(entry, key=new_key())), scale.repeats),
+        f"similarity search among {CROWD:,} prompts": _milliseconds(
+            lambda: index.nearest(vector, range(CROWD), 6), scale.repeats
+        ),
+        "save a run": _milliseconds(lambda: cache.adopt(replace(entry, key=new_key())), scale.repeats),
         "restore x at 75 % of a run": _milliseconds(lambda: latents_at(source, late), scale.repeats),
         "decode a picture": _milliseconds(lambda: model.decode(edit.old_latents), scale.repeats),
     }
     rows: list[Row] = [{"what": what, "value": round(value, 3), "unit": "ms"} for what, value in timed.items()]
     rows.append({"what": "bytes of a cached run, picture and vector included", "value": entry.nbytes, "unit": "bytes"})
     rows.append({"what": "bytes of one latent", "value": x.numel() * x.element_size(), "unit": "bytes"})
-    for name, strategy in STRATEGIES.items():
+    for name, strategy in METHODS.items():
         if strategy.family in ("switch", "transport"):
             runs = [edit.make(name, scale.budgets[-1])[0] for _ in range(max(1, scale.repeats // 6))]
             own = statistics.median(1e3 * run.seconds["sample"] - run.cost.nfe * one for run in runs)

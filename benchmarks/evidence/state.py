@@ -13,11 +13,11 @@ from torch import Tensor
 
 from benchmarks.evidence.bench import Edit, Scale
 from benchmarks.rivals import run
-from trajflow.base import Plan
+from trajflow.base import SamplingPlan
 from trajflow.field import Field
 from trajflow.flow import latents_at
 from trajflow.metrics import compare_images
-from trajflow.transitions import TRANSITIONS
+from trajflow.transitions.direct import Direct
 
 Row = dict[str, Any]
 
@@ -52,10 +52,9 @@ def _resumed(edit: Edit, step: int) -> Iterator[tuple[str, Image]]:
         yield "full state", _stock(edit, latents, {"num_inference_steps": left, "sigmas": sigmas})
     finally:
         pipeline.scheduler = own
-    nodes = tuple(range(step, source.schedule.steps))
-    plan = Plan("resume", "direct", source.schedule, step, nodes, left, "The same prompt, resumed.", ("source",))
+    plan = SamplingPlan.switching("resume", source.schedule, step)
     field = Field(edit.bench.model, edit.old, source.schedule, source.noise, left)
-    yield "trajflow", edit.bench.model.decode(run(TRANSITIONS["direct"], plan, field, (source,)))
+    yield "trajflow", edit.bench.model.decode(run(Direct(), plan, field, (source,)))
 
 
 def _stock(edit: Edit, latents: Tensor | None, options: Row) -> Image:

@@ -5,14 +5,14 @@ from pandas import DataFrame, Series
 
 from benchmarks.evidence.contest import SEARCHED
 from benchmarks.intervals import bootstrap_interval
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 
 LIGHT = ("paraphrase", "praise")
 
 
 def is_from_scratch(method: str) -> bool:
     """Whether a method of the contest knows nothing of the cache."""
-    strategy = STRATEGIES.get(method.removesuffix(SEARCHED))
+    strategy = METHODS.get(method.removesuffix(SEARCHED))
     return strategy is not None and strategy.family == "shorter"
 
 

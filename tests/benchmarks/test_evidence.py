@@ -14,7 +14,7 @@ from benchmarks.evidence import redraw, sections, statistics
 from benchmarks.evidence.bench import FULL, QUICK, choose_pairs
 from benchmarks.evidence.report import TABLES
 from trajflow.errors import RequestError
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 
 needs_browser = pytest.mark.skipif(
     not any(map(shutil.which, figures.CHROMIUM)), reason="static figures are drawn by Chromium"
@@ -66,9 +66,9 @@ def test_every_method_is_measured_at_equal_evaluations(quick):
     contest = pd.read_csv(quick / "evidence" / "contest.csv")
     [budget] = QUICK.budgets
     measured = set(contest["method"])
-    assert set(STRATEGIES) <= measured
+    assert set(METHODS) <= measured
     assert {"img2img", "rebuilt x_k", "flowedit", "linear blend"} <= measured
-    assert {f"{name}{statistics.SEARCHED}" for name in STRATEGIES if STRATEGIES[name].family == "shorter"} <= measured
+    assert {f"{name}{statistics.SEARCHED}" for name in METHODS if METHODS[name].family == "shorter"} <= measured
     spent = contest[contest["budget"] == budget]
     assert (spent["nfe"] <= budget).all()
     assert (spent.loc[spent["method"] == "flowedit", "nfe"] == budget - budget % 2).all()

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,10 +10,10 @@ from benchmarks.evidence import report
 from benchmarks.judge import load_judge
 from benchmarks.policies import (
     ALIGNED,
+    COMPARED,
     EVEN,
     FULL,
     MANY,
-    METHODS,
     ONE,
     SCALED,
     SEARCHED,
@@ -26,10 +27,11 @@ from benchmarks.policies import (
 )
 from benchmarks.steps import SOLVERS
 from benchmarks.verdicts import judge_claims, markdown, merge, paired_median, summarise
-from trajflow.base import Forecast, Plan
+from trajflow.base import Forecast, SamplingPlan
 from trajflow.calibration import Caching, Profile
 from trajflow.errors import RequestError
-from trajflow.learning.known import Several, run_known
+from trajflow.learning.batch import Batch
+from trajflow.learning.known import run_known
 from trajflow.learning.priors import estimate
 from trajflow.policies.aligned import Aligned, logits_of
 from trajflow.policies.budcache import BudCache
@@ -46,7 +48,7 @@ def learned(model) -> Learned:
     known = run_known(model, LEARNING, STEPS)
     tcc, _ = estimate(model, (known,), BudCache(MASK, "velocity"), "history")
     logits = tuple(logits_of(known.schedule.sigmas, MASK).tolist())
-    policies = {"budcache": BudCache(MASK), "aligned": Aligned(MASK, logits), "tcc": tcc}
+    policies = {"budcache": BudCache(MASK, "stack"), "aligned": Aligned(MASK, logits, "stack"), "tcc": tcc}
     told = Forecast(20.0, 25.0, 30.0, 35.0)
     made = {"seconds": {str(BUDGET): {"budcache": 12.5}}}
     profile = Profile("", STEPS, without_sources={BUDGET: Caching(policies, {"budcache": told})}, made=made)
@@ -66,7 +68,7 @@ def measured(model, learned, left_out):
 def test_every_method_is_measured_once_and_what_is_missing_is_said(measured, left_out) -> None:
     names = [each.way.method for each in measured]
     missing = f"{SOLVERS[0]}{SEARCHED}"
-    assert sorted(names) == sorted({FULL, *METHODS} - {missing})
+    assert sorted(names) == sorted({FULL, *COMPARED} - {missing})
     [said] = left_out
     assert said.startswith(f"{missing} at 3 of 8 is left out")
 
@@ -111,10 +113,10 @@ def test_priors_of_single_prompts_serve_a_batch_as_they_serve_each(model, level:
     calibrated, _ = estimate(model, runs, Interval(3, level), "scale")
     together = run_known(model, HELD_OUT, STEPS)
     if not is_together:
-        each = tuple(run_known(model, [asked], 1).conditioning for asked in HELD_OUT)
-        several = Several("", "", together.conditioning.guidance, {}, each)
-        together = type(together)(several, together.schedule, together.path, together.velocities)
-    plan = Plan("", "reuse", together.schedule, 0, (), STEPS, "", policy=calibrated)
+        each = [model.encode(prompt, "", model.defaults.guidance) for prompt, _ in HELD_OUT]
+        ones = Batch("", "", each[0].guidance, {}, tuple(each), (1,) * len(each))
+        together = replace(together, conditioning=ones)
+    plan = SamplingPlan.reusing("budcache", together.schedule, calibrated, budget=STEPS)
     latents, nfe = run_way(model, together, plan)
     assert nfe == 3
     for asked, made in zip(HELD_OUT, latents, strict=True):
@@ -136,7 +138,7 @@ def test_residuals_are_evaluated_once(model) -> None:
 def test_rows_are_complete_and_gains_are_paired_with_the_best_solver(measured) -> None:
     rows = summarise(measured, STEPS)
     assert [row["method"] for row in rows if row["budget"] == BUDGET] == [
-        name for name in METHODS if name != f"{SOLVERS[0]}{SEARCHED}"
+        name for name in COMPARED if name != f"{SOLVERS[0]}{SEARCHED}"
     ]
     solvers = [row for row in rows if row["family"] == "solver"]
     rival = max(solvers, key=lambda row: row["psnr_db_median"])

@@ -35,11 +35,11 @@ def test_a_subset_of_all_steps_is_the_grid_and_any_ends_at_zero(grid):
 
 
 def test_from_scratch_counts_its_steps_and_is_the_run_itself(mixture, run_plan, make_grid_plan, grid, noise):
-    made = from_scratch(mixture, asked(mixture, NEW), noise, "direct", grid)
+    made = from_scratch(mixture, asked(mixture, NEW), noise, "fewer-steps", grid)
     full = run_plan(mixture, make_grid_plan(mixture, STEPS), NEW)
     assert torch.equal(made.latents, full.latents)
     assert made.cost == full.cost
-    short = from_scratch(mixture, asked(mixture, NEW), noise, "direct", subset(grid, (0, 4, 8)))
+    short = from_scratch(mixture, asked(mixture, NEW), noise, "fewer-steps", subset(grid, (0, 4, 8)))
     assert (short.cost.nfe, short.cost.rows) == (3, 3)
 
 
@@ -47,7 +47,7 @@ def test_from_a_picture_with_all_steps_the_picture_is_forgotten(mixture, grid, n
     """sigma_0 = 1 leaves nothing of it."""
     clean = torch.full_like(noise, 7.0)
     made = from_picture(mixture, asked(mixture, NEW), clean, noise, grid, STEPS)
-    full = from_scratch(mixture, asked(mixture, NEW), noise, "direct", grid)
+    full = from_scratch(mixture, asked(mixture, NEW), noise, "fewer-steps", grid)
     assert torch.allclose(made.latents, full.latents, atol=1e-5)
     assert made.cost.nfe == STEPS
 
@@ -57,9 +57,9 @@ def watched(mixture) -> tuple[object, list]:
     seen = []
 
     class Watched(type(mixture)):
-        def evaluate(self, x, point, conditioning) -> Evaluation:
+        def evaluate(self, x, point, conditioning, keep=None) -> Evaluation:
             seen.append((conditioning.prompt, x, float(point.sigma)))
-            return super().evaluate(x, point, conditioning)
+            return super().evaluate(x, point, conditioning, keep)
 
     return Watched(), seen
 
@@ -76,7 +76,7 @@ def test_from_a_picture_begins_at_the_picture_with_noise_put_back_and_is_counted
 
 
 def test_flowedit_to_the_same_prompt_changes_nothing_and_costs_two_a_step(mixture, grid, noise):
-    clean = from_scratch(mixture, asked(mixture, OLD), noise, "direct", grid).latents
+    clean = from_scratch(mixture, asked(mixture, OLD), noise, "fewer-steps", grid).latents
     for budget, spent in ((2, 2), (5, 4), (10, 10)):
         same = flowedit(
             mixture, asked(mixture, OLD), asked(mixture, OLD), clean, 3, lambda n: mixture.schedule(n, (1, 3, 8, 8)),
@@ -89,8 +89,8 @@ def test_flowedit_to_the_same_prompt_changes_nothing_and_costs_two_a_step(mixtur
 def test_flowedit_carries_a_shift_of_the_whole_mixture_exactly(mixture, grid, noise):
     """Where v_new(x + (1 - sigma) s) = v_old(x) - s, the edit moves by the share of s that its sigmas span."""
     old, new = asked(mixture, OLD), asked(mixture, f"{OLD} SHIFTED")
-    clean = from_scratch(mixture, old, noise, "direct", grid).latents
-    moved = from_scratch(mixture, new, noise, "direct", grid).latents
+    clean = from_scratch(mixture, old, noise, "fewer-steps", grid).latents
+    moved = from_scratch(mixture, new, noise, "fewer-steps", grid).latents
     edited = flowedit(mixture, old, new, clean, 0, lambda n: mixture.schedule(n, (1, 3, 8, 8)), 40).latents
     shift = moved - clean
     along = float(((edited - clean) * shift).sum() / shift.square().sum())

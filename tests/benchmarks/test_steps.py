@@ -30,7 +30,7 @@ def test_a_batch_is_its_runs_side_by_side(model):
     shape = model.latent_shape(model.defaults.height, model.defaults.width)
     for i, pair in enumerate(PAIRS):
         asked = model.encode(pair.target, "", model.defaults.guidance)
-        alone = from_scratch(model, asked, model.noise(pair.seed, shape), "direct", model.schedule(steps, shape))
+        alone = from_scratch(model, asked, model.noise(pair.seed, shape), "fewer-steps", model.schedule(steps, shape))
         assert torch.allclose(batch.path[-1][i : i + 1], alone.latents, atol=1e-3)
 
 
@@ -46,10 +46,10 @@ def test_the_search_finds_the_best_set_and_never_asks_the_same_state_twice(mixtu
     best = found["fewer-steps", count]
     asked, noise = mixture.encode(PAIRS[0].target, "", 1.0), mixture.noise(3, shape)
     grid = mixture.schedule(steps, shape)
-    full = from_scratch(mixture, asked, noise, "direct", grid).latents
+    full = from_scratch(mixture, asked, noise, "fewer-steps", grid).latents
 
     def loss(nodes: tuple[int, ...]) -> float:
-        made = from_scratch(mixture, asked, noise, "direct", subset(grid, nodes))
+        made = from_scratch(mixture, asked, noise, "fewer-steps", subset(grid, nodes))
         return float((made.latents - full).square().mean())
 
     every = {(0, *others): loss((0, *others)) for others in combinations(range(1, steps), count - 1)}

@@ -60,7 +60,9 @@ def address(tmp_path_factory):
 def calibrate(home):
     """A profile in the user's folder: the bundled one, but without a source ten even steps are computed."""
     bundled = read_profile(asset("tiny") / "profile.json")
-    known = Caching({"budcache": BudCache(even_nodes(bundled.steps, 10))}, {"budcache": Forecast(25, 28, 31, 40)})
+    known = Caching(
+        {"budcache": BudCache(even_nodes(bundled.steps, 10), "stack")}, {"budcache": Forecast(25, 28, 31, 40)}
+    )
     write_profile(home / "profiles" / f"{bundled.model}.json", replace(bundled, without_sources={10: known}))
 
 

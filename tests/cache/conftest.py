@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from trajflow.base import Cost, Plan, Request, Result, Schedule, Trajectory
+from trajflow.base import Cost, NodeSchedule, Plan, Request, Result, SamplingPlan, Schedule, Trajectory
 from trajflow.cache import CacheKey, Entry
 
 SHAPE = (1, 4, 8, 8)
@@ -38,7 +38,9 @@ def make_entry() -> Callable[..., Entry]:
         kinds = ("computed",) * computed + ("coasted",) * (STEPS - computed)
         noise = torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed))
         trajectory = Trajectory(prompt, schedule, noise, -noise.expand(STEPS, *SHAPE).clone(), kinds)
-        plan = Plan(strategy, "direct", schedule, 0, tuple(range(computed)), budget or computed, "for a test")
+        nodes = NodeSchedule(tuple(range(computed)))
+        sampling = SamplingPlan.transporting(strategy, schedule, nodes, budget=budget or computed)
+        plan = Plan(strategy, "for a test", sampling)
         result = Result(
             request=Request(prompt, seed=seed, strategy=strategy, budget=budget),
             image=Image.new("RGB", (16, 16)),

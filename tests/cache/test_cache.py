@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajflow.cache import MemoryStore, PromptIndex, TrajectoryCache, differences
+from trajflow.cache import Memory, TrajectoryCache, differences
 from trajflow.errors import CacheError
 
 SIZE = 7_424
@@ -18,7 +18,15 @@ def unit(*leading: float) -> np.ndarray:
 
 
 def cache_of(entries: float = 100) -> TrajectoryCache:
-    return TrajectoryCache(MemoryStore(int(entries * SIZE)), PromptIndex())
+    return TrajectoryCache([Memory("memory", int(entries * SIZE))])
+
+
+def keys(cache: TrajectoryCache) -> list[str]:
+    return [entry.key for entry in cache.entries()]
+
+
+def candidates(cache: TrajectoryCache, digest: str, vector: np.ndarray) -> list[str]:
+    return [record.entry.key for record, _ in cache.candidates(digest, vector)]
 
 
 @pytest.fixture
@@ -26,164 +34,185 @@ def digest(make_entry) -> str:
     return make_entry().cache_key.digest()
 
 
-def assert_consistent(cache: TrajectoryCache, store: MemoryStore, index: PromptIndex, keys: list[str]) -> None:
-    held = {entry.key for entry in cache.entries()}
-    assert held == {key for key in keys if store.peek(key)} == {key for key in keys if key in index}
-    assert len(cache) == len(index) == len(held)
+def assert_consistent(cache: TrajectoryCache) -> None:
+    assert len(cache._index) == len(cache.entries())
     assert cache.nbytes == sum(entry.nbytes for entry in cache.entries()) <= cache.capacity
 
 
-def test_a_true_run_answers_every_strategy(make_entry, digest):
+def test_an_entry_counts_its_trajectory_picture_and_vector(make_entry):
+    assert make_entry().nbytes == (1 + 4) * 4 * 8 * 8 * 4 + 16 * 16 * 3 + 384 * 4 == SIZE
+    assert make_entry(has_trajectory=False).nbytes == SIZE - 5_120
+
+
+def test_what_comes_out_is_what_went_in(make_entry):
     cache = cache_of()
-    entry = make_entry("a mountain", strategy="baseline")
-    cache.insert(entry)
-    assert cache.exact(digest, "  a mountain\n", "basis", 5) is entry
-    assert cache.exact(digest, "A mountain", "basis", 5) is None
-    assert cache.exact("another fingerprint", "a mountain", "basis", 5) is None
+    entry = make_entry()
+    cache.adopt(entry)
+    assert cache.get(entry.key) is entry
+    assert cache.get("missing") is None
 
 
-@pytest.mark.parametrize("has_trajectory", [True, False])
-def test_a_coasted_run_answers_only_the_same_question(make_entry, digest, has_trajectory):
+def test_runs_of_a_prompt_are_the_true_ones_and_then_the_newest(make_entry, digest):
     cache = cache_of()
-    entry = make_entry("a mountain", computed=2, has_trajectory=has_trajectory, strategy="basis", budget=2)
-    cache.insert(entry)
-    assert cache.exact(digest, "a mountain", "basis", 2) is entry
-    assert cache.exact(digest, "a mountain", "basis", 3) is None
-    assert cache.exact(digest, "a mountain", "basis", None) is None
-    assert cache.exact(digest, "a mountain", "auto", 2) is None
-
-
-def test_a_picture_of_fewer_computed_steps_is_not_the_baseline(make_entry, digest):
-    cache = cache_of()
-    cache.insert(make_entry("a mountain", has_trajectory=False, strategy="fewer-steps", budget=4))
-    assert cache.exact(digest, "a mountain", "baseline", None) is None
-
-
-def test_true_is_preferred_and_then_the_newest(make_entry, digest):
-    cache = cache_of()
-    older, newer = (make_entry("a mountain", key=key, strategy="baseline") for key in ("older", "newer"))
-    coasted = [make_entry("a mountain", computed=2, strategy="basis", budget=2) for _ in range(2)]
-    for entry in coasted:
-        cache.insert(entry)
-    assert cache.exact(digest, "a mountain", "basis", 2) is coasted[1]
-    for entry in (older, newer, make_entry("a mountain", computed=2, strategy="basis", budget=2)):
-        cache.insert(entry)
-    assert cache.exact(digest, "a mountain", "basis", 2) is newer
+    for key, computed in (("two", 2), ("true", 4), ("three", 3), ("true again", 4)):
+        cache.adopt(make_entry("a mountain ", key=key, computed=computed))
+    cache.adopt(make_entry("a lake"))
+    found = [record.entry.key for record in cache.runs_of(digest, "  a mountain\n")]
+    assert found == ["true again", "true", "three", "two"]
+    assert cache.runs_of(digest, "A mountain") == cache.runs_of("another fingerprint", "a mountain") == ()
 
 
 def test_candidates_are_compatible_trajectories_best_first(make_entry, digest):
     cache = cache_of()
     far, near, exact = unit(1, 3), unit(3, 1), unit(1, 0)
-    cache.insert(make_entry("far", key="far", vector=far))
-    cache.insert(make_entry("near", key="near", vector=near, computed=2))
-    cache.insert(make_entry("other seed", seed=1, vector=exact))
-    cache.insert(make_entry("picture only", vector=exact, has_trajectory=False))
-    found = cache.candidates(digest, exact, 5)
-    assert [entry.key for entry, _ in found] == ["near", "far"]
+    cache.adopt(make_entry("far", key="far", vector=far))
+    cache.adopt(make_entry("near", key="near", vector=near, computed=2))
+    cache.adopt(make_entry("other seed", seed=1, vector=exact))
+    cache.adopt(make_entry("picture only", vector=exact, has_trajectory=False))
+    found = cache.candidates(digest, exact)
+    assert [record.entry.key for record, _ in found] == ["near", "far"]
     assert [similarity for _, similarity in found] == pytest.approx([3 / 10**0.5, 1 / 10**0.5], abs=1e-6)
-    assert [entry.key for entry, _ in cache.candidates(digest, exact, 1)] == ["near"]
-    assert cache.candidates("another fingerprint", exact, 5) == []
-    assert cache_of().candidates(digest, exact, 5) == []
+    assert cache.candidates("another fingerprint", exact) == ()
+    assert cache_of().candidates(digest, exact) == ()
 
 
 def test_a_prompt_is_a_candidate_once_by_its_best_run(make_entry, digest):
     cache = cache_of()
     vector = unit(1)
     for key, computed in (("two", 2), ("three", 3), ("true", 4), ("three again", 3)):
-        cache.insert(make_entry("a mountain ", key=key, vector=vector, computed=computed))
-    assert [entry.key for entry, _ in cache.candidates(digest, vector, 5)] == ["true"]
+        cache.adopt(make_entry("a mountain ", key=key, vector=vector, computed=computed))
+    assert candidates(cache, digest, vector) == ["true"]
     cache.forget("true")
-    assert [entry.key for entry, _ in cache.candidates(digest, vector, 5)] == ["three again"]
+    assert candidates(cache, digest, vector) == ["three again"]
 
 
-def test_index_and_store_agree_through_evictions(make_entry, digest):
-    store, index = MemoryStore(int(3.5 * SIZE)), PromptIndex()
-    cache = TrajectoryCache(store, index)
-    draw, keys = random.Random(0), []
+def test_the_index_agrees_with_the_table_through_evictions(make_entry, digest):
+    cache = cache_of(3.5)
+    draw, known = random.Random(0), []
     for _ in range(60):
         entry = make_entry(f"prompt {draw.randrange(8)}", has_trajectory=draw.random() < 0.7)
-        keys.append(entry.key)
-        evicted = cache.insert(entry)
-        assert entry.key not in evicted
-        assert all(cache.get(key) is None for key in evicted)
-        assert_consistent(cache, store, index, keys)
-        cache.get(draw.choice(keys))
+        known.append(entry.key)
+        cache.adopt(entry)
+        assert cache.get(entry.key) is entry
+        assert_consistent(cache)
+        cache.get(draw.choice(known))
         if draw.random() < 0.2:
-            cache.forget(draw.choice(keys))
-            assert_consistent(cache, store, index, keys)
-        for found, _ in cache.candidates(digest, unit(1), 10):
-            assert found.key in index
+            cache.forget(draw.choice(known))
+            assert_consistent(cache)
+        assert set(candidates(cache, digest, unit(1))) <= set(keys(cache))
     cache.clear()
-    assert (len(cache), cache.nbytes, len(index), cache.entries(), cache.latest()) == (0, 0, 0, [], None)
+    assert (cache.nbytes, len(cache._index), cache.entries()) == (0, 0, ())
 
 
 def test_a_hit_is_a_use_and_looking_is_not(make_entry, digest):
     cache = cache_of(3)
     for key in "abc":
-        cache.insert(make_entry(f"prompt {key}", key=key))
-    cache.exact(digest, "prompt a", "auto", None)
+        cache.adopt(make_entry(f"prompt {key}", key=key))
+    cache.get("a")
     cache.entries()
-    cache.candidates(digest, unit(1), 3)
-    assert cache.insert(make_entry("prompt d", key="d")) == ("b",)
+    cache.runs_of(digest, "prompt b")
+    cache.candidates(digest, unit(1))
+    cache.adopt(make_entry("prompt d", key="d"))
+    assert keys(cache) == ["d", "c", "a"]
     cache.get("c")
-    assert cache.insert(make_entry("prompt e", key="e")) == ("a",)
+    cache.adopt(make_entry("prompt e", key="e"))
+    assert keys(cache) == ["e", "d", "c"]
+
+
+def test_several_small_entries_go_for_a_large_one(make_entry):
+    cache = TrajectoryCache([Memory("memory", SIZE + 100)])
+    for _ in range(3):
+        cache.adopt(make_entry(has_trajectory=False))
+    large = make_entry()
+    cache.adopt(large)
+    assert cache.entries() == (large,)
+    assert cache.nbytes == SIZE
 
 
 def test_a_refused_entry_changes_nothing(make_entry):
-    store, index = MemoryStore(SIZE - 1), PromptIndex()
-    cache = TrajectoryCache(store, index)
-    cache.insert(make_entry(key="a", has_trajectory=False))
-    with pytest.raises(CacheError, match="does not fit"):
-        cache.insert(make_entry(key="a"))
-    assert_consistent(cache, store, index, ["a"])
-    assert cache.latest().trajectory is None
+    cache = TrajectoryCache([Memory("memory", SIZE - 1)])
+    kept = make_entry(key="a", has_trajectory=False)
+    cache.adopt(kept)
+    with pytest.raises(CacheError, match=r"7,424 bytes does not fit into a store of 7,423 bytes"):
+        cache.adopt(make_entry(key="a"))
+    assert not cache.renew(make_entry(key="a"))
+    assert_consistent(cache)
+    assert cache.entries() == (kept,)
 
 
-def test_completing_a_run_replaces_it_under_its_key(make_entry, digest):
-    store, index = MemoryStore(2 * SIZE), PromptIndex()
-    cache = TrajectoryCache(store, index)
-    cache.insert(make_entry("a mountain", key="a", computed=2, vector=unit(1)))
-    cache.insert(make_entry("a lake", key="b"))
+def test_a_renewed_run_keeps_its_order_and_an_adopted_one_is_the_newest(make_entry, digest):
+    cache = cache_of(2)
+    cache.adopt(make_entry("a mountain", key="a", computed=2, vector=unit(1)))
+    cache.adopt(make_entry("a lake", key="b"))
     completed = make_entry("a mountain", key="a", vector=unit(1))
-    assert cache.insert(completed) == ()
-    assert cache.candidates(digest, unit(1), 1)[0][0] is completed
-    assert [entry.key for entry in cache.entries()] == ["a", "b"]
-    assert_consistent(cache, store, index, ["a", "b"])
+    assert cache.renew(completed)
+    assert cache.candidates(digest, unit(1))[0][0].entry is completed
+    assert keys(cache) == ["b", "a"]
+    cache.adopt(completed)
+    assert keys(cache) == ["a", "b"]
+    assert_consistent(cache)
+    cache.forget("a")
+    assert not cache.renew(completed)
+    assert keys(cache) == ["b"]
 
 
-def test_the_latest_says_what_a_changed_setting_leaves_behind(make_entry):
+def test_a_companion_is_hidden_and_goes_with_its_request(make_entry):
     cache = cache_of()
-    cache.insert(make_entry("old"))
+    for key in "abc":
+        cache.adopt(make_entry(key=key))
+    cache.accompany("a", "b")
+    cache.accompany("gone", "c")
+    assert keys(cache) == ["c", "a"]
+    assert cache.get("b") is not None
+    cache.adopt(make_entry(key="a"))
+    assert keys(cache) == ["a", "c"]
+    cache.forget("a")
+    assert keys(cache) == ["c"]
+    assert cache.get("b") is None
+
+
+def test_nothing_is_known_of_the_companion_of_a_run_that_is_gone(make_entry):
+    """Else the table of companions would grow for ever."""
+    cache = cache_of(2)
+    for key in "ab":
+        cache.adopt(make_entry(key=key))
+    cache.accompany("a", "b")
+    cache.get("b")
+    cache.adopt(make_entry(key="c"))
+    assert keys(cache) == ["c", "b"]
+    assert not any(record.companion for record in cache._records.values())
+
+
+def test_the_newest_says_what_a_changed_setting_leaves_behind(make_entry):
+    cache = cache_of()
+    cache.adopt(make_entry("old"))
     entry = make_entry("new", seed=7)
-    cache.insert(entry)
-    assert cache.latest() is entry
+    cache.adopt(entry)
     assert [held.prompt for held in cache.entries()] == ["new", "old"]
-    assert differences(cache.latest().cache_key, replace(entry.cache_key, seed=8)) == ("seed (7 -> 8)",)
+    newest = cache.entries()[0].cache_key
+    assert differences(newest, replace(entry.cache_key, seed=8)) == ("seed (7 -> 8)",)
 
 
 def test_two_caches_never_share(make_entry, digest):
     mine, yours = cache_of(), cache_of()
     entry = make_entry("a secret prompt", vector=unit(1))
-    mine.insert(entry)
+    mine.adopt(entry)
     assert yours.get(entry.key) is None
-    assert yours.exact(digest, "a secret prompt", "auto", None) is None
-    assert yours.candidates(digest, unit(1), 10) == []
-    assert yours.entries() == []
+    assert yours.runs_of(digest, "a secret prompt") == yours.candidates(digest, unit(1)) == yours.entries() == ()
     yours.clear()
     assert mine.get(entry.key) is entry
 
 
 def test_many_threads_leave_it_consistent(make_entry, digest):
-    store, index = MemoryStore(5 * SIZE), PromptIndex()
-    cache = TrajectoryCache(store, index)
+    cache = cache_of(5)
     entries = [make_entry(f"prompt {number % 10}") for number in range(80)]
 
     def use(entry) -> None:
-        cache.insert(entry)
-        cache.exact(digest, entry.prompt, "auto", None)
-        cache.candidates(digest, entry.vector, 3)
+        cache.adopt(entry)
+        cache.runs_of(digest, entry.prompt)
+        cache.candidates(digest, entry.vector)
         cache.forget(entry.key) if entry.prompt.endswith("3") else cache.entries()
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(use, entries))
-    assert_consistent(cache, store, index, [entry.key for entry in entries])
+    assert_consistent(cache)

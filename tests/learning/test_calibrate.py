@@ -106,7 +106,7 @@ def test_a_session_on_the_written_profile_climbs_and_forecasts(calibrated, model
     assert session.profile == find_profile(model.identity()) == profile
     session.generate("grey tower", seed=7, steps=STEPS)
     near, far = (session.generate("grey tower wind", seed=7, steps=STEPS, fidelity=db) for db in (10.0, 60.0))
-    assert near.plan.escalation == tuple(placement.node_schedule for placement in profile.single.values())
+    assert near.plan.sampling.escalation == tuple(placement.node_schedule for placement in profile.single.values())
     assert (near.cost.nfe, far.cost.nfe) == COUNTS
     for result in (near, far):
         assert 0.0 <= result.forecast.low_db <= result.forecast.median_db <= result.forecast.high_db <= 100.0

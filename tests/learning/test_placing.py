@@ -1,27 +1,28 @@
 import itertools
-from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Evaluation, NodeSchedule, Point, Schedule, Trajectory
+from trajflow.base import Conditioning, Evaluation, Level, NodeSchedule, Point, Schedule, Trajectory
 from trajflow.calibration import CORRECTION
 from trajflow.flow import latents_at
 from trajflow.learning.calibrate import Library
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import Case, QuadratureSurrogate, fit_shares, log_error, place, run_case
+from trajflow.testing import GaussianMixture
 
 SHAPE = (1, 2, 6, 6)
 
 
-@dataclass(frozen=True)
-class Replay:
+class Replay(GaussianMixture):
     """A model whose velocity depends on the prompt and the step only, and so is the truth wherever a run has got to."""
 
-    velocities: dict[str, Tensor]
+    def __init__(self, velocities: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.velocities = velocities
 
-    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning) -> Evaluation:
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         return Evaluation(self.velocities[conditioning.prompt][point.k], {}, 1)
 
 

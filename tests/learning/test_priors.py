@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from trajflow.base import Plan
+from trajflow.base import SamplingPlan
 from trajflow.learning.known import run_known
 from trajflow.learning.priors import estimate
 from trajflow.policies.budcache import BudCache
 from trajflow.policies.tcc import Calibrated, Prior
-from trajflow.sampler import sample
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
+from trajflow.transitions.reuse import Reuse
 
 STEPS = 8
 MASK = (0, 3, 6)
@@ -22,9 +22,9 @@ def known(shared_mixture):
 def end_error(model, known, policy) -> float:
     errors = []
     for run in known:
-        plan = Plan("test", "reuse", run.schedule, 0, (), STEPS, "for a test", policy=policy)
-        *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, run.field(model), "")
-        errors.append(float((last.latents - run.path[-1]).square().mean()))
+        plan = SamplingPlan.reusing("budcache", run.schedule, policy, budget=STEPS)
+        steps, _ = collect(sample(Reuse(), (), plan, run.field(model), ""))
+        errors.append(float((steps[-1].latents - run.path[-1]).square().mean()))
     return sum(errors) / len(errors)
 
 
@@ -38,9 +38,9 @@ def test_priors_bring_runs_nearer_and_what_they_were_estimated_on_is_what_they_g
     assert set(calibrated.priors) == set(range(STEPS)) - set(MASK)
     assert end_error(shared_mixture, known, calibrated) < end_error(shared_mixture, known, policy)
     for run, x in zip(known, latents, strict=True):
-        plan = Plan("test", "reuse", run.schedule, 0, (), STEPS, "for a test", policy=calibrated)
-        *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, run.field(shared_mixture), "")
-        assert torch.allclose(last.latents, x, atol=1e-5)
+        plan = SamplingPlan.reusing("budcache", run.schedule, calibrated, budget=STEPS)
+        steps, _ = collect(sample(Reuse(), (), plan, run.field(shared_mixture), ""))
+        assert torch.allclose(steps[-1].latents, x, atol=1e-5)
 
 
 def test_an_offset_is_the_mean_difference_of_each_channel(shared_mixture, known) -> None:
@@ -84,4 +84,4 @@ def test_branches_and_places_of_tokens_have_priors_of_their_own(model) -> None:
 
 def test_a_policy_without_a_prior_for_a_step_reuses_as_below() -> None:
     kept = ({"velocity": torch.ones(1, 3, 2, 2)},)
-    assert Calibrated(BudCache((0,)), {}).restore(1, kept) == kept[0]
+    assert Calibrated(BudCache((0,), "stack"), {}).restore(1, kept) == kept[0]

@@ -5,10 +5,10 @@ import torch
 
 import trajflow
 from trajflow.calibration import Profile, model_digest
-from trajflow.errors import ModelError, RequestError
+from trajflow.errors import RequestError
 from trajflow.learning.known import run_known
 from trajflow.learning.pairs import Pair
-from trajflow.learning.without_sources import calibrate_alone, held_level, run_policy
+from trajflow.learning.without_sources import calibrate_alone, run_policy
 from trajflow.policies.tcc import Calibrated
 
 STEPS = 6
@@ -76,7 +76,7 @@ def test_only_runs_on_the_models_own_grid_become_sources(model, learned, strateg
     profile = Profile(model_digest(model.identity()), STEPS, without_sources={3: learned[0]})
     session = trajflow.Session(model, profile=profile)
     result = session.generate("a village at dusk", seed=9, steps=STEPS, budget=3, strategy=strategy)
-    moved = not torch.equal(result.plan.schedule.sigmas, model.schedule(STEPS, (1, 4, 8, 8)).sigmas)
+    moved = not torch.equal(result.plan.sampling.schedule.sigmas, model.schedule(STEPS, (1, 4, 8, 8)).sigmas)
     assert not moved or strategy == "aligned"
     following = session.generate("a village at noon", seed=9, steps=STEPS, budget=3)
     assert bool(following.plan.sources) == (not moved)
@@ -89,18 +89,12 @@ def test_what_cannot_be_learned_is_refused(model) -> None:
         list(calibrate_alone(model, LEARNING, LEARNING, [3], steps=STEPS))
 
 
-def test_a_model_without_a_stack_to_hold_holds_velocities(model) -> None:
-    known = run_known(model, [("a forest", 1)], 2)
+def test_a_model_without_a_stack_to_hold_holds_velocities(make_mixture) -> None:
+    class Mixed(make_mixture):
+        levels = ("velocity", "blocks")
 
-    class Mixed(type(model)):
-        def evaluate(self, x, point, conditioning, keep=None):
-            if keep == "stack":
-                raise ModelError("Its blocks mix picture and text.")
-            return super().evaluate(x, point, conditioning, keep)
-
-    mixed = object.__new__(Mixed)
-    mixed.__dict__ = model.__dict__
-    assert (held_level(model, known), held_level(mixed, known)) == ("stack", "velocity")
+    [(_, caching, _)] = calibrate_alone(Mixed(), LEARNING, OTHERS, [3], steps=STEPS)
+    assert {policy.level for policy in caching.policies.values()} == {"velocity"}
 
 
 def test_after_a_resume_the_rest_is_computed_within_its_budget(model) -> None:
@@ -109,7 +103,7 @@ def test_after_a_resume_the_rest_is_computed_within_its_budget(model) -> None:
     result = session.generate(
         "a landscape of mountains at dusk", seed=9, steps=steps, strategy="resume-budcache", budget=2
     )
-    start = result.plan.start_step
+    start = result.plan.sampling.start_step
     assert result.plan.sources == (first.key,)
     assert 0 < start <= steps - 3
     assert set(result.kinds[:start]) == {"cached"}

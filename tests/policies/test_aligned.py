@@ -33,7 +33,7 @@ def test_computed_steps_go_where_the_logits_say_and_the_others_keep_their_place(
 
 
 def test_a_policy_runs_on_its_own_grid_and_tells_the_network_its_sigmas(schedule: Schedule) -> None:
-    moved = Aligned(MASK, (0.0,) * 5).grid(schedule)
+    moved = Aligned(MASK, (0.0,) * 5, "stack").grid(schedule)
     assert torch.allclose(moved.timesteps, moved.sigmas[:-1] * 1000, rtol=1e-4)
     assert (moved.sigmas[0], moved.sigmas[-1]) == (schedule.sigmas[0], schedule.sigmas[-1])
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from trajflow.base import Plan, StepPolicy
+from trajflow.base import SamplingPlan, StepPolicy
 from trajflow.learning.known import run_known
 from trajflow.learning.priors import estimate
 from trajflow.policies.aligned import Aligned, logits_of
@@ -33,7 +33,9 @@ def make(name: str, mask: tuple[int, ...], model, known) -> StepPolicy:
         return BudCache(mask, level)
     if name == "aligned":
         logits = logits_of(known.schedule.sigmas, mask)
-        return Aligned(mask, tuple((logits if mask == ALL else logits + 0.1 * torch.arange(len(logits))).tolist()))
+        return Aligned(
+            mask, tuple((logits if mask == ALL else logits + 0.1 * torch.arange(len(logits))).tolist()), level
+        )
     form = {"velocity": "history", "stack": "scale", "blocks": "offset"}[level]
     return estimate(model, (known,), BudCache(mask, level), form)[0]
 
@@ -44,9 +46,9 @@ POLICIES = (
 )
 
 
-def plan_of(policy: StepPolicy, known, budget: int) -> Plan:
+def plan_of(policy: StepPolicy, known, budget: int) -> SamplingPlan:
     grid = policy.grid(known.schedule) if isinstance(policy, Aligned) else known.schedule
-    return Plan("test", "reuse", grid, 0, (), budget, "for a test", policy=policy)
+    return SamplingPlan.reusing("budcache", grid, policy, budget=budget)
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -66,7 +68,7 @@ def test_as_many_evaluations_as_promised_finite_and_repeatable(model, known, run
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_without_reuse_it_is_the_from_scratch_run_bit_for_bit(model, known, run_plan, name: str) -> None:
-    full = Plan("test", "direct", known.schedule, 0, ALL, STEPS, "for a test")
+    full = SamplingPlan.computing_all("baseline", known.schedule)
     stock = run_plan(model, full, PROMPT, guidance=4.0)
     policy = make(name, ALL, model, known)
     plan = plan_of(policy, known, STEPS)
@@ -90,7 +92,7 @@ def test_an_interval_stays_within_its_budget_and_wastes_nothing(budget: int, ste
 
 def test_a_held_velocity_is_euler_on_the_computed_steps(mixture, run_plan) -> None:
     grid = mixture.schedule(STEPS, (1, 3, 8, 8))
-    plan = Plan("test", "reuse", grid, 0, MASK, 3, "for a test", policy=BudCache(MASK, "velocity"))
+    plan = SamplingPlan.reusing("budcache", grid, BudCache(MASK, "velocity"), MASK)
     held = run_plan(mixture, plan, "snowy dusk")
     x = mixture.noise(0, (1, 3, 8, 8))
     for first, end in zip(MASK, (*MASK[1:], STEPS), strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from trajflow import STRATEGIES, Session
+from trajflow import METHODS, Session
 from trajflow.base import Result, Step
 from trajflow.engine import ZeroGPUModel, placed
 from trajflow.engine.serialization import pack, unpack
@@ -66,7 +66,7 @@ def test_the_plans_of_every_strategy_can_be_sent(space, mixture):
     there, here = Session(space.place(mixture)), Session(mixture)
     for session in (there, here):
         session.generate("a mountain", seed=3, steps=8)
-        for name in STRATEGIES:
+        for name in METHODS:
             session.generate(
                 "a mountain at dusk", seed=3, steps=8, strategy=name, budget=None if name == "baseline" else 4
             )

@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from trajflow.base import Plan, Schedule, Trajectory
+from trajflow.base import NodeSchedule, SamplingPlan, Schedule, Trajectory
 from trajflow.flow import euler_step
 from trajflow.transitions.basis import Basis
 from trajflow.transitions.weights import fit_global, fit_local
@@ -13,17 +13,17 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def make_plan(nodes: tuple[int, ...], steps: int, slope: float = 0.0, correction: float = 0.0) -> Plan:
+def make_plan(nodes: tuple[int, ...], steps: int, slope: float = 0.0, correction: float = 0.0) -> SamplingPlan:
     sigmas = torch.linspace(1, 0, steps + 1)
-    grid, count = Schedule(sigmas, sigmas[:-1]), len(nodes)
-    shares = {"slopes": (slope,) * count, "corrections": (correction,) * count}
-    return Plan("basis", "basis", grid, 0, nodes, count, "for a test", **shares)
+    count = len(nodes)
+    node_schedule = NodeSchedule(nodes, (slope,) * count, (correction,) * count)
+    return SamplingPlan.transporting("basis", Schedule(sigmas, sigmas[:-1]), node_schedule)
 
 
 class Prescribed:
     """A field whose velocity at step k is known beforehand."""
 
-    def __init__(self, plan: Plan, fresh: Tensor) -> None:
+    def __init__(self, plan: SamplingPlan, fresh: Tensor) -> None:
         self.schedule, self.noise, self.fresh = plan.schedule, torch.zeros(SHAPE), fresh
         self.nfe = self.rows = 0
 
@@ -32,7 +32,7 @@ class Prescribed:
         return self.fresh[k]
 
 
-def drive(plan: Plan, cached: Tensor, fresh: Tensor) -> list[Tensor]:
+def drive(plan: SamplingPlan, cached: Tensor, fresh: Tensor) -> list[Tensor]:
     """The velocities that the basis steps with."""
     steps = plan.schedule.steps
     sources = tuple(

@@ -6,19 +6,18 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from trajflow.base import Plan, Trajectory
+from trajflow.base import SamplingPlan, Trajectory
 from trajflow.flow import even_nodes, recompute_path
-from trajflow.strategies import STRATEGIES
-from trajflow.transitions import TRANSITIONS
+from trajflow.methods import METHODS
 
 STEPS = 12
 TARGET, OTHERS = "snowy mountain dusk", ("mountain dusk", "snowy mountain", "mountain")
 
 # Name of the case: the transition, and how many cached runs it is given.
 CASES = {
-    "resume": ("direct", 1),
+    "resume": ("resume", 1),
     "blend": ("blend", 1),
-    "basis-1": ("basis", 1),
+    "basis-1": ("difference", 1),
     "basis-3": ("basis", 3),
     "shooting-1": ("shooting", 1),
     "shooting-3": ("shooting", 3),
@@ -35,17 +34,19 @@ CASES = {
 }
 # These may evaluate at a state that the run, corrected by what it learnt, passes by: not every evaluation is a step.
 PLANNING = ("shooting", "multiple-shooting", "shooting-mpc")
-SWITCHING = ("direct", "blend", "kalman", "uncertainty-blend", "flow-blend", "derivative-blend")
+SWITCHING = ("resume", "blend", "kalman", "uncertainty-blend", "flow-blend", "derivative-blend")
 each_case = pytest.mark.parametrize("case", CASES)
 each_budget = pytest.mark.parametrize("budget", [1, 2, 3, 7, STEPS - 1, STEPS])
 
 
-def case_plan(make_grid_plan: Callable[..., Plan], model, case: str, budget: int, steps: int = STEPS) -> Plan:
+def case_plan(
+    make_grid_plan: Callable[..., SamplingPlan], model, case: str, budget: int, steps: int = STEPS
+) -> SamplingPlan:
     """Resume-like transitions spend the budget at the end, transports at even nodes, with the extrapolation in use."""
-    transition, _ = CASES[case]
-    if transition in SWITCHING:
-        return make_grid_plan(model, steps, transition, start=steps - budget)
-    return make_grid_plan(model, steps, transition, nodes=even_nodes(steps, budget), slope=0.5, correction=0.5)
+    method, _ = CASES[case]
+    if method in SWITCHING:
+        return make_grid_plan(model, steps, method, start=steps - budget)
+    return make_grid_plan(model, steps, method, nodes=even_nodes(steps, budget), slope=0.5, correction=0.5)
 
 
 def truth(run_plan, make_grid_plan, model, prompt: str, steps: int = STEPS, **options):
@@ -64,10 +65,8 @@ def cached(run_plan, make_grid_plan, mixture) -> Callable[[str], tuple[Trajector
 
 def test_every_transition_has_a_case() -> None:
     """But for those that know no sources: `test_solvers.py` has the solvers, `tests/policies` what reuses steps."""
-    alone = {"reuse"} | {strategy.transition for strategy in STRATEGIES.values() if strategy.family == "shorter"} - {
-        "direct"
-    }
-    assert {transition for transition, _ in CASES.values()} == set(TRANSITIONS) - alone
+    carried = {name for name, method in METHODS.items() if method.family in ("switch", "transport")}
+    assert {method for method, _ in CASES.values()} == carried - {"auto", "resume-budcache"}
 
 
 @each_case
@@ -207,22 +206,22 @@ def test_two_runs_at_once_do_not_disturb_each_other(mixture, run_plan, make_grid
 
     def stream(prompt: str, seed: int):
         field = Field(mixture, mixture.encode(prompt, "", 1.0), plan.schedule, mixture.noise(seed, shape), plan.budget)
-        return sample(TRANSITIONS[plan.transition], sources, plan, field, prompt)
+        return sample(METHODS[plan.method].transition, sources, plan, field, prompt)
 
-    *_, (last, _), _ = zip(stream(TARGET, 0), stream("red cabin", 0), strict=True)
+    *_, (last, _) = zip(stream(TARGET, 0), stream("red cabin", 0), strict=True)
     assert torch.equal(last.latents, alone)
 
 
 def latent_errors(run_plan, make_grid_plan, model, case: str, budgets: tuple[int, ...], seed: int, **options):
     """Relative distance of the final latents to the 56-step baseline's, by budget, nodes evenly spaced."""
-    transition, count = CASES[case]
+    method, count = CASES[case]
     sources = tuple(
         truth(run_plan, make_grid_plan, model, prompt, 56, seed=seed).trajectory for prompt in OTHERS[:count]
     )
     full = truth(run_plan, make_grid_plan, model, TARGET, 56, seed=seed).latents
     errors = []
     for budget in budgets:
-        plan = make_grid_plan(model, 56, transition, nodes=even_nodes(56, budget), **options)
+        plan = make_grid_plan(model, 56, method, nodes=even_nodes(56, budget), **options)
         run = run_plan(model, plan, TARGET, sources, seed=seed)
         errors.append(((run.latents - full).norm() / full.norm()).item())
     return errors

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from trajflow.base import Forecaster, NodeDiagnostics, NodeSchedule, Plan, Schedule
+from trajflow.base import Forecaster, NodeDiagnostics, NodeSchedule, SamplingPlan, Schedule
 from trajflow.transitions.escalation import choose_nodes, escalate, is_promising
 
 STEPS = 28
@@ -29,11 +29,13 @@ CHEAP, MIDDLE, DEAR = (
 LADDER = (CHEAP, MIDDLE, DEAR)
 
 
-def plan_on(escalation: tuple[NodeSchedule, ...], fidelity: float | None = FIDELITY, budget: int | None = None) -> Plan:
+def plan_on(
+    escalation: tuple[NodeSchedule, ...], fidelity: float | None = FIDELITY, budget: int | None = None
+) -> SamplingPlan:
     sigmas = torch.linspace(1, 0, STEPS + 1)
     most = budget or max((len(each.nodes) for each in escalation), default=3)
     grid = Schedule(sigmas, sigmas[:-1])
-    return Plan("auto", "basis", grid, 0, CHEAP.nodes, most, "", escalation=escalation, fidelity=fidelity)
+    return SamplingPlan("auto", grid, NodeSchedule(CHEAP.nodes), most, escalation=escalation, fidelity=fidelity)
 
 
 def first_sight(unexplained: float) -> tuple[NodeDiagnostics, ...]:
@@ -146,7 +148,7 @@ def test_a_climb_between_rungs_of_which_one_lacks_forecasts_leaves_none() -> Non
         assert climbed.forecasters == climbed.slopes == climbed.corrections == ()
 
 
-def walk(plan: Plan, begun: NodeSchedule, draw: Callable[[], float]) -> tuple[list[int], NodeSchedule]:
+def walk(plan: SamplingPlan, begun: NodeSchedule, draw: Callable[[], float]) -> tuple[list[int], NodeSchedule]:
     """The nodes that are paid for when each shows what is drawn, and the last rung."""
     now, diagnostics, paid = begun, (), []
     for k in range(STEPS):

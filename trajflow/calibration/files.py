@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,13 +38,28 @@ def find_profile(identity: Mapping[str, Any]) -> Profile:
     for path, wanted in ((own, model), (bundled, None)):
         if path.exists():
             try:
-                profile = read_profile(path, wanted)
+                profile = _read_once(path, wanted, _stamp(path), _stamp(path.with_suffix(".safetensors")))
             except CacheError as error:
                 _LOG.warning("%s It is passed over.", error)
                 continue
             if profile.model == model:
                 return profile
     return Profile(model)
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path, wanted: str | None, *stamps: tuple[int, int]) -> Profile:
+    """A profile as its files are at that moment, one for all sessions: half a megabyte that nobody writes to."""
+    return read_profile(path, wanted)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does; zeros where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return (0, 0)
+    return (about.st_mtime_ns, about.st_size)
 
 
 def write_profile(path: Path, profile: Profile) -> None:

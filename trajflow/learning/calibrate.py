@@ -15,20 +15,19 @@ from itertools import product
 import numpy as np
 from PIL.Image import Image
 
-from trajflow.base import Forecaster, Model, NodeDiagnostics, NodeSchedule, Plan, Step, Trajectory
+from trajflow.base import Forecaster, Model, NodeDiagnostics, NodeSchedule
 from trajflow.cache import SentenceEncoder
 from trajflow.calibration import MOST_DB, Placement, Profile, model_digest
 from trajflow.errors import RequestError
 from trajflow.extras import require
-from trajflow.field import Field
 from trajflow.flow import latents_at
 from trajflow.forecast import features, features_before
+from trajflow.learning.known import Library
 from trajflow.learning.pairs import Pair
-from trajflow.learning.placing import Case, QuadratureSurrogate, fit_shares, make_plan, place
+from trajflow.learning.placing import QuadratureSurrogate, fit_shares, make_plan, place
 from trajflow.metrics import compare_images
-from trajflow.sampler import sample
+from trajflow.sampler import collect, sample
 from trajflow.settings import MOST_STEPS
-from trajflow.transitions import TRANSITIONS
 from trajflow.transitions.basis import Basis
 
 QUANTILES = {"low": 0.1, "assured": 0.2, "median": 0.5, "high": 0.9}
@@ -43,36 +42,6 @@ Report = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 def silent(_: str, __: int) -> AbstractContextManager[Callable[[], object]]:
     """Report nothing."""
     return nullcontext(lambda: None)
-
-
-class Library:
-    """From-scratch runs by prompt and seed on the model's default settings, each made once."""
-
-    def __init__(self, model: Model, steps: int | None = None) -> None:
-        self.model = model
-        self.shape = model.latent_shape(model.defaults.height, model.defaults.width)
-        self.grid = model.schedule(steps or model.defaults.steps, self.shape)
-        self._runs: dict[tuple[str, int], Trajectory] = {}
-
-    def conditioning(self, prompt: str):
-        """What the text encoders say."""
-        return self.model.encode(prompt, "", self.model.defaults.guidance)
-
-    def run(self, prompt: str, seed: int) -> Trajectory:
-        """The from-scratch run."""
-        if (prompt, seed) not in self._runs:
-            steps = self.grid.steps
-            field = Field(self.model, self.conditioning(prompt), self.grid, self.model.noise(seed, self.shape), steps)
-            plan = Plan("baseline", "direct", self.grid, 0, tuple(range(steps)), steps, "")
-            *_, trajectory = sample(TRANSITIONS["direct"], (), plan, field, prompt)
-            assert isinstance(trajectory, Trajectory)
-            self._runs[prompt, seed] = trajectory
-        return self._runs[prompt, seed]
-
-    def case(self, pair: Pair, sources: int | None = None) -> Case:
-        """The pair's target, with its first `sources` cached prompts (None: all) as sources."""
-        cached = tuple(self.run(prompt, pair.seed) for prompt in pair.cached[:sources])
-        return Case(cached, self.run(pair.target, pair.seed), self.conditioning(pair.target))
 
 
 def calibrate(
@@ -99,9 +68,7 @@ def calibrate(
         (prompt, pair.seed) for pair in (*placing, *forecasting) for prompt in (*pair.cached, pair.target)
     )
     with report("from scratch", len(wanted)) as done:
-        for prompt, noise_seed in wanted:
-            library.run(prompt, noise_seed)
-            done()
+        library.make(wanted, done)
     ends = {pair: model.decode(latents_at(library.run(pair.target, pair.seed), grid_steps)) for pair in forecasting}
     found: dict[str, dict[int, Placement]] = {"single": {}, "several": {}}
     searched = 0
@@ -170,10 +137,8 @@ def _outcomes(
     """What each run knew before, what it saw, and the PSNR it reached."""
     for pair in pairs:
         case = library.case(pair, sources)
-        events = list(
-            sample(Basis(), case.sources, make_plan(case, node_schedule), case.field(library.model), pair.target)
-        )
-        steps = [event for event in events if isinstance(event, Step)]
+        field = case.field(library.model)
+        steps, _ = collect(sample(Basis(), case.sources, make_plan(case, node_schedule), field, pair.target))
         target = encoder.encode(pair.target)
         similarity = max(float(encoder.encode(prompt) @ target) for prompt in pair.cached[:sources])
         psnr_db = compare_images(library.model.decode(steps[-1].latents), ends[pair]).psnr_db

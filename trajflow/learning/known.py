@@ -1,21 +1,25 @@
-"""Prompts whose from-scratch runs are known, side by side as one batch: what searches and fits look at.
+"""Prompts whose from-scratch runs are known: what searches, fits and forecasts look at, each run made once.
 
-A batch of P prompts is evaluated at once by a model that can, which is tried, else one after the other. States that
-were met before, by runs that begin alike, cost nothing again.
+Runs are made side by side as far as the model takes them, so their last bits may be others than those of a run alone.
 """
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Evaluation, Level, Model, Point, Residual, Schedule
+from trajflow.base import Conditioning, Evaluation, Level, Model, Point, Residual, SamplingPlan, Schedule, Trajectory
 from trajflow.field import Field
-from trajflow.flow import euler_step
+from trajflow.flow import recompute_path
+from trajflow.learning.batch import Batch, BatchModel, stand_together
+from trajflow.learning.pairs import Pair
+from trajflow.learning.placing import Case
+from trajflow.sampler import collect, sample
+from trajflow.transitions.direct import Direct
 
 Asked = tuple[str, int]
 REMEMBERED_STATES = 512
@@ -26,7 +30,7 @@ class Known:
     """P prompts with their noise: conditionings as one, `path` [N + 1, P, ...] from the noise to the image, and the
     velocities [N, P, ...] along it."""
 
-    conditioning: Conditioning
+    conditioning: Batch
     schedule: Schedule
     path: Tensor
     velocities: Tensor
@@ -44,105 +48,88 @@ class Known:
     def field(self, model: Model, schedule: Schedule | None = None) -> Field:
         """A new field for all of them, on their own grid or another."""
         grid = schedule or self.schedule
-        return Field(_together(model, self.conditioning), self.conditioning, grid, self.noise, grid.steps)
+        return Field(cast(Model, BatchModel(model)), self.conditioning, grid, self.noise, grid.steps)
 
     def residual(self, model: Model, k: int, level: Level) -> Residual:
         """What computing step k of the from-scratch runs leaves."""
         if level == "velocity":
             return {"velocity": self.velocities[k]}
         asked = self.path[k], self.schedule.point(k), self.conditioning
-        return _together(model, self.conditioning).evaluate(*asked, level).residual
+        return BatchModel(model).evaluate(*asked, level).residual
+
+
+class Library:
+    """From-scratch runs by prompt and seed on the model's default size and guidance, each made once."""
+
+    def __init__(self, model: Model, steps: int | None = None) -> None:
+        self.model = model
+        self.shape = model.latent_shape(model.defaults.height, model.defaults.width)
+        self.grid = model.schedule(steps or model.defaults.steps, self.shape)
+        self._conditionings: dict[str, Conditioning] = {}
+        self._runs: dict[Asked, Trajectory] = {}
+
+    def conditioning(self, prompt: str) -> Conditioning:
+        """What the text encoders say."""
+        if prompt not in self._conditionings:
+            self._conditionings[prompt] = self.model.encode(prompt, "", self.model.defaults.guidance)
+        return self._conditionings[prompt]
+
+    def make(self, asked: Iterable[Asked], on_run: Callable[[], object] = lambda: None) -> None:
+        """Make the runs that are not there yet, as many at once as the model takes; `on_run` is called for each."""
+        missing = [each for each in dict.fromkeys(asked) if each not in self._runs]
+        for i in range(0, len(missing), self.model.most_prompts):
+            some = missing[i : i + self.model.most_prompts]
+            for each, run in zip(some, self._run(some), strict=True):
+                self._runs[each] = run
+                on_run()
+
+    def run(self, prompt: str, seed: int) -> Trajectory:
+        """The from-scratch run."""
+        self.make([(prompt, seed)])
+        return self._runs[prompt, seed]
+
+    def known(self, asked: Sequence[Asked]) -> Known:
+        """The runs of these prompts with their seeds, in their order, as one."""
+        self.make(asked)
+        runs = [self._runs[each] for each in asked]
+        noise = torch.cat([run.noise for run in runs])
+        velocities = torch.cat([run.velocities for run in runs], dim=1)
+        together = Trajectory("", self.grid, noise, velocities, runs[0].kinds)
+        path = torch.stack(list(recompute_path(together)))
+        return Known(self._together(asked), self.grid, path, velocities)
+
+    def case(self, pair: Pair, sources: int | None = None) -> Case:
+        """The pair's target, with its first `sources` cached prompts (None: all) as sources."""
+        self.make((prompt, pair.seed) for prompt in (*pair.cached[:sources], pair.target))
+        cached = tuple(self.run(prompt, pair.seed) for prompt in pair.cached[:sources])
+        return Case(cached, self.run(pair.target, pair.seed), self.conditioning(pair.target))
+
+    def _together(self, asked: Sequence[Asked]) -> Batch:
+        return stand_together(self.model, [self.conditioning(prompt) for prompt, _ in asked])
+
+    def _run(self, asked: Sequence[Asked]) -> list[Trajectory]:
+        steps, noise = self.grid.steps, [self.model.noise(seed, self.shape) for _, seed in asked]
+        field = Field(cast(Model, BatchModel(self.model)), self._together(asked), self.grid, torch.cat(noise), steps)
+        _, run = collect(sample(Direct(), (), SamplingPlan.computing_all("baseline", self.grid), field, ""))
+        return [
+            Trajectory(prompt, self.grid, noise[i], run.velocities[:, i : i + 1].clone(), run.kinds)
+            for i, (prompt, _) in enumerate(asked)
+        ]
 
 
 def run_known(model: Model, asked: Sequence[Asked], steps: int) -> Known:
     """The prompts with their seeds, each from scratch on the model's default size and guidance."""
-    defaults = model.defaults
-    shape = model.latent_shape(defaults.height, defaults.width)
-    each = tuple(model.encode(prompt, "", defaults.guidance) for prompt, _ in asked)
-    noise = torch.cat([model.noise(seed, shape) for _, seed in asked])
-    schedule = model.schedule(steps, shape)
-    is_alone = len(each) == 1
-    if is_alone or can_batch(model, each[:2], noise[:2], schedule.point(0)):
-        conditioning = side_by_side(each)
-    else:
-        conditioning = Several("", "", defaults.guidance, {}, each)
-    together = _together(model, conditioning)
-    path, velocities = [noise], []
-    for k in range(steps):
-        velocities.append(together.evaluate(path[k], schedule.point(k), conditioning).velocity)
-        path.append(euler_step(path[k], velocities[k], schedule.sigmas[k], schedule.sigmas[k + 1]))
-    return Known(conditioning, schedule, torch.stack(path), torch.stack(velocities))
-
-
-def can_batch(model: Model, each: Sequence[Conditioning], x: Tensor, point: Point) -> bool:
-    """Whether the model answers two prompts side by side, x [2, ...], as it answers them alone."""
-    alone = torch.cat([model.evaluate(row[None], point, c).velocity for row, c in zip(x, each, strict=True)])
-    try:
-        both = model.evaluate(x, point, side_by_side(each)).velocity
-    except (RuntimeError, ValueError, TypeError, IndexError):
-        return False
-    return both.shape == alone.shape and torch.allclose(both, alone, rtol=0.05, atol=0.05 * float(alone.std()))
-
-
-@dataclass(frozen=True)
-class Several(Conditioning):
-    """Prompts to evaluate one after the other."""
-
-    each: tuple[Conditioning, ...] = ()
-
-
-class OneByOne:
-    """A model that is asked about a batch prompt by prompt; residuals of all prompts lie one after the other."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def __getattr__(self, name: str):
-        return getattr(self._model, name)
-
-    def evaluate(self, x: Tensor, point: Point, conditioning: Several, keep: Level | None = None) -> Evaluation:
-        """As the model's own for each prompt, x [P, ...]."""
-        answers = [
-            self._model.evaluate(row[None], point, asked, *(() if keep is None else (keep,)))
-            for row, asked in zip(x, conditioning.each, strict=True)
-        ]
-        residual = {name: torch.cat([each.residual[name] for each in answers]) for name in answers[0].residual}
-        velocity = torch.cat([each.velocity for each in answers])
-        return Evaluation(velocity, {}, sum(each.rows for each in answers), residual)
-
-    def reuse(self, x: Tensor, point: Point, conditioning: Several, residual: Residual) -> Tensor:
-        """As the model's own for each prompt, x [P, ...]."""
-        parts = [
-            dict(zip(residual, each, strict=True))
-            for each in zip(*(r.chunk(len(x)) for r in residual.values()), strict=True)
-        ]
-        asked = zip(x, conditioning.each, parts, strict=True)
-        return torch.cat([self._model.reuse(row[None], point, each, part) for row, each, part in asked])
-
-
-def _together(model: Model, conditioning: Conditioning) -> Any:
-    return OneByOne(model) if isinstance(conditioning, Several) else model
-
-
-def side_by_side(each: Sequence[Conditioning]) -> Conditioning:
-    """Rows of one kind stand together, the negative ones first, as an adapter lays them out for a single picture."""
-    if len(each) == 1:
-        return each[0]
-    tensors = {name: torch.stack([c.tensors[name] for c in each], dim=1).flatten(0, 1) for name in each[0].tensors}
-    return Conditioning("", "", each[0].guidance, tensors)
+    return Library(model, steps).known(asked)
 
 
 class SharingModel:
     """A model that remembers its newest evaluations by state, whichever run asked for them."""
 
     def __init__(self, model: Model) -> None:
-        self.name = model.name
-        self.defaults = model.defaults
-        self.reuse = model.reuse
         self._model = model
         self._seen: OrderedDict[tuple[Any, ...], tuple[Conditioning, Evaluation]] = OrderedDict()
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
     def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
@@ -150,7 +137,7 @@ class SharingModel:
         # A conditioning that is held cannot give its id to another.
         state = id(conditioning), float(point.sigma), keep, hashlib.sha256(x.cpu().float().numpy().tobytes()).digest()
         if state not in self._seen:
-            evaluation = self._model.evaluate(x, point, conditioning, *(() if keep is None else (keep,)))
+            evaluation = self._model.evaluate(x, point, conditioning, keep)
             self._seen[state] = conditioning, evaluation
         self._seen.move_to_end(state)
         if len(self._seen) > REMEMBERED_STATES:

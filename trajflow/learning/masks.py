@@ -16,13 +16,13 @@ from typing import Literal
 import numpy as np
 import torch
 
-from trajflow.base import Level, Model, Plan
+from trajflow.base import Model, SamplingPlan
 from trajflow.learning.known import Known
 from trajflow.learning.priors import DEPTHS, RIDGE, estimate
 from trajflow.policies.budcache import BudCache
-from trajflow.sampler import sample
+from trajflow.sampler import collect, sample
 from trajflow.search import Nodes, neighbours, search_nodes
-from trajflow.transitions import TRANSITIONS
+from trajflow.transitions.reuse import Reuse
 
 Rule = Literal["hold", "history"]
 FORCED_ITERATIONS = 1000
@@ -105,16 +105,15 @@ class SurrogateError:
         return float(np.log10(max(np.mean(squares), 1e-12)))
 
 
-def run_mask(model: Model, known: Known, mask: Nodes, rule: Rule, level: Level = "stack") -> float:
-    """The loss of one mask, from real runs: of holding what is kept at that level, or of velocities with priors
+def run_mask(model: Model, known: Known, mask: Nodes, rule: Rule) -> float:
+    """The loss of one mask, from real runs: of holding what the model keeps best, or of velocities with priors
     estimated on the same prompts."""
     if rule == "history":
         _, (latents,) = estimate(model, (known,), BudCache(mask, "velocity"), "history")
         return known.log_error(latents)
-    policy = BudCache(mask, level)
-    plan = Plan("budcache", "reuse", known.schedule, 0, mask, len(mask), "", policy=policy)
-    *_, last, _ = sample(TRANSITIONS["reuse"], (), plan, known.field(model), "")
-    return known.log_error(last.latents)  # type: ignore[union-attr]
+    plan = SamplingPlan.reusing("budcache", known.schedule, BudCache(mask, model.levels[0]), mask)
+    steps, _ = collect(sample(Reuse(), (), plan, known.field(model), ""))
+    return known.log_error(steps[-1].latents)
 
 
 def search_mask(
@@ -123,7 +122,6 @@ def search_mask(
     budget: int,
     rule: Rule,
     *,
-    level: Level = "stack",
     seed: int = 0,
     is_full: bool = False,
     memo: Memo | None = None,
@@ -132,8 +130,7 @@ def search_mask(
 ) -> FoundMask:
     """The mask of `budget` steps with the smallest loss that was met; deterministic by seed.
 
-    `level` is what `hold` keeps. `about` names in the memo what the loss depends on besides; `on_run` is called after
-    each run.
+    `about` names in the memo what the loss depends on besides; `on_run` is called after each run.
     """
     steps = known.schedule.steps
     forced = SurrogateError(known)
@@ -148,8 +145,8 @@ def search_mask(
 
     def really(mask: Nodes) -> float:
         if mask not in ran:
-            key = f"{about} {rule} {level} {steps} {mask}"
-            ran[mask] = memo(key, lambda: run_mask(model, known, mask, rule, level))
+            key = f"{about} {rule} {model.levels[0]} {steps} {mask}"
+            ran[mask] = memo(key, lambda: run_mask(model, known, mask, rule))
             on_run()
         return ran[mask]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Model, NodeSchedule, Plan, Schedule, Step, Trajectory
+from trajflow.base import Conditioning, Model, NodeSchedule, SamplingPlan, Schedule, Trajectory
 from trajflow.calibration import CORRECTION
 from trajflow.field import Field
 from trajflow.flow import euler_step, recompute_path
-from trajflow.sampler import sample
+from trajflow.sampler import collect, sample
 from trajflow.search import search_nodes
 from trajflow.transitions.basis import Basis, BasisState, arrive
 from trajflow.transitions.weights import fit_weights
@@ -45,27 +45,16 @@ class Case:
         return Field(model, self.conditioning, self.grid, self.truth.noise, self.grid.steps)
 
 
-def make_plan(case: Case, node_schedule: NodeSchedule) -> Plan:
-    """A transport of the case on that rung."""
-    count = len(node_schedule.nodes)
-    return Plan(
-        "basis",
-        "basis",
-        case.grid,
-        0,
-        node_schedule.nodes,
-        count,
-        "",
-        slopes=node_schedule.slopes,
-        corrections=node_schedule.corrections,
-    )
+def make_plan(case: Case, node_schedule: NodeSchedule) -> SamplingPlan:
+    """A transport of the case on those nodes."""
+    return SamplingPlan.transporting("basis", case.grid, replace(node_schedule, forecasters=()))
 
 
 def run_case(model: Model, case: Case, node_schedule: NodeSchedule) -> Tensor:
-    """The final latents of a transport on that rung."""
+    """The final latents of a transport on those nodes."""
     run = sample(Basis(), case.sources, make_plan(case, node_schedule), case.field(model), case.truth.prompt)
-    *_, last = (event for event in run if isinstance(event, Step))
-    return last.latents
+    steps, _ = collect(run)
+    return steps[-1].latents
 
 
 def log_error(x: Tensor, truth: Tensor) -> float:
@@ -186,7 +175,7 @@ def _end(case: Case) -> Tensor:
 def fit_shares(
     model: Model, cases: Sequence[Case], nodes: tuple[int, ...], on_node: Callable[[], object] = lambda: None
 ) -> NodeSchedule:
-    """The rung on these nodes whose slopes and corrections bring the cases nearest to their true paths, gap by gap."""
+    """The node schedule whose slopes and corrections bring the cases nearest to their true paths, gap by gap."""
     count, sigmas = len(nodes), cases[0].grid.sigmas
     paths = [list(recompute_path(case.truth)) for case in cases]
     walks: list[tuple[BasisState, Tensor, Field]] = []

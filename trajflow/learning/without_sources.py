@@ -13,28 +13,26 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import Forecast, Level, Model, Plan, StepPolicy
+from trajflow.base import Forecast, Model, SamplingPlan, StepPolicy
 from trajflow.calibration import MOST_DB, Caching, model_digest
-from trajflow.errors import ModelError
 from trajflow.learning.alignment import align_mask
 from trajflow.learning.calibrate import Report, check_apart, check_counts, silent
-from trajflow.learning.known import Asked, Known, SharingModel, run_known
+from trajflow.learning.known import Asked, Known, Library, SharingModel
 from trajflow.learning.masks import FoundMask, Memo, Rule, search_mask
 from trajflow.learning.pairs import Pair
 from trajflow.learning.priors import estimate
+from trajflow.methods import METHODS, of_family
 from trajflow.metrics import compare_images
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
-from trajflow.sampler import sample
-from trajflow.strategies import STRATEGIES
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
 
 SEARCHED = 16
 ALIGNED = 8
 PARTS = 5
 MOST_FORECAST = 48
 SEARCHES: dict[str, Rule] = {"budcache": "hold", "tcc": "history"}
-SOLVERS = tuple(name for name, strategy in STRATEGIES.items() if strategy.family == "shorter")
+SOLVERS = of_family("shorter")
 
 
 @dataclass(frozen=True)
@@ -95,11 +93,12 @@ def run_prompts(model: Model, learning: Sequence[Asked], forecasting: Sequence[A
     """From scratch, the prompts to learn from, some of which are searched on, and the others to forecast on."""
     spread = max(1, len(learning) // SEARCHED)
     searched = learning[::spread][:SEARCHED]
-    unseen = run_known(model, forecasting, steps)
+    library = Library(model, steps)
+    unseen, fitted = library.known(forecasting), library.known(learning)
     return Prompts(
-        run_known(model, searched, steps),
-        run_known(model, searched[:: max(1, SEARCHED // ALIGNED)], steps),
-        run_known(model, learning, steps),
+        library.known(searched),
+        library.known(searched[:: max(1, SEARCHED // ALIGNED)]),
+        fitted,
         unseen,
         tuple(decode_each(model, unseen.path[-1])),
     )
@@ -118,7 +117,6 @@ def learn_alone(
 ) -> tuple[Caching, Tried]:
     """What was learned for one budget, and how many masks were tried for it; `done` is called `PARTS` times."""
     sharing = SharingModel(model)
-    level = held_level(model, prompts.aligning)
     found: dict[str, FoundMask] = {}
     seconds: dict[str, float] = {}
     policies: dict[str, StepPolicy] = {}
@@ -130,12 +128,12 @@ def learn_alone(
     for name, rule in SEARCHES.items():
         began = time.perf_counter()
         found[name] = search_mask(
-            sharing, prompts.searching, budget, rule, level=level, seed=seed, is_full=is_full, memo=memo, about=about
+            sharing, prompts.searching, budget, rule, seed=seed, is_full=is_full, memo=memo, about=about
         )
         timed(name, began)
-    policies["budcache"] = BudCache(found["budcache"].mask, level)
+    policies["budcache"] = BudCache(found["budcache"].mask, model.levels[0])
     began = time.perf_counter()
-    policies["aligned"] = align_mask(model, prompts.aligning, found["budcache"].mask, level)
+    policies["aligned"] = align_mask(model, prompts.aligning, found["budcache"].mask)
     timed("aligned", began)
     policies["tcc"], _ = estimate(model, (prompts.fitting,), BudCache(found["tcc"].mask, "velocity"), "history")
     done()
@@ -149,30 +147,21 @@ def learn_alone(
     return Caching(policies, forecasts), tried
 
 
-def held_level(model: Model, known: Known) -> Level:
-    """What can be held on this model: the residual of its stack of blocks, else the velocity."""
-    try:
-        known.residual(model, 0, "stack")
-    except ModelError:
-        return "velocity"
-    return "stack"
-
-
 def run_policy(model: Model, known: Known, policy: StepPolicy) -> Tensor:
     """Final latents [P, ...] of the prompts under a policy."""
     grid = policy.grid(known.schedule) if isinstance(policy, Aligned) else known.schedule
-    return _run(model, known, Plan("", "reuse", grid, 0, (), grid.steps, "", policy=policy))
+    return _run(model, known, SamplingPlan.reusing("budcache", grid, policy, budget=grid.steps))
 
 
 def run_solver(model: Model, known: Known, solver: str, budget: int) -> Tensor:
     """Final latents [P, ...] of the prompts by a solver on the model's own shorter grid."""
     grid = model.schedule(budget, tuple(known.noise[:1].shape))
-    return _run(model, known, Plan("", STRATEGIES[solver].transition, grid, 0, (), budget, ""))
+    return _run(model, known, SamplingPlan.computing_all(solver, grid))
 
 
-def _run(model: Model, known: Known, plan: Plan) -> Tensor:
-    *_, last, _ = sample(TRANSITIONS[plan.transition], (), plan, known.field(model, plan.schedule), "")
-    return last.latents  # type: ignore[union-attr]
+def _run(model: Model, known: Known, plan: SamplingPlan) -> Tensor:
+    steps, _ = collect(sample(METHODS[plan.method].transition, (), plan, known.field(model, plan.schedule), ""))
+    return steps[-1].latents
 
 
 def decode_each(model: Model, latents: Tensor) -> list[Image]:

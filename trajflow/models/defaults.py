@@ -17,7 +17,7 @@ COMMON = ("steps", "guidance", "height", "width", "max_sequence_length")
 
 
 def make_defaults(
-    settings: Mapping[str, Any], *, steps: int, guidance: float, side: int, multiple: int, largest_side: int
+    settings: Mapping[str, Any], steps: int, guidance: float, side: int, multiple: int, largest_side: int
 ) -> Defaults:
     """The model's own defaults with the settings laid over them; sizes in pixels."""
     return Defaults(

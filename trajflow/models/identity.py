@@ -23,25 +23,21 @@ class Identity:
     """The identity of a pipeline as plain JSON, as `Model.identity` promises it.
 
     parts: names of the components that decide a picture, the transformer first; those that are None are left out.
-    tokenizers: names of the components that cut prompts into tokens. facts: what the adapter adds.
+    tokenizers: names of the components that cut prompts into tokens.
     """
 
-    def __init__(
-        self,
-        pipeline: DiffusionPipeline,
-        parts: tuple[str, ...],
-        tokenizers: tuple[str, ...],
-        facts: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, pipeline: DiffusionPipeline, parts: tuple[str, ...], tokenizers: tuple[str, ...]) -> None:
         self._pipeline = pipeline
         self._parts = parts
         self._tokenizers = tokenizers
-        self._facts = facts
         self._hashed: dict[str, tuple[tuple, str, dict[str, Any], dict[str, Any]]] = {}
         self._vocabularies: dict[str, tuple[tuple, str]] = {}
 
-    def read(self) -> Mapping[str, Any]:
-        """The identity as the pipeline is now. Raises ModelError when there are no weights to look at."""
+    def read(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The identity as the pipeline is now, with the `facts` that the adapter adds.
+
+        Raises ModelError when there are no weights to look at.
+        """
         pipeline = self._pipeline
         parts = {name: part for name in self._parts if (part := getattr(pipeline, name)) is not None}
         for name, part in parts.items():
@@ -61,7 +57,7 @@ class Identity:
             "dtype": str(pipeline.transformer.dtype),
             "device": pipeline._execution_device.type,
             "scheduler": plain_config(pipeline.scheduler),
-            **self._facts,
+            **facts,
             **self._unusual(parts),
         }
 

@@ -9,7 +9,9 @@ import torch
 
 from trajflow.assets import asset
 from trajflow.base import Model
-from trajflow.errors import ModelError
+from trajflow.errors import ModelError, PluginError
+from trajflow.plugins import load as load_plugin
+from trajflow.plugins import named, owner
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
 BUNDLED = "tiny"
 SETTINGS_FILE = "trajflow.json"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+GROUP = "trajflow.adapters"
 FAMILIES = "Stable Diffusion 3 and 3.5, FLUX.1, FLUX.2, Qwen-Image, Z-Image"
 
 
 def supported() -> dict[str, type]:
-    """Adapter by pipeline class name."""
+    """trajflow's own adapters by pipeline class name."""
     from trajflow.models.flux import FluxModel
     from trajflow.models.flux2 import Flux2Model
     from trajflow.models.qwen import QwenModel
@@ -47,14 +50,12 @@ def bundled_folder() -> Path:
 
 
 def adapter_for(kind: str, settings: Mapping[str, Any]) -> Any:
-    """The adapter of a pipeline class.
+    """The adapter of a pipeline class: trajflow's own, or what another package brings in the group `GROUP`.
 
-    Raises ModelError for a class that has none, naming what is supported, and for a setting that it does not take.
+    Raises ModelError for a class that has none, naming what is supported, and for a setting that it does not take, and
+    PluginError for an adapter from outside that cannot be imported or says too little of itself.
     """
-    adapters: dict[str, Any] = supported()
-    if kind not in adapters:
-        raise ModelError(f"{kind} is not supported. Supported are {FAMILIES}, as {', '.join(adapters)}.")
-    adapter = adapters[kind]
+    adapter: Any = supported().get(kind) or _from_outside(kind)
     strange = sorted(set(settings) - set(adapter.takes))
     if strange:
         known = ", ".join(sorted(adapter.takes))
@@ -62,16 +63,34 @@ def adapter_for(kind: str, settings: Mapping[str, Any]) -> Any:
     return adapter
 
 
+def _from_outside(kind: str) -> Any:
+    """The adapter that another package brings for a pipeline class."""
+    brought = named(GROUP)
+    if kind not in brought:
+        adapters = (*supported(), *brought)
+        raise ModelError(f"{kind} is not supported. Supported are {FAMILIES}, as {', '.join(adapters)}.")
+    adapter = load_plugin(brought[kind])
+    missing = [name for name in ("family", "takes") if not hasattr(adapter, name)]
+    if missing or not callable(adapter):
+        lack = f"has no {missing[0]}" if missing else "cannot be called"
+        raise PluginError(f"{owner(brought[kind])} brings {kind} ({GROUP}), which is no adapter: it {lack}.")
+    return adapter
+
+
 def wrap(pipeline: "DiffusionPipeline", name: str, settings: Mapping[str, Any] | None = None) -> Model:
     """The adapter for a pipeline that is already loaded.
 
-    Raises ModelError for a class that has none, and for settings that it does not take.
+    Raises ModelError for a class that has none, and for settings that it does not take, and PluginError for an adapter
+    from outside that makes no `Model`.
     """
     adapter = adapter_for(type(pipeline).__name__, settings or {})
     try:
-        return adapter(pipeline, name, settings or {})
+        model = adapter(pipeline, name, settings or {})
     except (TypeError, ValueError) as error:
         raise ModelError(f"A setting of {name} cannot be used: {error}.") from error
+    if not isinstance(model, Model):
+        raise PluginError(f"{adapter.__name__} makes no trajflow model: see trajflow.testing.check_model.")
+    return model
 
 
 def load(
@@ -135,6 +154,8 @@ def _read(
         index = diffusers.DiffusionPipeline.load_config(where, revision=revision)
         kind = index.get("_class_name", "an unnamed pipeline")
         adapter_for(kind, settings)
+        if not hasattr(diffusers, kind):
+            raise ModelError(f"diffusers has no {kind}: load the pipeline yourself and give it to trajflow.load.")
         absent = {name: None for name, part in index.items() if part in ([None, None], (None, None))}
         if settings.get("t5") is False:
             absent |= {"text_encoder_3": None, "tokenizer_3": None}

@@ -1,23 +1,25 @@
 """Plans that take the beginning of a cached path as it is: resuming, and blending from there."""
 
-from collections.abc import Callable
+from dataclasses import replace
 
-from trajflow.base import Match, Plan, Schedule
+from trajflow.base import Level, Match, Plan, SamplingPlan, Schedule
 from trajflow.cache.tiers import resume_step
 from trajflow.calibration import Profile
 from trajflow.flow import even_nodes
+from trajflow.methods import METHODS
 from trajflow.policies.budcache import BudCache, suffix_mask
 from trajflow.settings import Settings
-from trajflow.strategies import STRATEGIES
+from trajflow.transitions.reuse import Reuse
 
 
-def switch_plan(
-    settings: Settings, match: Match, grid: Schedule, resume_fraction: Callable[[float], float], profile: Profile
-) -> Plan:
-    """The plan that follows the most similar run's path and leaves it late."""
-    steps, fraction = settings.steps, resume_fraction(match.similarity)
-    if STRATEGIES[settings.strategy].transition == "reuse":
-        return _resume_reusing(settings, match, grid, resume_step(fraction, steps), profile)
+def switch_plan(settings: Settings, match: Match, grid: Schedule, profile: Profile, level: Level) -> Plan:
+    """The plan that follows the most similar run's path and leaves it late: by its tier, or as the budget allows.
+
+    `level` is kept where none was learned.
+    """
+    steps, fraction = settings.steps, match.resume_fraction
+    if isinstance(METHODS[settings.strategy].transition, Reuse):
+        return _resume_reusing(settings, match, grid, resume_step(fraction, steps), profile, level)
     start = resume_step(fraction, steps) if settings.budget is None else steps - settings.budget
     if settings.budget is not None:
         reason = (
@@ -27,30 +29,22 @@ def switch_plan(
         reason = f"“{match.prompt}” is {match.tier}, so {fraction:.0%} of its steps are taken as they are."
     else:
         reason = f"“{match.prompt}” is too distant to resume from, so all {steps} steps are computed."
-    return Plan(
-        settings.strategy,
-        STRATEGIES[settings.strategy].transition,
-        grid,
-        start,
-        tuple(range(start, steps)),
-        steps - start,
-        reason,
-        (match.key,),
-        match,
-    )
+    sampling = SamplingPlan.switching(settings.strategy, grid, start, match.similarity)
+    return Plan(settings.strategy, reason, sampling, (match.key,), match)
 
 
-def _resume_reusing(settings: Settings, match: Match, grid: Schedule, start: int, profile: Profile) -> Plan:
+def _resume_reusing(
+    settings: Settings, match: Match, grid: Schedule, start: int, profile: Profile, level: Level
+) -> Plan:
     """The tier's beginning from the cache, and of the rest only a budget computed: half of it by default."""
     steps = settings.steps
     left = steps - start
     budget = min(left, settings.budget or max(1, left // 2))
-    known = profile.mask(steps, budget)
-    mask = suffix_mask(known or even_nodes(steps, budget), start, steps, budget)
+    whole = profile.budcache(steps, budget) or BudCache(even_nodes(steps, budget), level)
+    policy = replace(whole, mask=suffix_mask(whole.mask, start, steps, budget))
     reason = (
         f"The first {start} steps are taken from “{match.prompt}”, which is {match.tier}; of the other {left}, "
         f"{budget} are computed and the rest reuse them."
     )
-    return Plan(
-        settings.strategy, "reuse", grid, start, mask, budget, reason, (match.key,), match, policy=BudCache(mask)
-    )
+    sampling = SamplingPlan.reusing(settings.strategy, grid, policy, policy.mask, budget=budget, start_step=start)
+    return Plan(settings.strategy, reason, sampling, (match.key,), match)

@@ -1,16 +1,17 @@
 """Plans that carry cached paths over to a new prompt.
 
 Prompt similarity proposes; the evaluations, from the first on, at the noise that all sources share, decide how much is
-spent (`Plan.ladder`). Where to evaluate, how to coast and what fidelity to expect come from the model's profile.
+spent (`SamplingPlan.escalation`). Where to evaluate, how to coast and what fidelity to expect come from the model's
+profile.
 """
 
 from dataclasses import replace
 
-from trajflow.base import Forecast, Match, Plan, Schedule
+from trajflow.base import UNADJUSTED, Adjustment, Forecast, Match, Plan, SamplingPlan, Schedule
 from trajflow.calibration import Learned, Placement, Profile
 from trajflow.forecast import features_before, predict
+from trajflow.methods import METHODS
 from trajflow.settings import Settings
-from trajflow.strategies import STRATEGIES
 
 FIDELITY = 40.0
 SHARE = 0.25
@@ -22,78 +23,85 @@ def transport_plan(
     settings: Settings, matches: tuple[Match, ...], grid: Schedule, profile: Profile, learned: Learned
 ) -> Plan:
     """The plan that carries the cached paths over to the new prompt."""
-    steps, best, strategy = settings.steps, matches[0], STRATEGIES[settings.strategy]
-    sources = matches[: strategy.most_sources]
+    steps, method = settings.steps, METHODS[settings.strategy]
+    sources = matches[: method.most_sources]
     count = settings.budget or max(1, round(SHARE * steps))
-    plan = Plan(
-        settings.strategy,
-        strategy.transition,
-        grid,
-        0,
-        (),
-        count,
-        "",
-        tuple(match.key for match in sources),
-        best,
-        shift_db=learned.shift_db,
-        margin_db=learned.margin_db,
-    )
+    adjustment = Adjustment(learned.shift_db, learned.margin_db)
     calibrated = [
         placement
         for _, placement in sorted(profile.placements(len(sources)).items())
         if placement.node_schedule.forecasters
     ]
-    if settings.budget is None and calibrated and strategy.transition == "basis" and steps == profile.steps:
-        return _escalating(settings, plan, calibrated)
-    origin = _origin(plan)
+    if settings.budget is None and calibrated and method.is_anytime and steps == profile.steps:
+        return _escalating(settings, sources, grid, calibrated, adjustment)
     placement = profile.placement(steps, count, len(sources))
-    forecast = _expect(plan, placement) if strategy.transition == "basis" else None
-    reason = f"The path of {origin} is carried over to the new prompt with {count} of {steps} evaluations"
-    if settings.budget is None:
+    reason = f"The path of {_origin(sources)} is carried over to the new prompt with {count} of {steps} evaluations"
+    if settings.budget is None and not calibrated:
         reason += ", a quarter of the steps, as nothing was calibrated for this model and grid"
-    return _on(plan, placement, forecast, f"{reason}.")
+    elif settings.budget is None:
+        reason += f", a quarter of the steps: how many {settings.strategy} needs was not calibrated"
+    plan = _on(settings, sources, grid, placement, adjustment, f"{reason}.", budget=count)
+    return plan if method.is_anytime else replace(plan, forecast=None, raw_forecast=None)
 
 
-def _escalating(settings: Settings, plan: Plan, escalation: list[Placement]) -> Plan:
+def _escalating(
+    settings: Settings,
+    sources: tuple[Match, ...],
+    grid: Schedule,
+    calibrated: list[Placement],
+    adjustment: Adjustment,
+) -> Plan:
     """The plan that spends as its evaluations tell it, up to the fidelity that is asked for."""
     fidelity = FIDELITY if settings.fidelity is None else settings.fidelity
-    expected = [_expect(plan, placement) for placement in escalation]
+    expected = [_expect(sources, placement, adjustment) for placement in calibrated]
     enough = (i for i, forecast in enumerate(expected) if forecast is not None and forecast.assured_db >= fidelity)
-    begin = next(enough, len(escalation) - 1)
-    fewest, most = len(escalation[0].node_schedule.nodes), len(escalation[-1].node_schedule.nodes)
+    begin = next(enough, len(calibrated) - 1)
+    ways = tuple(placement.node_schedule for placement in calibrated)
+    fewest, most = len(ways[0].nodes), len(ways[-1].nodes)
     reason = (
-        f"The path of {_origin(plan)} is carried over to the new prompt for {fidelity:g} dB or more; its evaluations "
-        f"decide how many there are, {fewest} to {most}."
+        f"The path of {_origin(sources)} is carried over to the new prompt for {fidelity:g} dB or more; "
+        f"its evaluations decide how many there are, {fewest} to {most}."
     )
-    return replace(
-        _on(plan, escalation[begin], expected[begin], reason),
-        budget=most,
-        escalation=tuple(placement.node_schedule for placement in escalation),
-        fidelity=fidelity,
+    plan = _on(settings, sources, grid, calibrated[begin], adjustment, reason, budget=most)
+    return replace(plan, sampling=replace(plan.sampling, escalation=ways, fidelity=fidelity))
+
+
+def _on(
+    settings: Settings,
+    sources: tuple[Match, ...],
+    grid: Schedule,
+    placement: Placement,
+    adjustment: Adjustment,
+    reason: str,
+    *,
+    budget: int,
+) -> Plan:
+    best = sources[0]
+    sampling = SamplingPlan.transporting(
+        settings.strategy,
+        grid,
+        placement.node_schedule,
+        budget=budget,
+        similarity=best.similarity,
+        adjustment=adjustment,
+    )
+    return Plan(
+        settings.strategy,
+        reason,
+        sampling,
+        tuple(match.key for match in sources),
+        best,
+        forecast=_expect(sources, placement, adjustment),
+        raw_forecast=_expect(sources, placement, UNADJUSTED),
     )
 
 
-def _on(plan: Plan, placement: Placement, forecast: Forecast | None, reason: str) -> Plan:
-    node_schedule = placement.node_schedule
-    return replace(
-        plan,
-        nodes=node_schedule.nodes,
-        slopes=node_schedule.slopes,
-        corrections=node_schedule.corrections,
-        forecasters=node_schedule.forecasters,
-        forecast=forecast,
-        reason=reason,
-    )
-
-
-def _expect(plan: Plan, placement: Placement) -> Forecast | None:
-    if placement.before is None or plan.match is None:
+def _expect(sources: tuple[Match, ...], placement: Placement, adjustment: Adjustment) -> Forecast | None:
+    if placement.before is None:
         return None
-    known = features_before(plan.match.similarity, len(plan.sources))
-    return predict(placement.before, known, plan.shift_db, plan.margin_db)
+    return predict(placement.before, features_before(sources[0].similarity, len(sources)), adjustment)
 
 
-def _origin(plan: Plan) -> str:
-    assert plan.match is not None
-    others = len(plan.sources) - 1
-    return f"“{plan.match.prompt}”" + (f" and {others} more" if others else "")
+def _origin(sources: tuple[Match, ...]) -> str:
+    others = len(sources) - 1
+    return f"“{sources[0].prompt}”" + (f" and {others} more" if others else "")

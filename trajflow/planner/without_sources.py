@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from trajflow.base import Plan, Schedule, StepPolicy
+from trajflow.base import Level, Plan, SamplingPlan, Schedule, StepPolicy
 from trajflow.calibration import Caching, Profile
 from trajflow.flow import even_nodes
+from trajflow.methods import METHODS
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
 from trajflow.policies.interval import Interval, interval_within
 from trajflow.settings import Settings
-from trajflow.strategies import STRATEGIES
 
 WAYS = {
     "interval": "every {every}, the others reuse them",
@@ -20,39 +20,41 @@ WAYS = {
 }
 
 
-def shorter_plan(strategy: str, solver: str, grid: Schedule, steps: int, why: str) -> Plan:
-    """From scratch on a shorter grid by a solver; `steps` is what it would be in full."""
+def shorter_plan(strategy: str, method: str, grid: Schedule, steps: int, why: str) -> Plan:
+    """From scratch on a shorter grid by a method for such grids; `steps` is what it would be in full."""
     count = grid.steps
     reason = f"From scratch with {count} steps instead of {steps}, {why}."
-    return Plan(strategy, solver, grid, 0, tuple(range(count)), count, reason)
+    return Plan(strategy, reason, SamplingPlan.computing_all(method, grid))
 
 
-def reuse_plan(strategy: str, method: str, grid: Schedule, budget: int, profile: Profile) -> Plan:
+def reuse_plan(strategy: str, method: str, grid: Schedule, budget: int, profile: Profile, level: Level) -> Plan:
     """At most `budget` of the grid's steps are computed by the method, the others reuse what those have left.
 
     A method that was not calibrated for this model, grid and budget takes the largest budget below that was; where
-    there is none, even steps are computed without priors.
+    there is none, even steps are computed without priors, and what they leave at `level` is kept.
     """
     steps = grid.steps
     if method == "interval":
         every = interval_within(budget, steps)
-        policy: StepPolicy = Interval(every)
+        policy: StepPolicy = Interval(every, level)
         nodes = tuple(range(0, steps, every))
         nth = "step" if every == 1 else f"{every} steps"
-        return _reusing(strategy, grid, policy, nodes, WAYS[method].format(every=nth))
+        return _reusing(strategy, method, grid, policy, nodes, WAYS[method].format(every=nth))
     _, caching = _calibrated(profile, method, steps, budget)
     if caching is None:
         nodes = even_nodes(steps, budget)
         how = "evenly spread, as nothing was calibrated for this model, grid and budget; the others reuse them"
-        return _reusing(strategy, grid, BudCache(nodes), nodes, how)
+        return _reusing(strategy, method, grid, BudCache(nodes, level), nodes, how)
     policy = caching.policies[method]
     how = WAYS[method]
     moved = policy.grid(grid) if isinstance(policy, Aligned) else grid
-    plan = _reusing(strategy, moved, policy, _mask(policy, steps), how)
+    plan = _reusing(strategy, method, moved, policy, _mask(policy, steps), how)
     return plan if method not in caching.forecasts else _expecting(plan, caching, method)
 
 
-def plan_without_sources(settings: Settings, schedule: Callable[[int], Schedule], profile: Profile) -> Plan | None:
+def plan_without_sources(
+    settings: Settings, schedule: Callable[[int], Schedule], profile: Profile, level: Level
+) -> Plan | None:
     """The best plan without a source for a budget, or the cheapest that is forecast to reach a fidelity.
 
     None when neither was given, or nothing cheaper than the from-scratch run is known to reach the fidelity.
@@ -62,26 +64,26 @@ def plan_without_sources(settings: Settings, schedule: Callable[[int], Schedule]
         _, caching = _calibrated(profile, None, steps, budget)
         best = None if caching is None else caching.best
         if best is None:
-            return shorter_plan(settings.strategy, "direct", schedule(budget), steps, "because nothing cached fits")
-        return _plan_by(settings, best, schedule, profile, budget)
+            why = "because nothing cached fits"
+            return shorter_plan(settings.strategy, "fewer-steps", schedule(budget), steps, why)
+        return _plan_by(settings, best, schedule, profile, level, budget)
     if settings.fidelity is None or steps != profile.steps:
         return None
     for count, caching in sorted(profile.without_sources.items()):
         best = caching.best
         if best is not None and caching.forecasts[best].assured_db >= settings.fidelity:
-            return _plan_by(settings, best, schedule, profile, count)
+            return _plan_by(settings, best, schedule, profile, level, count)
     return None
 
 
 def _plan_by(
-    settings: Settings, method: str, schedule: Callable[[int], Schedule], profile: Profile, budget: int
+    settings: Settings, method: str, schedule: Callable[[int], Schedule], profile: Profile, level: Level, budget: int
 ) -> Plan:
-    if STRATEGIES[method].family == "reuse":
-        plan = reuse_plan(settings.strategy, method, schedule(settings.steps), budget, profile)
+    if METHODS[method].family == "reuse":
+        plan = reuse_plan(settings.strategy, method, schedule(settings.steps), budget, profile, level)
         return replace(plan, reason=f"Nothing cached fits: {plan.reason[0].lower()}{plan.reason[1:]}")
-    solver = STRATEGIES[method].transition
     why = f"by {method}, because nothing cached fits"
-    plan = shorter_plan(settings.strategy, solver, schedule(budget), settings.steps, why)
+    plan = shorter_plan(settings.strategy, method, schedule(budget), settings.steps, why)
     count, caching = _calibrated(profile, method, settings.steps, budget)
     return plan if caching is None or count != budget else _expecting(plan, caching, method)
 
@@ -99,10 +101,11 @@ def _mask(policy: StepPolicy, steps: int) -> tuple[int, ...]:
     return tuple(k for k in range(steps) if policy.decide(k, ({},)) == "compute")
 
 
-def _reusing(strategy: str, grid: Schedule, policy: StepPolicy, nodes: tuple[int, ...], how: str) -> Plan:
+def _reusing(strategy: str, method: str, grid: Schedule, policy: StepPolicy, nodes: tuple[int, ...], how: str) -> Plan:
     reason = f"From scratch with {len(nodes)} of {grid.steps} evaluations, {how}."
-    return Plan(strategy, "reuse", grid, 0, nodes, len(nodes), reason, policy=policy)
+    return Plan(strategy, reason, SamplingPlan.reusing(method, grid, policy, nodes))
 
 
 def _expecting(plan: Plan, caching: Caching, method: str) -> Plan:
-    return replace(plan, forecast=caching.forecasts.get(method))
+    expected = caching.forecasts.get(method)
+    return replace(plan, forecast=expected, raw_forecast=expected)

@@ -21,7 +21,7 @@ class Aligned:
 
     mask: tuple[int, ...]
     logits: tuple[float, ...]
-    level: Level = "stack"
+    level: Level
     depth: int = 1
 
     def decide(self, k: int, kept: tuple[Residual, ...]) -> Literal["compute", "reuse"]:

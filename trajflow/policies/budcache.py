@@ -14,7 +14,7 @@ class BudCache:
     """The steps of `mask`, rising, are computed, the others reuse the newest residual."""
 
     mask: tuple[int, ...]
-    level: Level = "stack"
+    level: Level
     depth: int = 1
 
     def decide(self, k: int, kept: tuple[Residual, ...]) -> Literal["compute", "reuse"]:

@@ -11,7 +11,7 @@ class Interval:
     """Steps 0, n, 2 n and so on are computed, the others reuse the newest residual."""
 
     every: int
-    level: Level = "stack"
+    level: Level
     depth: int = 1
 
     def decide(self, k: int, kept: tuple[Residual, ...]) -> Literal["compute", "reuse"]:

@@ -1,6 +1,6 @@
 """Comparison: a picture beside the from-scratch picture of its request, which is made where none is held yet."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
 from trajflow.base import Result, Step
@@ -9,12 +9,18 @@ from trajflow.cache.entry import new_key
 from trajflow.metrics import compare_images
 from trajflow.session.cache import SessionCache
 from trajflow.session.complete import from_scratch
-from trajflow.session.runner import Runner
+from trajflow.session.runner import Runner, never
 from trajflow.settings import Settings
 
 
 def compare(
-    runner: Runner, cache: SessionCache, result: Result, full: Result | None, settings: Settings, cache_key: CacheKey
+    runner: Runner,
+    cache: SessionCache,
+    result: Result,
+    full: Result | None,
+    settings: Settings,
+    cache_key: CacheKey,
+    stop: Callable[[], bool] = never,
 ) -> Generator[Step, None, Result]:
     """Return the result with its metrics, against `full`, or a run that is held, or one made and kept now.
 
@@ -24,9 +30,9 @@ def compare(
         full = from_scratch(entry)
     if full is None:
         plan = runner.full_plan(settings)
-        field = runner.field(settings, plan.schedule, plan.budget)
-        run = yield from runner.sample(plan, (), field, settings, "baseline")
-        seconds = {"embed": result.seconds["embed"], "sample": run.seconds, "decode": run.decode_seconds}
+        field = runner.field(settings, plan)
+        run = yield from runner.sample(plan, (), field, settings, "baseline", stop=stop)
+        seconds = {"embed": result.seconds["embed"], **run.seconds}
         request = replace(result.request, strategy="baseline", budget=None, fidelity=None, compare=False)
         full = Result(request, run.image, plan, run.cost, seconds, run.trajectory.kinds, {}, new_key())
         if cache.keep(cache_key, full, run.trajectory).key:

@@ -4,26 +4,23 @@ v_0 at the shared noise is exact in every run that was not cut from another, so 
 evaluations. It goes step by step and gives way between any two of them; what it has by then stays with the entry.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import Cost, Result, Step, Trajectory
+from trajflow.base import Cost, Result, Run, Step, Trajectory
 from trajflow.cache import Entry
 from trajflow.errors import NumericalError, RequestError
 from trajflow.field import Field
-from trajflow.memory import retry_on_oom
 from trajflow.metrics import PhaseClock, compare_images
-from trajflow.sampler import sample
+from trajflow.sampler import run
 from trajflow.session.cache import SessionCache, leading_velocities, remember
 from trajflow.session.runner import Runner
 from trajflow.settings import resolve_request
-from trajflow.transitions import TRANSITIONS
 
 
 def complete(
@@ -35,6 +32,8 @@ def complete(
     give way; nothing is held between two events. Raises RequestError for an entry of another model, NumericalError for
     NaN.
     """
+    # A listed run may wait on the disk; completing it is a use, which brings it up.
+    entry = cache.get(entry.key) or entry
     settings = resolve_request(replace(entry.result.request, refine=False), runner.model.defaults)
     cache_key = runner.cache_key(settings)
     if cache_key.digest() != entry.cache_key.digest():
@@ -48,22 +47,20 @@ def complete(
     clock = PhaseClock()
     with spare(), clock("embed"):
         plan = runner.full_plan(settings)
-        field = runner.field(settings, plan.schedule, plan.budget)
+        field = runner.field(settings, plan)
     known = leading_velocities(entry)
     remember(field, known)
     path = [field.noise]
     is_broken = is_done = False
     try:
-        run = sample(TRANSITIONS[plan.transition], (), plan, field, settings.prompt, runner.free_memory)
+        running = run(runner.model, plan.sampling, (), field, settings.prompt, runner.free_memory)
         while True:
-            with spare(), clock("sample"):
-                event = _counted(runner, field, run)
-            if isinstance(event, Trajectory):
+            with spare():
+                event = _counted(runner, field, running)
+            if isinstance(event, Run):
                 break
             path.append(event.latents)
             yield replace(event, phase="completion")
-        with spare(), clock("decode"):
-            image = retry_on_oom(partial(runner.model.decode, path[-1]), runner.free_memory)
         is_done = True
     except NumericalError:
         is_broken = True
@@ -71,7 +68,8 @@ def complete(
     finally:
         if not is_done and not is_broken and len(path) > len(known) + 1:
             _put_aside(cache, entry, field, path)
-    result = _finish(cache, entry, image, event, field.cost, clock.seconds)
+    seconds = {**clock.seconds, **event.seconds}
+    result = _finish(cache, entry, event.image, event.trajectory, event.cost, seconds)
     _learn(runner, entry, result)
     yield result
 
@@ -90,11 +88,13 @@ def _learn(runner: Runner, entry: Entry, result: Result) -> None:
         runner.learn(result)
 
 
-def _counted(runner: Runner, field: Field, run: Iterator[Step | Trajectory]) -> Step | Trajectory:
-    """The next event of a run, what it spends counted as background."""
+def _counted(runner: Runner, field: Field, running: Generator[Step, None, Run]) -> Step | Run:
+    """The next step of a run, or what it returns; what that spends is counted as background."""
     before = field.cost
     try:
-        return next(run)
+        return next(running)
+    except StopIteration as ended:
+        return ended.value
     finally:
         runner.spent = replace(runner.spent, background=runner.spent.background + (field.cost - before))
 

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from trajflow.base import Plan, Trajectory
 from trajflow.field import Field
+from trajflow.methods import METHODS
 from trajflow.session.runner import Runner
 from trajflow.settings import Settings
-from trajflow.strategies import STRATEGIES
 
 FAR = 0.8
 MOST_FULL = 0.2
@@ -39,7 +39,7 @@ def deserves_full(distance: float, full: int, total: int) -> bool:
 
 def may_be_full(settings: Settings, plan: Plan) -> bool:
     """Whether the plan leaves it open how much of the run to compute: it carries the run over, in part."""
-    return STRATEGIES[settings.strategy].family == "transport" and plan.budget < settings.steps
+    return METHODS[settings.strategy].family == "transport" and plan.budget < settings.steps
 
 
 class Economy:
@@ -57,7 +57,7 @@ class Economy:
     ) -> tuple[Plan, tuple[Trajectory, ...], Field]:
         """The plan to follow after the first evaluation, its sources, and the field that knows that evaluation."""
         full = replace(runner.full_plan(settings), strategy=settings.strategy)
-        field = runner.field(settings, full.schedule, settings.steps)
+        field = runner.field(settings, full)
         if not sources:
             reason = (
                 f"Nothing cached fits: all {settings.steps} steps are computed, and later requests start from here."

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from trajflow.base import Forecast, Plan, Request
 from trajflow.cache import CacheKey
 from trajflow.cache.key import differences
+from trajflow.methods import METHODS
 from trajflow.session.cache import SessionCache
 from trajflow.session.economy import may_be_full
 from trajflow.session.refine import refinement_evaluations
 from trajflow.session.runner import Runner
 from trajflow.settings import Settings
-from trajflow.strategies import STRATEGIES
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def estimate_request(
     elif is_economy and may_be_full(settings, plan):
         nfe = settings.steps
         reason = f"{reason} If nothing computed in full is near, all {nfe} steps are computed."
-    is_full = request.refine or plan.schedule.steps == settings.steps == plan.budget
+    is_full = request.refine or plan.sampling.schedule.steps == settings.steps == plan.budget
     evaluations = nfe + (settings.steps if request.compare and not is_full else 0)
     timed = runner.step_seconds
     seconds = statistics.median(timed) * evaluations if timed else None
@@ -55,7 +55,7 @@ def _warning(cache: SessionCache, settings: Settings, cache_key: CacheKey, plan:
     """What changed since the last picture, where that is why nothing cached can be used; else nothing."""
     latest = next(iter(cache.entries()), None)
     changed = differences(latest.cache_key, cache_key) if latest else ()
-    if not changed or plan.sources or STRATEGIES[settings.strategy].family not in ("switch", "transport"):
+    if not changed or plan.sources or METHODS[settings.strategy].family not in ("switch", "transport"):
         return ""
     return (
         f"Changed since the last picture: {', '.join(changed)}. "

@@ -11,19 +11,33 @@ Many nodes late beat a longer exact beginning, and the run of an earlier pass is
 bends at its nodes): both were measured on calibration pairs. Source: ours.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
 
-from trajflow.base import Cost, Plan, Refinement, Request, Result, Schedule, Step, StepKind, Trajectory
+from trajflow.base import (
+    Cost,
+    Match,
+    NodeSchedule,
+    Plan,
+    Refinement,
+    Request,
+    Result,
+    Run,
+    SamplingPlan,
+    Schedule,
+    Step,
+    StepKind,
+    Trajectory,
+)
 from trajflow.cache import CacheKey, Entry
 from trajflow.cache.entry import new_key
 from trajflow.calibration import CORRECTION
 from trajflow.errors import NumericalError
 from trajflow.metrics import compare_images
 from trajflow.session.cache import SessionCache, leading_velocities, remember
-from trajflow.session.runner import Run, Runner
+from trajflow.session.runner import Runner, never
 from trajflow.settings import Settings
 
 REFERENCE_STEPS = 28
@@ -94,6 +108,7 @@ def refine(
     settings: Settings,
     cache_key: CacheKey,
     seconds: Mapping[str, float],
+    stop: Callable[[], bool] = never,
 ) -> Iterator[Step | Result]:
     """Yield the steps of every pass and, after each, the `Result` so far, which is also what the shelf holds.
 
@@ -102,7 +117,7 @@ def refine(
     """
     begun = cache.begun(settings, cache_key)
     template, sources = _start(runner, cache, settings, cache_key)
-    field = runner.field(settings, template.schedule, most_evaluations(settings.steps))
+    field = runner.field(settings, template, most_evaluations(settings.steps))
     results: list[Result] = []
     key = new_key()
     if begun is not None:
@@ -115,7 +130,7 @@ def refine(
         is_final = plan.budget == settings.steps
         try:
             given = () if is_final else sources
-            run = yield from runner.sample(plan, given, field, settings, "cached", len(results))
+            run = yield from runner.sample(plan, given, field, settings, "cached", len(results), stop)
         except NumericalError:
             cache.forget(key)
             raise
@@ -142,13 +157,19 @@ def _start(
     runner: Runner, cache: SessionCache, settings: Settings, cache_key: CacheKey
 ) -> tuple[Plan, tuple[Trajectory, ...]]:
     """The plan that every pass but the last is cut from, and its sources."""
+    preview = replace(settings, budget=max(1, min(PREVIEW, settings.steps - 1)))
+
+    def plan(matches: tuple[Match, ...]) -> Plan:
+        return runner.plan(preview, tuple(match for match in matches if match.prompt != settings.prompt))
+
     others = tuple(m for m in cache.matches(settings, cache_key) if m.prompt != settings.prompt)
     if others and settings.steps > 1:
-        template = runner.plan(replace(settings, budget=min(PREVIEW, settings.steps - 1)), others)
-        return template, tuple(cache.source(key) for key in template.sources)
+        template, sources = cache.planned(settings, cache_key, others, plan)
+        if sources:
+            return template, sources
     grid = runner.schedule(settings)
     source = at_rest(grid, runner.noise(settings))
-    return Plan(settings.strategy, "basis", grid, 0, (), 0, ""), (source,)
+    return Plan(settings.strategy, "", SamplingPlan.transporting("basis", grid, NodeSchedule(()))), (source,)
 
 
 def _pass_plan(runner: Runner, settings: Settings, template: Plan, nodes: tuple[int, ...]) -> Plan:
@@ -159,17 +180,15 @@ def _pass_plan(runner: Runner, settings: Settings, template: Plan, nodes: tuple[
     reason = f"Being refined: {len(nodes)} of {settings.steps} steps are computed, and between them {origin}."
     # Without a source all of the velocity is carried, which bends too much between so few nodes to be corrected.
     corrections = (CORRECTION,) * len(nodes) if template.sources else ()
-    return replace(
-        template,
-        nodes=nodes,
-        slopes=(),
-        corrections=corrections,
-        budget=len(nodes),
-        escalation=(),
-        forecasters=(),
-        forecast=None,
-        reason=reason,
+    before = template.sampling
+    sampling = SamplingPlan.transporting(
+        before.method,
+        before.schedule,
+        NodeSchedule(nodes, corrections=corrections),
+        similarity=before.similarity,
+        adjustment=before.adjustment,
     )
+    return replace(template, sampling=sampling, forecast=None, raw_forecast=None, reason=reason)
 
 
 def _stored(request: Request, begun: Entry, seconds: Mapping[str, float]) -> Result:
@@ -200,8 +219,7 @@ def _result(
     is_final: bool,
 ) -> Result:
     before = earlier[-1].seconds if earlier else seconds
-    spent = {"sample": run.seconds, "decode": run.decode_seconds}
-    total = {**before, **{phase: before.get(phase, 0.0) + more for phase, more in spent.items()}}
+    total = {**before, **{phase: before.get(phase, 0.0) + more for phase, more in run.seconds.items()}}
     listed = earlier[-1].refinements if earlier else ()
     angles = run.angles if plan.sources else {}
     picture = Refinement(run.cost, sum(total.values()))

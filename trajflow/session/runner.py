@@ -2,60 +2,46 @@
 
 import hashlib
 import json
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-from PIL.Image import Image
 from torch import Tensor
 
 from trajflow.base import (
     Conditioning,
-    Cost,
-    Forecast,
     Match,
     Model,
-    NodeDiagnostics,
     Plan,
     Result,
+    Run,
     Schedule,
     Spent,
     Step,
     Trajectory,
 )
 from trajflow.cache import CacheKey
-from trajflow.cache.tiers import tier_of
 from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profile, model_digest
 from trajflow.errors import Cancelled
 from trajflow.field import Field
 from trajflow.memory import nothing_to_give, retry_on_oom
 from trajflow.planner import make_plan
-from trajflow.sampler import Made, make
+from trajflow.sampler import run
 from trajflow.settings import Settings
 
 REMEMBERED_PROMPTS = 32
 TIMED_STEPS = 32
 
 
-@dataclass(frozen=True)
-class Run:
-    """One sampled picture: what it took and what it left."""
-
-    image: Image
-    trajectory: Trajectory
-    cost: Cost
-    seconds: float
-    decode_seconds: float
-    angles: dict[int, float]
-    forecast: Forecast | None = None
-    diagnostics: tuple[NodeDiagnostics, ...] = ()
+def never() -> bool:
+    """No reason to stop."""
+    return False
 
 
 class Runner:
-    """A model as one session uses it; `tiers` names the preset of similarity tiers. Not locked: one run at a time.
+    """A model as one session uses it. Not locked: whoever calls holds the session's lock.
 
     `relieve` frees what the session keeps on the device, when a run does not find the memory it takes.
     """
@@ -63,7 +49,6 @@ class Runner:
     def __init__(
         self,
         model: Model,
-        tiers: str,
         profile: Profile | None = None,
         free_memory: Callable[[], None] = nothing_to_give,
     ) -> None:
@@ -72,8 +57,6 @@ class Runner:
         self.learned = Learned()
         self.spent = Spent()
         self.step_seconds: deque[float] = deque(maxlen=TIMED_STEPS)
-        self.stopped = threading.Event()
-        self._tiers = tiers
         self._identity: Mapping[str, Any] = {}
         self._noises: dict[tuple[int, tuple[int, ...]], Tensor] = {}
         self._grids: dict[tuple[int, tuple[int, ...]], Schedule] = {}
@@ -159,27 +142,31 @@ class Runner:
         return make_plan(
             settings,
             matches,
-            lambda similarity: tier_of(similarity, self._tiers).resume_fraction,
             lambda steps: self._grid(steps, shape),
+            self.model.levels,
             self._profile(),
             self.learned,
         )
 
     def learn(self, result: Result) -> None:
         """Take a forecast and its measurement into account in the forecasts to come of runs with sources."""
-        if result.plan.sources and result.forecast is not None and result.metrics is not None and not result.from_store:
-            shift, margin = result.plan.shift_db, result.plan.margin_db
-            told, measured = result.forecast, result.metrics.psnr_db
-            raw = (told.low_db - shift + margin, told.median_db - shift, told.high_db - shift - margin)
-            self.learned = self.learned.add(Outcome(*raw, min(MOST_DB, measured)))
+        if (
+            result.plan.sources
+            and result.raw_forecast is not None
+            and result.metrics is not None
+            and not result.from_store
+        ):
+            raw, measured = result.raw_forecast, min(MOST_DB, result.metrics.psnr_db)
+            self.learned = self.learned.add(Outcome(raw.low_db, raw.median_db, raw.high_db, measured))
 
     def full_plan(self, settings: Settings) -> Plan:
         """The from-scratch run."""
         return self.plan(replace(settings, strategy="baseline", budget=None), ())
 
-    def field(self, settings: Settings, schedule: Schedule, budget: int) -> Field:
-        """The velocity field of a request on that grid."""
-        return Field(self.model, self.conditioning(settings), schedule, self.noise(settings), budget)
+    def field(self, settings: Settings, plan: Plan, budget: int | None = None) -> Field:
+        """The velocity field of a request on the plan's grid, for the evaluations the plan allows, or `budget`."""
+        allowed = plan.budget if budget is None else budget
+        return Field(self.model, self.conditioning(settings), plan.sampling.schedule, self.noise(settings), allowed)
 
     def probe(self, field: Field) -> Tensor:
         """The fresh velocity at step 0, [*x.shape]: the run that follows on the same field has it for nothing."""
@@ -197,37 +184,30 @@ class Runner:
         settings: Settings,
         phase: Literal["cached", "baseline"],
         refinement: int = 0,
+        stop: Callable[[], bool] = never,
     ) -> Generator[Step, None, Run]:
         """Run a plan on a field that may have been used before; the cost of the `Run` is all that the field spent.
 
-        Raises Cancelled at the next step once `stopped` is set.
+        Raises Cancelled after the step at which `stop` says so.
         """
         before, paid = field.cost, field.nfe
-        seconds, angles = 0.0, {}
-        forecast: Forecast | None = None
-        diagnostics: list[NodeDiagnostics] = []
-        events = make(self.model, plan, sources, field, settings.prompt, self.free_memory)
+        running = run(self.model, plan.sampling, sources, field, settings.prompt, self.free_memory)
         try:
-            for event in events:
-                if isinstance(event, Made):
-                    made = event
+            while True:
+                try:
+                    step = next(running)
+                except StopIteration as ended:
+                    made: Run = ended.value
                     break
-                seconds += event.seconds
-                forecast = event.forecast or forecast
-                diagnostics += [event.diagnosis] if event.diagnosis is not None else []
-                if event.nfe > paid:
-                    self.step_seconds.append(event.seconds)
-                paid = event.nfe
+                if step.nfe > paid:
+                    self.step_seconds.append(step.seconds)
+                paid = step.nfe
                 # A source that is none of the plan's stands for nothing that was cached.
-                angle = event.angle if plan.sources else None
-                if angle is not None:
-                    angles[event.k] = angle
-                yield replace(event, phase=phase, refinement=refinement, angle=angle)
-                if self.stopped.is_set():
+                angle = step.angle if plan.sources else None
+                yield replace(step, phase=phase, refinement=refinement, angle=angle)
+                if stop():
                     raise Cancelled("Stopped. What was unfinished is not kept.")
         finally:
-            events.close()
+            running.close()
             self.spent = replace(self.spent, waited=self.spent.waited + (field.cost - before))
-        return Run(
-            made.image, made.trajectory, field.cost, seconds, made.decode_seconds, angles, forecast, tuple(diagnostics)
-        )
+        return made if plan.sources else replace(made, angles={})

@@ -3,12 +3,11 @@
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-import torch
 from PIL.Image import Image
 from torch import Tensor
 
@@ -67,11 +66,9 @@ class Session:
             raise RequestError(f"There is no mode {mode!r}. Choose one of: {', '.join(MODES)}.")
         self.model = model
         self.mode = mode
-        # A model that computes elsewhere, as on ZeroGPU, names no device: its runs come back to the CPU.
-        is_on_gpu = getattr(model, "device", torch.device("cpu")).type == "cuda"
-        self._cache = SessionCache(cache_bytes, tiers, is_on_gpu=is_on_gpu, spill=spill)
-        self._runner = Runner(model, tiers, profile, self._cache.make_room)
-        self._turns = ModelLock()
+        self._cache = SessionCache(cache_bytes, tiers, is_on_gpu=model.device.type == "cuda", spill=spill)
+        self._runner = Runner(model, profile, self._cache.make_room)
+        self._lock = ModelLock()
         self._economy = Economy() if mode == "economy" else None
         self._hopeless: set[str] = set()
         self._worker = IdleWorker(self._use_idle_time) if mode == "interactive" else None
@@ -125,7 +122,8 @@ class Session:
         return result
 
     def stream(self, prompt: str, **options) -> Iterator[Step | Result]:
-        """As `generate`, but yield every `Step` as taken, then the `Result`. Closing the iterator ends the run.
+        """As `generate`, but yield every `Step` as taken, then the `Result`. Closing the iterator, or dropping it, ends
+        the run; one that is not asked for more is in the way of no other request.
 
         With `refine=True` a `Result` comes after every pass: a preview within 3 evaluations, then better ones, all of
         one key, `is_final` on the last, which is the from-scratch picture bit for bit after at most 1.5 `steps`
@@ -134,9 +132,15 @@ class Session:
         """
         request = Request(prompt, **options)
         settings = resolve_request(request, self.model.defaults)
-        with self._called(), self._turns.model:
-            self._runner.stopped.clear()
-            yield from answer(self._runner, self._cache, self._economy, request, settings)
+        stops = self._lock.stops
+        events = answer(self._runner, self._cache, self._economy, request, settings, lambda: self._lock.stops != stops)
+        with self._called() as turn, closing(events):
+            while True:
+                with self._lock.step(turn):
+                    event = next(events, None)
+                if event is None:
+                    return
+                yield event
 
     def complete(self, key: str | None = None) -> Iterator[Step | Result]:
         """Compute the run of an entry in full, the newest that needs it by default: yield each `Step`, then its
@@ -152,7 +156,7 @@ class Session:
             raise RequestError("That picture is no longer kept, so it cannot be completed.")
         if entry is not None:
             with self._called() as turn:
-                yield from complete(self._runner, self._cache, entry, lambda: self._turns.spare(turn))
+                yield from complete(self._runner, self._cache, entry, lambda: self._lock.spare(turn))
 
     def unfinished(self) -> tuple[Entry, ...]:
         """The requests whose from-scratch picture is not known yet, newest first."""
@@ -239,8 +243,7 @@ class Session:
 
         A picture that is finished, and only its comparison or refinement is not, is kept.
         """
-        self._runner.stopped.set()
-        self._turns.pass_on()
+        self._lock.stop()
 
     def close(self) -> None:
         """Stop what runs, and end the thread of an interactive session: requests still work, nothing follows them."""
@@ -252,7 +255,7 @@ class Session:
     def _called(self) -> Iterator[int]:
         """A caller's turn; after it the idle thread looks for work."""
         try:
-            with self._turns.called() as turn:
+            with self._lock.called() as turn:
                 yield turn
         finally:
             if self._worker is not None:
@@ -260,12 +263,12 @@ class Session:
 
     def _use_idle_time(self) -> None:
         """Complete one run after the other, newest first, until somebody calls."""
-        turn = self._turns.now
-        while not self._turns.is_called and (
+        turn = self._lock.now
+        while not self._lock.is_called and (
             entry := next((e for e in self.unfinished() if e.key not in self._hopeless), None)
         ):
             try:
-                for _ in complete(self._runner, self._cache, entry, lambda: self._turns.spare(turn)):
+                for _ in complete(self._runner, self._cache, entry, lambda: self._lock.spare(turn)):
                     pass
             except Cancelled:
                 return

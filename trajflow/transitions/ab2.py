@@ -8,14 +8,14 @@ Differential Equations I*, III.5; the sampler iPNDM2 is this method on even step
 
 from torch import Tensor
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 
 
 class AdamsBashforth:
     """Every step is computed; the velocity to step with leans on the one before. The state is that velocity."""
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[Tensor | None, int, Tensor]:
         """Start at step 0, from the run's noise; sources are not used."""
         return None, 0, field.noise

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trajflow.base import Forecast, NodeDiagnostics, NodeSchedule, Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import Forecast, NodeDiagnostics, NodeSchedule, SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.forecast import forecast_run
 from trajflow.transitions.escalation import choose_nodes
 from trajflow.transitions.nodes import extrapolate
@@ -42,7 +42,7 @@ class BasisState:
     sigmas: tuple[float, ...]
     weights: Tensor
     node_schedule: NodeSchedule
-    plan: Plan
+    plan: SamplingPlan
     origin: Tensor
     pending: Tensor
     fresh: tuple[tuple[int, Tensor], ...] = ()
@@ -52,7 +52,12 @@ class BasisState:
     @property
     def forecast(self) -> Forecast | None:
         """What the nodes so far let expect."""
-        return forecast_run(self.plan, self.node_schedule, self.diagnostics)
+        return forecast_run(self.node_schedule, self.diagnostics, self.plan.adjustment)
+
+    @property
+    def raw_forecast(self) -> Forecast | None:
+        """The same without what the session has learned to add."""
+        return forecast_run(self.node_schedule, self.diagnostics)
 
     def mixture(self, k: int) -> Tensor:
         """M_k = sum_i w_i V_i,k, [*x.shape] float32."""
@@ -75,7 +80,7 @@ class Basis:
     """Transport against a mixture of all sources, refitted at every node."""
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[BasisState, int, Tensor]:
         """Start at step 0, from the noise shared with the sources; step 0 is the first node."""
         cached = torch.stack([source.velocities[:1] for source in sources])

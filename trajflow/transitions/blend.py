@@ -9,9 +9,9 @@ import math
 
 from torch import Tensor
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 
-State = tuple[Plan, Trajectory, int]
+State = tuple[SamplingPlan, Trajectory, int]
 
 
 def blend_steps(similarity: float) -> int:
@@ -27,9 +27,11 @@ def blend_share(progress: float) -> float:
 class Blend:
     """Cached before the switch; after it every step is computed, and the cached velocity fades out."""
 
-    def begin(self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField) -> tuple[State, int, Tensor]:
+    def begin(
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
+    ) -> tuple[State, int, Tensor]:
         """Start at step 0, from the run's noise."""
-        similarity = plan.match.similarity if plan.match else 0.0
+        similarity = plan.similarity
         span = blend_steps(similarity) if plan.start_step else 0
         return (plan, sources[0], span), 0, field.noise
 

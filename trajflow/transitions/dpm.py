@@ -13,7 +13,7 @@ import math
 
 from torch import Tensor
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 
 
 def log_snr(sigma: float) -> float:
@@ -34,7 +34,7 @@ class DPMSolver:
     """Every step is computed. The state is z of the step before."""
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[Tensor | None, int, Tensor]:
         """Start at step 0, from the run's noise; sources are not used."""
         return None, 0, field.noise

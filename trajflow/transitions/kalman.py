@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 
 NOISE = 0.1
 
@@ -25,7 +25,7 @@ NOISE = 0.1
 class KalmanState:
     """The offset d and its variance P; R is set at the switch."""
 
-    plan: Plan
+    plan: SamplingPlan
     source: Trajectory
     offset: Tensor | None = None
     variance: float = 0.0
@@ -36,7 +36,7 @@ class Kalman:
     """Cached before the switch; after it every step is computed and fused with the cached velocity."""
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[KalmanState, int, Tensor]:
         """Start at step 0, from the run's noise."""
         return KalmanState(plan, sources[0]), 0, field.noise

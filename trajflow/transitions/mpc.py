@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.extras import require
 from trajflow.flow import euler_step
 from trajflow.transitions.blend import blend_share, blend_steps
@@ -49,7 +49,7 @@ class MpcState:
     of x, the one applied first.
     """
 
-    plan: Plan
+    plan: SamplingPlan
     prediction: Prediction
     evaluated: Tensor
     reference: Tensor
@@ -63,14 +63,16 @@ class MpcState:
 
     def alpha(self, k: int) -> float:
         """The share of the new velocity: 1 where it was evaluated."""
-        similarity = self.plan.match.similarity if self.plan.match else 0.0
+        similarity = self.plan.similarity
         return 1.0 if k == self.prediction.node else blend_alpha(k, similarity)
 
 
 class Mpc:
     """Model predictive control of the blended law."""
 
-    def begin(self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField) -> tuple[MpcState, int, Tensor]:
+    def begin(
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
+    ) -> tuple[MpcState, int, Tensor]:
         """Start at step 0, from the noise shared with the sources. Raises MissingExtra without its solver."""
         require("control", "Model predictive control")
         x = field.noise

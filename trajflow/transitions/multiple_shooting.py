@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.transitions.prediction import Prediction, displaced, roll
 
 WORTH_A_SECOND_LOOK = 0.01  # of |v|
@@ -100,7 +100,7 @@ def look_again(segments: tuple[Segment, ...], index: int, field: VelocityField) 
 class MultipleShootingState:
     """Before the first step nothing but the sources; then the velocities still to take, and which of them are exact."""
 
-    plan: Plan
+    plan: SamplingPlan
     prediction: Prediction
     planned: tuple[Tensor, ...] = ()
     computed: frozenset[int] = frozenset()
@@ -110,7 +110,7 @@ class MultipleShooting:
     """Transport planned as a whole, segment by segment, before the first step."""
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[MultipleShootingState, int, Tensor]:
         """Start at step 0, from the noise shared with the sources."""
         return MultipleShootingState(plan, Prediction.of(sources)), 0, field.noise

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from trajflow.base import Plan, Residual, StepKind, StepPolicy, Trajectory, VelocityField
+from trajflow.base import Residual, SamplingPlan, StepKind, StepPolicy, Trajectory, VelocityField
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Reuse:
     """v(x_k, sigma_k, c), or what follows of it from the residual that the policy restores."""
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[ReuseState, int, Tensor]:
         """Start at step 0 of the grid, from the run's noise."""
         assert plan.policy is not None

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.flow import latents_at
 from trajflow.transitions.jacobian import STIFFNESS
 from trajflow.transitions.prediction import Prediction, Rollout, displaced, roll
@@ -112,7 +112,7 @@ class ShootingState:
     """The prediction, and what is planned for the steps from the newest node on."""
 
     sources: tuple[Trajectory, ...]
-    plan: Plan
+    plan: SamplingPlan
     prediction: Prediction
     displacement: Tensor | None = None
     planned: tuple[Tensor, ...] = ()
@@ -123,7 +123,7 @@ class Shooting:
     """Transport whose every gap is shot before it is stepped through."""
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[ShootingState, int, Tensor]:
         """Start at step 0, from the noise shared with the sources."""
         return ShootingState(sources, plan, Prediction.of(sources)), 0, field.noise

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.transitions.mpc import Mpc, MpcState, advance, pay, track
 from trajflow.transitions.prediction import displaced
 from trajflow.transitions.shooting import Shot, shoot
@@ -37,7 +37,7 @@ class ShootingMpc:
     """MPC whose first gap, and gaps after a large tracking error, are planned by shooting."""
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[CombinedState, int, Tensor]:
         """Start at step 0, from the noise shared with the sources."""
         mpc, start, x = Mpc().begin(sources, plan, field)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.transitions.blend import blend_steps
 
 WINDOW = 3
@@ -87,7 +87,7 @@ def _local_power(x: Tensor) -> Tensor:
 class SofteningState:
     """What the rules look back on: the offset and the fresh velocity of the step before."""
 
-    plan: Plan
+    plan: SamplingPlan
     source: Trajectory
     sigmas: tuple[float, ...]
     span: int
@@ -102,10 +102,10 @@ class Softening:
     rule: Rule
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[SofteningState, int, Tensor]:
         """Start at step 0, from the run's noise."""
-        span = blend_steps(plan.match.similarity if plan.match else 0.0)
+        span = blend_steps(plan.similarity)
         return SofteningState(plan, sources[0], tuple(plan.schedule.sigmas.tolist()), span), 0, field.noise
 
     def velocity(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from trajflow.base import Plan, StepKind, Trajectory, VelocityField
+from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.transitions.dpm import lean, log_snr
 
 
@@ -49,7 +49,7 @@ class UniPC:
     """Every step is computed once; the state carries the corrected path."""
 
     def begin(
-        self, sources: tuple[Trajectory, ...], plan: Plan, field: VelocityField
+        self, sources: tuple[Trajectory, ...], plan: SamplingPlan, field: VelocityField
     ) -> tuple[UniPCState | None, int, Tensor]:
         """Start at step 0, from the run's noise; sources are not used."""
         return None, 0, field.noise

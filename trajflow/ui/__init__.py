@@ -1,35 +1,37 @@
-"""The app: one page over the library. `import trajflow` does not load it, and this module loads Gradio at use."""
+"""The app: the studio over the library, and the same for programs. `import trajflow` does not load it.
+
+Gradio is the server: its queue, its API and its MCP endpoints, and what Spaces know. The page is our own, one document
+and a few scripts, because a page that is redrawn from Python moves, waits for a round trip at each key, and keeps every
+value it has shown.
+"""
 
 import os
-from typing import TYPE_CHECKING
-
-from trajflow.assets import asset
-from trajflow.base import Model
-from trajflow.extras import require
-from trajflow.session import Session
-
-if TYPE_CHECKING:
-    import gradio as gr
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from typing import Any
+
+import gradio as gr
+
+from trajflow.base import Model
+from trajflow.sampler import RemoteModel
+from trajflow.session import Session
+from trajflow.ui import api
+from trajflow.ui.blending import blending
+from trajflow.ui.registry import Registry
+from trajflow.ui.routes import routes
 
 CACHE_BYTES = 256 * 2**20
 WAITING = 32
 
-__all__ = ["build", "launch"]
+__all__ = ["Registry", "build", "launch", "launch_options"]
 
 
-def build(model: Model, *, cache_bytes: int = CACHE_BYTES) -> "gr.Blocks":
-    """The page for `model`; each tab gets a session of at most `cache_bytes` bytes.
-
-    Raises MissingExtra without Gradio.
-    """
-    require("ui", "The app")
-    from trajflow.ui.page import make_page
-    from trajflow.ui.registry import Registry
-
-    page = make_page(model, Registry(lambda: Session(model, cache_bytes=cache_bytes)))
-    return page.queue(max_size=WAITING)
+def build(model: Model, registry: Registry) -> gr.Blocks:
+    """What Gradio serves of the app: its endpoints for programs."""
+    with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=(600, 600)) as blocks:
+        api.add(model, registry)
+    return blocks.queue(max_size=WAITING, api_open=False)
 
 
 def launch(
@@ -40,18 +42,24 @@ def launch(
     cache_bytes: int = CACHE_BYTES,
     open_browser: bool = False,
 ) -> None:
-    """Serve the page until interrupted. Without a host or a port Gradio's own environment variables decide."""
-    page = build(model, cache_bytes=cache_bytes)
-    from trajflow.ui.theme import theme
+    """Serve the app until interrupted; each tab gets a session of at most `cache_bytes` bytes.
 
-    page.launch(
-        server_name=host,
-        server_port=port,
-        inbrowser=open_browser,
-        theme=theme(),
-        css_paths=asset("app.css"),
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        share=False,
+    Without a host or a port Gradio's own environment variables decide.
+    """
+    model = model if isinstance(model, RemoteModel) else blending(model)
+    registry = Registry(lambda: Session(model, cache_bytes=cache_bytes))
+    build(model, registry).launch(
+        server_name=host, server_port=port, inbrowser=open_browser, **launch_options(model, registry)
     )
+
+
+def launch_options(model: Model, registry: Registry) -> dict[str, Any]:
+    """What Gradio is told wherever the app is served: the studio's routes, and that nothing leaves the machine."""
+    return {
+        "app_kwargs": {"routes": routes(model, registry), "openapi_url": None, "docs_url": None, "redoc_url": None},
+        "footer_links": [],
+        "run_history": False,
+        "ssr_mode": False,
+        "share": False,
+        "max_file_size": 2**20,
+    }

@@ -1,65 +1,206 @@
-"""The app for programs: `/generate`, by gradio_client or HTTP. Each client has a session of its own, as each tab has.
+"""The app for programs: named endpoints, by gradio_client, HTTP or MCP (see docs/api.md).
 
 client = gradio_client.Client(address)
-picture, report = client.predict("a mountain at dusk", 7, "auto", 5, False, api_name="/generate")
+picture, report = client.predict("a mountain at dusk", api_name="/generate")
+picture, report = client.predict("a mountain at noon", session=report["session"], api_name="/generate")
+
+A call that names no session gets a new one, whose secret is in the report; calls that name it share its pictures.
 """
 
+import queue
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL.Image import Image
 
-from trajflow.base import Model, Result
-from trajflow.errors import TrajflowError
-from trajflow.strategies import STRATEGIES
-from trajflow.ui.registry import Registry
+from trajflow.base import Model, Step
+from trajflow.errors import RequestError
+from trajflow.methods import METHODS
+from trajflow.ui import archive, describe, sheet
+from trajflow.ui.ask import FIELDS, read_ask, read_seed
+from trajflow.ui.desk import Event, Job
+from trajflow.ui.registry import Registry, TabSession
+from trajflow.ui.tree import Node
+from trajflow.ui.variations import expand
+from trajflow.ui.wire import LAST
+
+# Fields of a picture that only the page needs.
+UNTOLD = ("thumb", "draft", "pinned", "favourite", "name", "parent")
 
 
-def add(model: Model, registry: Registry, key: gr.State) -> None:
-    """Add the endpoint to the page that is open; `key` holds each client's key to its session."""
+def add(model: Model, registry: Registry) -> None:
+    """Add the endpoints to the Blocks that are open."""
+    programs = Programs(model, registry)
+    asked = [
+        gr.Textbox(label="prompt"),
+        gr.Number(0, precision=0, label="seed"),
+        gr.Dropdown(list(METHODS), value="auto", label="strategy"),
+        gr.Number(None, precision=0, label="budget"),
+        gr.Checkbox(False, label="compare"),
+        gr.Number(None, label="fidelity"),
+        gr.Number(None, precision=0, label="steps"),
+        gr.Number(None, label="guidance"),
+        gr.Textbox("", label="negative_prompt"),
+        gr.Number(None, precision=0, label="width"),
+        gr.Number(None, precision=0, label="height"),
+        gr.Textbox("", label="session"),
+    ]
+    picture, scratch, report = gr.Image(format="png", type="pil"), gr.Image(format="png", type="pil"), gr.JSON()
+    session = gr.Textbox("", label="session")
+    shared: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden"}
+    about = "seed -1 is a new one; budget is a ceiling on evaluations, fidelity what to reach in dB, not both"
+    gr.Button().click(
+        programs.generate, asked, [picture, report], api_name="generate", **shared,
+        api_description=f"Make a picture from a prompt; {about}. The report names the session to go on with.",
+    )  # fmt: skip
+    gr.Button().click(
+        programs.stream, asked, [picture, report], api_name="stream", **shared,
+        api_description=f"As generate, with the picture as it comes; {about}.",
+    )  # fmt: skip
+    gr.Button().click(
+        programs.compare, asked, [picture, scratch, report], api_name="compare", **shared,
+        api_description=f"Make a picture and its from-scratch picture, with PSNR and SSIM; {about}.",
+    )  # fmt: skip
+    gr.Button().click(
+        programs.history, session, report, api_name="history", **shared,
+        api_description="The pictures that a session holds, newest first, with their settings.",
+    )  # fmt: skip
+    gr.Button().click(
+        programs.grid, [gr.Textbox(label="template"), gr.Textbox("7", label="seeds"), session], [picture, report],
+        api_name="grid", **shared,
+        api_description="A contact sheet of every prompt that {this|that} stands for, for each of the seeds.",
+    )  # fmt: skip
+    gr.Button().click(
+        programs.export, session, gr.File(label="file"), api_name="export", **shared,
+        api_description="A session as one file, to open in the studio.",
+    )  # fmt: skip
 
-    def generate(
-        own: str | None, prompt: Any, seed: Any, strategy: Any, budget: Any, compare: Any, request: gr.Request
-    ) -> tuple[str, Image, dict[str, Any]]:
-        own, tab_session = registry.open(own, request.session_hash)
-        tab_session.is_busy = True
+
+@dataclass(frozen=True)
+class Programs:
+    """The endpoints' functions. Each raises gr.Error with the library's own sentence."""
+
+    model: Model
+    registry: Registry
+
+    def generate(self, *asked: Any) -> tuple[Image, dict[str, Any]]:
+        """A picture and its report."""
+        *_, (image, report) = self._events(*asked)
+        assert image is not None
+        return image, report
+
+    def stream(self, *asked: Any) -> Iterator[tuple[Image | None, dict[str, Any]]]:
+        """Steps as they are taken, then the picture and its report."""
+        yield from self._events(*asked)
+
+    def compare(self, *asked: Any) -> tuple[Image, Image, dict[str, Any]]:
+        """A picture, its from-scratch picture and the report of both."""
+        given = list(asked)
+        given[4] = True
+        *_, (image, report) = self._events(*given)
+        assert image is not None
+        entries = self._open(report["session"]).session.entries()
+        entry = next((e for e in entries if e.key == report["key"]), None)
+        scratch = image if entry is None else describe.shown_image(entry.result)
+        return image, scratch, report
+
+    def history(self, session: Any) -> dict[str, Any]:
+        """What a session holds."""
+        tab_session = self._open(session)
+        defaults = self.model.defaults
+        nodes = [describe.node(entry, Node(entry.key), defaults) for entry in tab_session.session.entries()]
+        return {
+            "session": tab_session.key,
+            "bytes": tab_session.session.nbytes,
+            "pictures": [{name: value for name, value in node.items() if name not in UNTOLD} for node in nodes],
+        }
+
+    def grid(self, template: Any, seeds: Any, session: Any) -> tuple[Image, dict[str, Any]]:
+        """Many pictures on one sheet."""
+        tab_session = self._open(session)
         try:
-            result = tab_session.session.generate(prompt, seed=seed, strategy=strategy, budget=budget, compare=compare)
-        except TrajflowError as error:
+            chosen = [read_seed(int(seed)) for seed in str(seeds).replace(",", " ").split()] or [read_seed(None)]
+            prompts = expand(str(template))
+        except (ValueError, RequestError) as error:
             raise gr.Error(str(error), print_exception=False) from error
-        finally:
-            tab_session.is_busy = False
-        return own, result.image, report(result, model)
-
-    with gr.Row(visible=False):
-        asked = [
-            gr.Textbox(label="prompt"),
-            gr.Number(0, precision=0, label="seed"),
-            gr.Dropdown(list(STRATEGIES), value="auto", label="strategy"),
-            gr.Number(None, precision=0, label="budget"),
-            gr.Checkbox(False, label="compare"),
+        cells = [{"prompt": prompt, "seed": seed, "quality": "balanced"} for prompt in prompts for seed in chosen]
+        asks = [read_ask(cell, self.model.defaults) for cell in cells]
+        told = [
+            e for e in at_the_desk(self.registry, tab_session, partial(sheet.run, tab_session, asks)) if "done" in e
         ]
-        answered = [gr.Image(format="png", type="pil", label="picture"), gr.JSON(label="report")]
-        button = gr.Button("API")
-    button.click(
-        generate,
-        [key, *asked],
-        [key, *answered],
-        concurrency_limit=1,
-        concurrency_id="model",
-        api_name="generate",
-        api_description="Make a picture; seed and prompt as in the app, budget a ceiling on network evaluations.",
-    )
+        keys = {event["index"]: event["node"]["key"] for event in told if event.get("node")}
+        entries = {entry.key: entry for entry in tab_session.session.entries()}
+        made = [entries[keys[index]] for index in sorted(keys) if keys[index] in entries]
+        columns = len(chosen) if len(chosen) > 1 else min(4, len(cells))
+        report = {"session": tab_session.key, "pictures": [entry.key for entry in made], "cells": cells}
+        errors = [event["error"] for event in told if "error" in event]
+        report |= {"computed": told[-1]["computed"], "saved": told[-1]["saved"], "errors": errors}
+        return sheet.contact(made, columns), report
+
+    def export(self, session: Any) -> str:
+        """A session as a file, which Gradio takes over."""
+        folder = Path(tempfile.mkdtemp(prefix="trajflow-"))
+        path = folder / "trajflow-session.zip"
+        path.write_bytes(archive.write(self._open(session)))
+        return str(path)
+
+    def _open(self, session: Any) -> TabSession:
+        tab_session = self.registry.find(session) if isinstance(session, str) else None
+        if session and tab_session is None:
+            raise gr.Error("That session is not held here; leave it empty for a new one.", print_exception=False)
+        return tab_session or self.registry.open(None)
+
+    def _events(self, *asked: Any) -> Iterator[tuple[Image | None, dict[str, Any]]]:
+        prompt, seed, strategy, budget, compare, fidelity, *rest, session = asked
+        tab_session = self._open(session)
+        options = {"strategy": strategy, "budget": budget, "compare": compare, "fidelity": fidelity}
+        options |= dict(zip(("steps", "guidance", "negative_prompt", "width", "height"), rest, strict=True))
+        options = {name: value for name, value in options.items() if value is not None}
+
+        def work() -> Iterator[Event]:
+            held = len(tab_session.session.entries())
+            for event in tab_session.session.stream(prompt, seed=read_seed(seed), **options):
+                if isinstance(event, Step):
+                    yield {"type": "step", "k": event.k, "steps": event.steps, "nfe": event.nfe, "phase": event.phase}
+                else:
+                    yield {"type": "result", "result": event, "held": held}
+
+        for event in at_the_desk(self.registry, tab_session, work):
+            if event["type"] == "result":
+                yield event["result"].image, self._report(tab_session, event)
+            else:
+                yield None, {**event, "session": tab_session.key}
+
+    def _report(self, tab_session: TabSession, event: Event) -> dict[str, Any]:
+        result = event["result"]
+        entry = next((e for e in tab_session.session.entries() if e.key == result.key), None)
+        told: dict[str, Any] = {"session": tab_session.key, "key": result.key, "shared_pictures": event["held"]}
+        told |= {name: getattr(result.request, name) for name in FIELDS}
+        told |= {"steps": result.request.steps or self.model.defaults.steps, "nfe": result.cost.nfe}
+        told |= {"rows": result.cost.rows, "seconds": dict(result.seconds), "from_store": result.from_store}
+        told |= {"reason": result.plan.reason, "planned": result.plan.strategy}
+        told |= {"source": None if result.plan.match is None else result.plan.match.prompt}
+        told |= {"psnr_db": None if result.metrics is None else result.metrics.psnr_db}
+        told |= {"ssim": None if result.metrics is None else result.metrics.ssim, "is_kept": entry is not None}
+        return told
 
 
-def report(result: Result, model: Model) -> dict[str, Any]:
-    """What a picture took and how near it came, as plain JSON; seconds by phase, PSNR in dB where it was compared."""
-    return {
-        "nfe": result.cost.nfe,
-        "rows": result.cost.rows,
-        "steps": result.request.steps or model.defaults.steps,
-        "seconds": dict(result.seconds),
-        "from_store": result.from_store,
-        "reason": result.plan.reason,
-        "psnr_db": None if result.metrics is None else result.metrics.psnr_db,
-    }
+def at_the_desk(registry: Registry, tab_session: TabSession, work: Any) -> Iterator[Event]:
+    """The events of a program's job, which waits for the session's other jobs. Raises gr.Error."""
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    job = Job(tab_session.key, work, events.put)
+    registry.desk.submit(job)
+    try:
+        while (event := events.get())["type"] not in LAST:
+            yield event
+    finally:
+        job.cancel()
+    if event["type"] == "error":
+        raise gr.Error(event["text"], print_exception=False)
+    if event["type"] == "stopped":
+        raise gr.Error("The run was stopped.", print_exception=False)

@@ -1,19 +1,15 @@
-"""Who is using the app: one library session per browser tab, found by a secret the server made, within a byte budget.
-
-Tensors live here and never in `gr.State`, which holds only the key. Gradio's own session hash is chosen by the client,
-so it is used for one thing only: noticing that a tab has gone.
-"""
+"""Who is using the app: a library session per browser tab, found by a secret the server made, within a byte budget."""
 
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from trajflow.base import Result
-from trajflow.plots import Run
 from trajflow.session import Session
+from trajflow.ui.desk import Desk
+from trajflow.ui.tree import Tree
 
 TOTAL_BYTES = 2 * 2**30
 IDLE_SECONDS = 2 * 3600.0
@@ -22,31 +18,19 @@ LEFT_SECONDS = 600.0
 
 @dataclass
 class TabSession:
-    """One tab's place: its session, what its charts show, and the state of its current run."""
+    """One tab's place: its session, and the tree of its pictures."""
 
+    key: str
     session: Session
     deadline: float
-    tab: str | None = None
-    runs: list[Run] = field(default_factory=list)
-    shown: str | None = None
-    is_busy: bool = False
-    is_stopping: bool = False
-    may_complete: bool = False
-
-    def measured(self, result: Result) -> None:
-        """A run of the charts has been completed: how near it came is known now."""
-        assert result.metrics is not None
-        psnr_db, spent = result.metrics.psnr_db, result.baseline_cost.nfe if result.baseline_cost else 0
-        self.runs = [
-            replace(run, psnr_db=psnr_db, background_nfe=spent)
-            if run.key == result.key and run.psnr_db is None
-            else run
-            for run in self.runs
-        ]
+    tree: Tree = field(default_factory=Tree)
 
 
 class Registry:
-    """Every open session. Thread-safe; the least recently used idle sessions go first when memory is short."""
+    """Every open session. Thread-safe; the least recently used idle sessions go first when memory is short.
+
+    They share a model: whatever asks it for anything does so as a job at the `desk`.
+    """
 
     def __init__(
         self,
@@ -57,6 +41,7 @@ class Registry:
         left_seconds: float = LEFT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.desk = Desk()
         self._make = make
         self._total_bytes = total_bytes
         self._idle_seconds = idle_seconds
@@ -74,64 +59,53 @@ class Registry:
         with self._lock:
             return sum(tab_session.session.nbytes for tab_session in self._tab_sessions.values())
 
-    def open(self, key: str | None, tab: str | None = None) -> tuple[str, TabSession]:
-        """The seat of `key`, or a new one under a new secret when the key is unknown or its seat was given up."""
+    def open(self, key: str | None) -> TabSession:
+        """The session of `key`, or a new one under a new secret when the key is unknown or its session was given up."""
         with self._lock:
             self.sweep()
             if key is None or key not in self._tab_sessions:
                 key = secrets.token_hex(16)
-                self._tab_sessions[key] = TabSession(self._make(), deadline=0.0)
-            tab_session = self._tab_sessions[key]
-            self._tab_sessions.move_to_end(key)
-            tab_session.deadline = self._clock() + self._idle_seconds
-            tab_session.tab = tab or tab_session.tab
-            return key, tab_session
+                self._tab_sessions[key] = TabSession(key, self._make(), deadline=0.0)
+            return self._used(key)
 
     def find(self, key: str | None) -> TabSession | None:
-        """The seat of `key`, or None; does not count as use."""
+        """The session of `key`, or None; counts as use."""
         with self._lock:
-            return self._tab_sessions.get(key) if key else None
-
-    def is_waited_for(self, tab_session: TabSession) -> bool:
-        """Whether somebody else waits for a run."""
-        with self._lock:
-            return any(other.is_busy for other in self._tab_sessions.values() if other is not tab_session)
+            return self._used(key) if key in self._tab_sessions and key else None
 
     def sweep(self) -> None:
-        """Give up the seats whose time has run out, then the least recently used ones beyond the byte budget."""
+        """Give up the sessions whose time has run out, then the least recently used ones beyond the byte budget."""
         with self._lock:
-            now = self._clock()
-            for key in [
-                key
-                for key, tab_session in self._tab_sessions.items()
-                if tab_session.deadline < now and not tab_session.is_busy
-            ]:
-                self.drop(key)
-            newest = next(reversed(self._tab_sessions), None)
-            for key in [
-                key for key, tab_session in self._tab_sessions.items() if not tab_session.is_busy and key != newest
-            ]:
+            now, newest = self._clock(), next(reversed(self._tab_sessions), None)
+            for key, tab_session in list(self._tab_sessions.items()):
+                if tab_session.deadline < now and not self.desk.is_busy(key):
+                    self.drop(key)
+            for key in list(self._tab_sessions):
                 if self.nbytes <= self._total_bytes:
                     break
-                self.drop(key)
+                if key != newest and not self.desk.is_busy(key):
+                    self.drop(key)
 
-    def drop(self, key: str | None) -> None:
-        """Forget a seat and everything in it."""
+    def drop(self, key: str) -> None:
+        """Forget a session and everything in it."""
         with self._lock:
-            tab_session = self._tab_sessions.pop(key, None) if key else None
+            tab_session = self._tab_sessions.pop(key, None)
         if tab_session is not None:
-            tab_session.is_stopping = True
+            self.desk.cancel(key)
             tab_session.session.stop()
             tab_session.session.clear()
+            tab_session.tree.clear()
 
-    def leave(self, tab: str | None) -> None:
-        """The tab was closed: stop its run, and keep its pictures only a little longer in case it comes back."""
+    def leave(self, key: str) -> None:
+        """The tab was closed: stop what it runs, and keep its pictures only a little longer in case it comes back."""
         with self._lock:
-            gone = [
-                tab_session for tab_session in self._tab_sessions.values() if tab is not None and tab_session.tab == tab
-            ]
-            for tab_session in gone:
+            tab_session = self._tab_sessions.get(key)
+            if tab_session is not None:
                 tab_session.deadline = min(tab_session.deadline, self._clock() + self._left_seconds)
-                tab_session.is_stopping = tab_session.is_busy
-        for tab_session in gone:
-            tab_session.session.stop()
+        self.desk.cancel(key)
+
+    def _used(self, key: str) -> TabSession:
+        tab_session = self._tab_sessions[key]
+        self._tab_sessions.move_to_end(key)
+        tab_session.deadline = self._clock() + self._idle_seconds
+        return tab_session

@@ -31,7 +31,7 @@ from transformers import (
     T5EncoderModel,
 )
 
-from trajflow.base import Conditioning, Model
+from trajflow.base import Model
 from trajflow.errors import RequestError
 from trajflow.models.flux import FluxModel
 from trajflow.models.sd3 import SD3Model
@@ -149,16 +149,14 @@ class _SD3OfNoWords(SD3Model):
         super().__init__(pipeline, name, settings)
         self._architecture = architecture
 
-    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
+    def encode_text(self, prompt: str, negative_prompt: str, guidance: float) -> dict[str, Tensor]:
         """Random states of the right shape, with the negative row first when guidance > 1."""
         transformer, tokens = self._architecture.transformer, self._architecture.tokens
         texts = (negative_prompt, prompt) if guidance > 1 else (prompt,)
-        dtype = self._pipeline.transformer.dtype
         states = [_states(text, (tokens, transformer["joint_attention_dim"])) for text in texts]
         pooled = [_states(text, (transformer["pooled_projection_dim"],)) for text in texts]
         tensors = {"states": torch.stack(states), "pooled": torch.stack(pooled)}
-        told = {key: tensor.to(self.device, dtype) for key, tensor in tensors.items()}
-        return Conditioning(prompt, negative_prompt, guidance, told)
+        return {key: tensor.to(self.device, self.pipeline.transformer.dtype) for key, tensor in tensors.items()}
 
 
 class _FluxOfNoWords(FluxModel):
@@ -166,17 +164,15 @@ class _FluxOfNoWords(FluxModel):
         super().__init__(pipeline, name, settings)
         self._architecture = architecture
 
-    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
+    def encode_one(self, prompt: str) -> dict[str, Tensor]:
         """Random states of the right shape."""
         transformer, tokens = self._architecture.transformer, self._architecture.tokens
         tensors = {
-            "text states": _states(prompt, (1, tokens, transformer["joint_attention_dim"])),
-            "text pooled": _states(prompt, (1, transformer["pooled_projection_dim"])),
-            "text positions": torch.zeros(tokens, 3),
+            "states": _states(prompt, (1, tokens, transformer["joint_attention_dim"])),
+            "pooled": _states(prompt, (1, transformer["pooled_projection_dim"])),
+            "positions": torch.zeros(tokens, 3),
         }
-        dtype = self._pipeline.transformer.dtype
-        told = {key: tensor.to(self.device, dtype) for key, tensor in tensors.items()}
-        return Conditioning(prompt, negative_prompt, guidance, told)
+        return {key: tensor.to(self.device, self.pipeline.transformer.dtype) for key, tensor in tensors.items()}
 
 
 def _states(text: str, shape: tuple[int, ...]) -> Tensor:

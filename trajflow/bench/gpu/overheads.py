@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from trajflow.base import Conditioning, Model, Plan, Schedule, Trajectory
+from trajflow.base import Conditioning, Model, SamplingPlan, Schedule, Trajectory
 from trajflow.bench.gpu.timing import matrix_rate, median_seconds, seconds_of
 from trajflow.cache.disk import write_whole
 from trajflow.errors import NumericalError
 from trajflow.field import Field
 from trajflow.flow import euler_step
 from trajflow.recording import Recording
-from trajflow.sampler import sample
-from trajflow.transitions import TRANSITIONS
+from trajflow.sampler import collect, sample
+from trajflow.transitions.direct import Direct
 
 Figures = dict[str, Any]
 
@@ -51,12 +51,12 @@ def loop(
 
     They are timed in turns, so that a device that slows down slows all of them.
     """
-    plan = Plan("bench", "direct", grid, 0, tuple(range(grid.steps)), grid.steps, "")
+    plan = SamplingPlan.computing_all("baseline", grid)
     recorded: list[Trajectory] = []
 
     def whole() -> None:
         field = Field(model, asked, grid, x, grid.steps)
-        *_, trajectory = sample(TRANSITIONS["direct"], (), plan, field, asked.prompt)
+        _, trajectory = collect(sample(Direct(), (), plan, field, asked.prompt))
         assert isinstance(trajectory, Trajectory)
         recorded[:] = [trajectory]
 

@@ -1,0 +1,197 @@
+// The loop: a pause in typing previews, Enter makes it good, idle time makes it exact. The newest request always wins.
+
+import { at, plural, seconds, toast } from "./dom.js";
+import { events, post } from "./net.js";
+import { changed, dropImages, dropNodes, putImage, putNode, set, state } from "./store.js";
+
+const PAUSE_MS = 140;
+const IDLE_MS = 350;
+const IDLE_PREVIEW_MS = 1200;
+const RANDOM_SEEDS = 2 ** 31;
+
+let turn = 0;
+let controller = null;
+let pauseTimer = 0;
+let idleTimer = 0;
+let randomSeed = null;
+
+const isRandom = (seed) => seed === null || seed === "" || Number(seed) === -1;
+
+/** The request as the form stands. A random seed is drawn once for all previews of one picture. */
+export function request(changes = {}) {
+  const { settings } = state;
+  if (isRandom(settings.seed)) randomSeed ??= Math.floor(Math.random() * RANDOM_SEEDS);
+  const current = state.nodes.get(state.current);
+  return {
+    prompt: settings.prompt, negative_prompt: settings.negative_prompt,
+    seed: isRandom(settings.seed) ? randomSeed : Number(settings.seed),
+    steps: settings.steps, guidance: settings.guidance, width: settings.width, height: settings.height,
+    strategy: settings.strategy, quality: settings.quality,
+    amount: settings.quality === "db" ? settings.amount : settings.quality === "evaluations" ? settings.evaluations : null,
+    pinned: settings.pinned, excluded: settings.excluded,
+    parent: current ? (current.draft ? current.parent : current.key) : null,
+    ...changes,
+  };
+}
+
+export function typed() {
+  clearTimeout(pauseTimer);
+  clearTimeout(idleTimer);
+  if (!state.settings.live || state.model.is_lent) return;
+  pauseTimer = setTimeout(() => { if (state.settings.prompt.trim()) start("run", request({ level: "preview" })); }, PAUSE_MS);
+}
+
+export function enter(changes = {}) {
+  clearTimeout(pauseTimer);
+  if (!state.settings.prompt.trim() && !changes.prompt) { say("warn", "Describe a picture first."); at("prompt").focus(); return; }
+  start("run", request({ level: "good", ...changes }));
+  randomSeed = null;
+}
+
+export function stop() {
+  clearTimeout(pauseTimer);
+  clearTimeout(idleTimer);
+  const was = state.run;
+  turn += 1;
+  controller?.abort();
+  state.run = null;
+  changed("run", "stage");
+  post("stop").catch(() => {});
+  if (was) say("warn", was.name === "complete" ? "Stopped; what is computed of the exact picture is kept for later." : `Stopped after ${plural(was.nfe, "evaluation")}; finished pictures stay.`);
+}
+
+/** Make the current picture exact now, or tell why not. */
+export function complete(key = state.current) {
+  if (key && state.nodes.has(key)) start("complete", { key });
+}
+
+export function say(kind, text) {
+  at("status").textContent = text;
+  at("status").dataset.kind = kind;
+}
+
+/** Ask for something in the place of whatever runs; `take` may handle events of its own. */
+export async function start(name, body, take = null) {
+  clearTimeout(idleTimer);
+  controller?.abort();
+  controller = new AbortController();
+  const mine = ++turn;
+  const began = performance.now();
+  const run = { name, body, began, nfe: 0, k: 0, steps: body.steps || state.model.steps, kinds: [], angles: {}, latency: [], place: 0 };
+  state.run = run;
+  changed("run");
+  if (name === "run" && body.level === "good") at("outlook").textContent = "";
+  if (name === "run") say("busy", body.level === "preview" ? "Previewing…" : "Making it good…");
+  let last = null;
+  try {
+    for await (const event of events(name, body, controller.signal)) {
+      if (mine !== turn) return null;
+      last = event;
+      await take?.(event, run);
+      handle(event, run);
+    }
+  } catch (error) {
+    if (error.name === "AbortError" || mine !== turn) return null;
+    last = { type: "error", text: error.message };
+    handle(last, run);
+  }
+  if (mine !== turn) return null;
+  state.run = null;
+  changed("run", "stage");
+  if (last?.type === "done") rest(run);
+  return last;
+}
+
+function handle(event, run) {
+  if (event.type === "queued") {
+    run.place = event.place;
+    say("busy", `Waiting: place ${event.place} in the queue${event.seconds ? `, about ${seconds(event.seconds)}` : ""}.`);
+  } else if (event.type === "step") step(event, run);
+  else if (event.type === "completing") {
+    Object.assign(run, { k: event.k, steps: event.steps, nfe: event.nfe });
+    say("busy", `Making ${event.key === state.current ? "it" : "an earlier picture"} exact: ${event.k} of ${event.steps} steps.`);
+    changed("progress");
+  } else if (event.type === "picture") picture(event, run);
+  else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }
+  else if (event.type === "outlook") outlook(event);
+  else if (event.type === "error") { say("error", event.text); if (run.name !== "complete") toast(event.text); }
+}
+
+function step(event, run) {
+  if (event.phase !== "cached") { say("busy", `From scratch, to compare: ${event.k + 1} of ${event.steps} steps.`); return; }
+  if (!run.kinds.length) for (let k = 0; k < event.k; k += 1) run.kinds.push("cached");
+  run.kinds[event.k] = event.kind;
+  run.latency[event.k] = event.seconds;
+  if (event.angle !== null) run.angles[event.k] = event.angle;
+  Object.assign(run, { k: event.k + 1, steps: event.steps, nfe: event.nfe, expected: event.expected, image: event.image || run.image });
+  if (run.body.level !== "preview") say("busy", `${event.nfe} computed, step ${event.k + 1} of ${event.steps}${event.expected ? `, about ${event.expected.toFixed(0)} dB` : ""}.`);
+  changed("progress");
+}
+
+function picture(event, run) {
+  const { node } = event;
+  if (!node) { say("warn", "This picture is larger than the session may keep; it was not kept."); return; }
+  if (event.completed) {
+    dropImages(node.key);
+    putImage(node.key, "shown", event.image);
+    putNode(node);
+    if (node.key === state.current) {
+      run.image = null;
+      announce(node, `Exact${node.measured === null || node.measured >= 99 ? "" : `; the picture before was ${node.measured.toFixed(0)} dB from it`}.`);
+    }
+    state.held = event.held;
+    return;
+  }
+  // From the key press to the picture decoded here, as it was waited for.
+  node.waited = (performance.now() - run.began) / 1000;
+  putImage(node.key, "shown", event.image);
+  if (event.stored) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
+  putNode(node);
+  state.current = node.key;
+  if (!state.isOtherChosen) state.other = null;
+  state.held = event.held;
+  run.image = null;
+  run.node = node.key;
+  const cost = event.stored ? "from the store, nothing computed" : `${event.spent} of ${node.steps} steps computed`;
+  if (run.body.level === "preview") { say("done", `Preview: ${cost} in ${seconds(node.waited)}. Enter makes it good.`); at("spoken").textContent = "Preview ready"; }
+  else announce(node, `${node.state === "exact" ? "Exact" : "Good"}: ${cost} in ${seconds(node.waited)}${node.expected && node.state !== "exact" ? `, ${node.expected[1].toFixed(0)} dB expected` : ""}.`);
+  changed("stage");
+}
+
+function announce(node, text) {
+  say("done", text);
+  at("spoken").textContent = `${text} ${node.prompt}`;
+}
+
+function outlook(event) {
+  const line = at("outlook");
+  line.classList.toggle("warned", Boolean(event.warning));
+  if (event.warning) line.textContent = event.warning;
+  else {
+    const cost = event.nfe ? `Enter: ${event.nfe} of ${state.settings.steps} steps` : "Enter: stored already";
+    line.textContent = cost + (event.seconds ? `, about ${seconds(event.seconds)}` : "") + (event.expected ? `, ${event.expected.median_db.toFixed(0)} dB` : "");
+  }
+  line.title = event.reason || event.warning || "";
+}
+
+/** After a run that ended by itself: idle time is used. */
+function rest(run) {
+  if (!state.settings.idle || state.model.is_lent || run.name === "complete") return;
+  const node = state.nodes.get(state.current);
+  if (!node) return;
+  idleTimer = setTimeout(() => { if (!state.run) start("complete", { key: state.current }); }, node.draft ? IDLE_PREVIEW_MS : IDLE_MS);
+}
+
+/** Put the settings of a picture into the form, without asking for anything. */
+export function fill(node) {
+  const { settings } = state;
+  set({
+    prompt: node.prompt, negative_prompt: node.negative_prompt ?? "", seed: node.seed ?? settings.seed, steps: node.steps ?? settings.steps,
+    guidance: node.guidance ?? settings.guidance, width: node.width ?? settings.width, height: node.height ?? settings.height,
+    strategy: state.strategies.some(({ name }) => name === node.strategy) ? node.strategy : "auto",
+    ...(node.budget ? { quality: "evaluations", evaluations: node.budget } : node.fidelity ? { quality: "db", amount: node.fidelity } : {}),
+  });
+  changed("prompt");
+}
+
+export function cancelIdle() { clearTimeout(idleTimer); }

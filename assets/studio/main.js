@@ -1,0 +1,146 @@
+// The studio: where the parts meet.
+
+import { at, el, segments, toast } from "./dom.js";
+import * as explore from "./explore.js";
+import * as files from "./files.js";
+import * as film from "./film.js";
+import * as keys from "./keys.js";
+import * as lab from "./lab.js";
+import { enter, say, stop, typed } from "./loop.js";
+import { hello, whenRenewed } from "./net.js";
+import * as programs from "./programs.js";
+import * as settingsBar from "./settings.js";
+import * as stage from "./stage.js";
+import * as why from "./why.js";
+import * as words from "./words.js";
+import { changed, loadSettings, on, set, state, takeLibrary } from "./store.js";
+
+const QUALITIES = [
+  ["draft", "Draft", "About 30 dB: the fewest steps that look right"], ["balanced", "Balanced", "40 dB: hard to tell from the exact picture"],
+  ["exact", "Exact", "Every step computed"], ["db", "dB", "At least so many dB to the exact picture"], ["evaluations", "Steps", "At most so many computed steps"],
+];
+
+function greet(greeting) {
+  Object.assign(state, { model: greeting.model, strategies: greeting.strategies, examples: greeting.examples });
+  takeLibrary(greeting);
+}
+
+function showTheme() {
+  const dark = state.settings.theme ? state.settings.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+}
+
+function setUpAsk() {
+  const prompt = at("prompt");
+  prompt.addEventListener("input", () => { set({ prompt: prompt.value }); changed("typed"); typed(); });
+  prompt.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.isComposing) { event.preventDefault(); enter(); }
+  });
+  at("ask").addEventListener("submit", (event) => { event.preventDefault(); enter(); });
+  at("stop").addEventListener("click", () => { stop(); prompt.focus(); });
+  const fillPrompt = () => { if (prompt.value !== state.settings.prompt) prompt.value = state.settings.prompt; changed("typed"); };
+  on("prompt", fillPrompt);
+  fillPrompt();
+  for (const [id, name] of [["live", "live"], ["idle", "idle"]]) {
+    at(id).addEventListener("change", () => { set({ [name]: at(id).checked }); if (!at(id).checked && name === "idle" && state.run?.name === "complete") stop(); });
+    at(`${id}`).checked = state.settings[name];
+  }
+  at("idle-label").hidden = state.model.is_lent;
+}
+
+function setUpQuality() {
+  const show = segments(at("quality"), QUALITIES, (quality) => { set({ quality }); if (state.settings.prompt.trim()) typed(); });
+  const amount = el("input", { type: "number", id: "amount", hidden: true });
+  amount.addEventListener("input", () => { set(state.settings.quality === "db" ? { amount: Number(amount.value) } : { evaluations: Number(amount.value) }); typed(); });
+  at("quality").append(amount);
+  const showAll = () => {
+    const { quality, steps } = state.settings;
+    show(quality);
+    amount.hidden = quality !== "db" && quality !== "evaluations";
+    Object.assign(amount, quality === "db" ? { min: 20, max: 55 } : { min: 1, max: steps });
+    amount.setAttribute("aria-label", quality === "db" ? "At least, in dB" : "At most, in computed steps");
+    const value = String(quality === "db" ? state.settings.amount : Math.min(state.settings.evaluations, steps));
+    if (amount !== document.activeElement) amount.value = value;
+  };
+  on("settings", showAll);
+  showAll();
+}
+
+/** Prompts to begin with while there is none, then words to change it with. */
+function setUpChips() {
+  const chip = (label, title, index, prompt) => el("button", {
+    type: "button", title, onclick: () => { set({ prompt: prompt() }); changed("prompt"); typed(); at("prompt").focus(); },
+  }, index < 9 ? el("kbd", {}, String(index + 1)) : null, label);
+  let shown = null;
+  const show = () => {
+    const isEmpty = !state.settings.prompt.trim();
+    if (isEmpty === shown) return;
+    shown = isEmpty;
+    const { starters, chips } = state.examples;
+    at("chips").replaceChildren(...(isEmpty ? starters.map((prompt, index) => chip(prompt, "Begin with this", index, () => prompt))
+      : chips.map((phrase, index) => chip(phrase, `Add or change to “${phrase}”`, index, () => withPhrase(state.settings.prompt, phrase)))));
+  };
+  on("typed", show);
+  show();
+}
+
+/** The prompt with a phrase: in the place of another of its kind (at dawn, at night), else at its end. */
+function withPhrase(prompt, phrase) {
+  const kind = phrase.split(" ")[0];
+  const other = state.examples.chips.find((each) => each !== phrase && each.split(" ")[0] === kind && prompt.includes(each));
+  if (prompt.includes(phrase)) return prompt.replace(phrase, "").replace(/\s+/g, " ").trim();
+  return other ? prompt.replace(other, phrase) : `${prompt.trim()} ${phrase}`;
+}
+
+function setUpTabs() {
+  const tabs = [...document.querySelectorAll("[role=tab]")];
+  const choose = (tab) => {
+    for (const each of tabs) {
+      each.setAttribute("aria-selected", String(each === tab));
+      each.tabIndex = each === tab ? 0 : -1;
+      at(each.getAttribute("aria-controls")).hidden = each !== tab;
+    }
+    changed("tab");
+  };
+  tabs.forEach((tab, index) => {
+    tab.addEventListener("click", () => choose(tab));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const next = tabs[(index + step + tabs.length) % tabs.length];
+      choose(next);
+      next.focus();
+    });
+  });
+}
+
+async function begin() {
+  try {
+    greet(await hello());
+  } catch (error) {
+    say("error", error.message);
+    setTimeout(begin, 2000);
+    return;
+  }
+  loadSettings();
+  showTheme();
+  at("model").textContent = state.model.name;
+  at("theme").addEventListener("click", () => { set({ theme: document.documentElement.dataset.theme === "dark" ? "light" : "dark" }); showTheme(); });
+  settingsBar.setUp();
+  setUpAsk();
+  setUpQuality();
+  setUpChips();
+  setUpTabs();
+  stage.setUp();
+  film.setUp();
+  for (const part of [keys, why, words, explore, lab, programs, files]) part.setUp();
+  whenRenewed((greeting) => { greet(greeting); toast("Your earlier pictures were released to make room; a new session begins."); });
+  state.current = state.order[0] ?? null;
+  changed("settings", "nodes", "stage", "run");
+  if (state.order.length) say("done", "As you left it.");
+  document.documentElement.dataset.ready = "yes";
+}
+
+begin();

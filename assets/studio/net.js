@@ -1,0 +1,66 @@
+// Talking to the server: plain requests, and streams of events that end when nobody reads them.
+
+const KEY = "trajflow-session";
+let session = sessionStorage.getItem(KEY);
+let onNew = () => {};
+
+/** What to do with the greeting of a session that had to begin anew. */
+export function whenRenewed(action) { onNew = action; }
+
+export async function hello() {
+  const answer = await fetch("studio/hello", { method: "POST", body: JSON.stringify({ session }) });
+  if (!answer.ok) throw new Error((await answer.json()).error);
+  const greeting = await answer.json();
+  greeting.was = session;
+  session = greeting.session;
+  sessionStorage.setItem(KEY, session);
+  return greeting;
+}
+
+async function send(path, options, mayRenew = true) {
+  let answer;
+  try {
+    answer = await fetch(`studio/${path}`, { ...options, headers: { ...options.headers, "x-trajflow-session": session } });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The server does not answer. What you typed is kept; try again.");
+  }
+  if (answer.status === 409 && mayRenew) {
+    onNew(await hello());
+    return send(path, options, false);
+  }
+  if (!answer.ok) {
+    const told = await answer.json().catch(() => ({}));
+    throw new Error(told.error || `The server refused (${answer.status}).`);
+  }
+  return answer;
+}
+
+export async function post(name, body = {}, options = {}) {
+  return (await send(name, { method: "POST", body: body instanceof Blob ? body : JSON.stringify(body), ...options })).json();
+}
+
+export async function download(path, options = {}) {
+  return (await send(path, options)).blob();
+}
+
+/** The events of a job, as they come. */
+export async function* events(name, body, signal) {
+  const answer = await send(name, { method: "POST", body: JSON.stringify(body), signal });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (true) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += value;
+    let end;
+    while ((end = text.indexOf("\n\n")) >= 0) {
+      yield JSON.parse(text.slice(6, end));
+      text = text.slice(end + 2);
+    }
+  }
+}
+
+addEventListener("pagehide", () => {
+  if (session) navigator.sendBeacon("studio/leave", JSON.stringify({ session }));
+});

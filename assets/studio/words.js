@@ -1,0 +1,58 @@
+// What the model does not take in: underlined in the prompt, with the reason.
+
+import { at } from "./dom.js";
+import { events } from "./net.js";
+import { on, state } from "./store.js";
+
+const PAUSE_MS = 700;
+let timer = 0;
+let controller = null;
+let spans = [];
+let checked = "";
+
+export function setUp() {
+  on("typed", () => {
+    if (state.settings.prompt !== checked) { spans = spans.filter(({ word }) => state.settings.prompt.includes(word)); }
+    draw();
+    clearTimeout(timer);
+    timer = setTimeout(ask, PAUSE_MS);
+  });
+  at("prompt").addEventListener("scroll", () => { at("marks").scrollTop = at("prompt").scrollTop; });
+  on("run", () => { if (!state.run && state.settings.prompt !== checked) { clearTimeout(timer); timer = setTimeout(ask, PAUSE_MS); } });
+}
+
+async function ask() {
+  const { prompt } = state.settings;
+  if (state.run && state.run.name !== "complete") return;
+  if (!prompt.trim() || prompt === checked) return;
+  controller?.abort();
+  controller = new AbortController();
+  try {
+    for await (const event of events("words", { prompt }, controller.signal)) {
+      if (event.type !== "words" || event.prompt !== state.settings.prompt) continue;
+      checked = prompt;
+      // Offsets count characters there and halves of pairs here.
+      const letters = [...prompt];
+      const place = (index) => letters.slice(0, index).join("").length;
+      spans = event.spans.map((span) => ({ start: place(span.start), end: place(span.end), reason: span.reason, word: letters.slice(span.start, span.end).join("") }));
+      draw();
+    }
+  } catch { /* only a hint */ }
+}
+
+function draw() {
+  const { prompt } = state.settings;
+  const marks = [];
+  let from = 0;
+  for (const span of [...spans].sort((a, b) => a.start - b.start)) {
+    const start = prompt.startsWith(span.word, span.start) ? span.start : prompt.indexOf(span.word);
+    if (start < from) continue;
+    marks.push(prompt.slice(from, start), Object.assign(document.createElement("u"), { textContent: span.word }));
+    from = start + span.word.length;
+  }
+  at("marks").replaceChildren(...marks, prompt.slice(from));
+  const told = spans.map(({ word, reason }) => `“${word}”: ${reason}`).join(" ");
+  at("not-understood").textContent = told;
+  at("prompt").title = told;
+  if (told) { at("outlook").textContent = told; at("outlook").title = told; at("outlook").classList.add("warned"); }
+}

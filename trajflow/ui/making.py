@@ -1,0 +1,102 @@
+"""What the page asks of the model: a session, pictures, their completion, many at once, and what words mean to it."""
+
+import json
+import time
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from trajflow.assets import asset
+from trajflow.base import Model
+from trajflow.sampler import RemoteModel
+from trajflow.ui import choices, sheet, variations, wire, words, work
+from trajflow.ui.ask import read_ask
+from trajflow.ui.library import told
+from trajflow.ui.registry import Registry
+
+
+class Making:
+    """Asking for pictures, over one model and its sessions."""
+
+    def __init__(self, model: Model, registry: Registry) -> None:
+        self._model = model
+        self._registry = registry
+        self._examples = json.loads(asset("examples.json").read_text())
+
+    async def hello(self, request: Request) -> Response:
+        """The page was opened: its session, new or as it was left."""
+        given = await wire.read_json(request)
+        key = given.get("session")
+        tab_session = await wire.in_thread(self._registry.open, key if isinstance(key, str) else None)
+        defaults = self._model.defaults
+        return wire.answered(
+            {
+                "session": tab_session.key,
+                "is_new": tab_session.key != key,
+                "model": {
+                    "name": self._model.name,
+                    "steps": defaults.steps,
+                    "guidance": defaults.guidance,
+                    "width": defaults.width,
+                    "height": defaults.height,
+                    "size_multiple": defaults.size_multiple,
+                    "largest_side": defaults.largest_side,
+                    "is_lent": isinstance(self._model, RemoteModel),
+                },
+                "strategies": [{"name": name, "line": line} for line, name in choices.strategies()],
+                "examples": self._examples,
+                **await wire.in_thread(told, tab_session, self._model.defaults),
+            }
+        )
+
+    async def run(self, request: Request) -> Response:
+        """Make a picture; whatever the tab had under way ends within a step."""
+        asked_at = time.monotonic()
+        tab_session = wire.tab_of(request, self._registry)
+        ask = read_ask(await wire.read_json(request), self._model.defaults)
+        return wire.streamed(
+            request, self._registry.desk, tab_session.key, partial(work.run, tab_session, ask, asked_at)
+        )
+
+    async def complete(self, request: Request) -> Response:
+        """Make a picture exact in idle time."""
+        tab_session = wire.tab_of(request, self._registry)
+        key = str((await wire.read_json(request)).get("key"))
+        return wire.streamed(
+            request,
+            self._registry.desk,
+            tab_session.key,
+            partial(work.complete, tab_session, key),
+            is_background=True,
+        )
+
+    async def stop(self, request: Request) -> Response:
+        """End what the tab has under way."""
+        tab_session = wire.tab_of(request, self._registry)
+        return wire.answered({"stopped": self._registry.desk.cancel(tab_session.key)})
+
+    async def leave(self, request: Request) -> Response:
+        """The tab was closed; a beacon cannot send headers, so the session is in the body."""
+        self._registry.leave(str((await wire.read_json(request)).get("session")))
+        return wire.answered({})
+
+    async def sheet(self, request: Request) -> Response:
+        """Make many pictures, or in the lab one in many ways."""
+        tab_session = wire.tab_of(request, self._registry)
+        given = await wire.read_json(request)
+        asks = sheet.read_cells(given.get("cells"), lambda each: read_ask(each, self._model.defaults))
+        work_of = partial(sheet.run, tab_session, asks, is_lab=given.get("lab") is True)
+        return wire.streamed(request, self._registry.desk, tab_session.key, work_of)
+
+    async def expand(self, request: Request) -> Response:
+        """The prompts that a template stands for."""
+        wire.tab_of(request, self._registry)
+        return wire.answered({"prompts": variations.expand(str((await wire.read_json(request)).get("template")))})
+
+    async def words(self, request: Request) -> Response:
+        """The words of a prompt that have no effect; a run goes first."""
+        tab_session = wire.tab_of(request, self._registry)
+        prompt = str((await wire.read_json(request)).get("prompt"))[: wire.LONGEST_PROMPT]
+        work_of = partial(words.unheard, self._model, prompt)
+        return wire.streamed(request, self._registry.desk, tab_session.key, work_of, supersedes=False)

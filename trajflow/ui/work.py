@@ -1,0 +1,191 @@
+"""What the desk does for a tab: one picture, its completion, or several pictures, told event by event.
+
+Every event is plain JSON. `step`: one step taken; `picture`: a picture and its node; `forgotten`: keys that are gone;
+`outlook`: what Enter would do.
+"""
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+from trajflow.base import Result, Step
+from trajflow.errors import Cancelled, RequestError, TrajflowError
+from trajflow.sampler import RemoteModel
+from trajflow.session import Session
+from trajflow.ui import describe, png
+from trajflow.ui.ask import Ask
+from trajflow.ui.desk import Event
+from trajflow.ui.registry import TabSession
+from trajflow.ui.tree import Node
+
+REDRAW_SECONDS = 0.12
+# Of a run's time, at most, for pictures of what is not finished.
+PREVIEW_SHARE = 0.2
+
+
+def run(tab_session: TabSession, ask: Ask, asked_at: float) -> Iterator[Event]:
+    """Make one picture; `asked_at` (monotonic seconds) is when it was asked for. A draft before it gives way."""
+    session = tab_session.session
+    scratch = apart(session, ask)
+    drawing = Drawing(session)
+    with ended((scratch or session).stream(**ask.options)) as events:
+        for event in events:
+            if isinstance(event, Step):
+                yield drawing.step(event)
+                continue
+            if scratch is not None:
+                bring(scratch, session, event.key)
+            waited = None if not event.is_final else time.monotonic() - asked_at
+            yield from finished(tab_session, event, ask, waited)
+    if ask.is_preview:
+        yield outlook(session, ask)
+
+
+def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | None) -> Iterator[Event]:
+    """A picture has been made: give it its place, and take away the draft it replaces."""
+    tree, session = tab_session.tree, tab_session.session
+    key = result.key
+    entry = next((e for e in session.entries() if e.key == key), None)
+    if entry is None:
+        yield {"type": "picture", "node": None, "image": png.data_uri(result.image), "reason": result.plan.reason}
+        return
+    known = tree.nodes.get(key)
+    if known is None:
+        parent = ask.parent if ask.parent in tree.nodes else None
+        known = Node(key, parent, is_draft=ask.is_preview and not describe.is_exact(entry), waited=waited)
+    elif not ask.is_preview:
+        known = replace(known, is_draft=False)
+    tree.put(known)
+    yield {
+        "type": "picture",
+        "node": describe.node(entry, known, session.model.defaults),
+        "image": png.data_uri(describe.shown_image(entry.result)),
+        "stored": result.from_store,
+        "spent": result.cost.nfe,
+        "waited": waited,
+        "held": session.nbytes,
+    }
+    gone = [draft for draft in tree.drafts() if draft != key]
+    for draft in gone:
+        tree.remove(draft)
+        session.forget(draft)
+    if gone:
+        yield {"type": "forgotten", "keys": gone}
+
+
+def complete(tab_session: TabSession, key: str) -> Iterator[Event]:
+    """Make an entry's picture exact, then those of the other entries that were asked for, newest first."""
+    session, tree = tab_session.session, tab_session.tree
+    others = [entry.key for entry in session.unfinished() if entry.key != key and not tree.node(entry.key).is_draft]
+    for each in (key, *others):
+        try:
+            yield from _complete(tab_session, each)
+        except Cancelled:
+            raise
+        except TrajflowError:
+            # Forgotten meanwhile, or of another model: its picture stands as it is.
+            continue
+
+
+def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
+    session, tree = tab_session.session, tab_session.tree
+    with ended(session.complete(key)) as events:
+        for event in events:
+            if isinstance(event, Step):
+                yield {"type": "completing", "key": key, "k": event.k + 1, "steps": event.steps, "nfe": event.nfe}
+    tree.settle(key)
+    entry = next((e for e in session.entries() if e.key == key), None)
+    if entry is not None:
+        yield {
+            "type": "picture",
+            "node": describe.node(entry, tree.node(key), session.model.defaults),
+            "image": png.data_uri(describe.shown_image(entry.result)),
+            "completed": True,
+            "held": session.nbytes,
+        }
+
+
+def outlook(session: Session, ask: Ask) -> Event:
+    """What the request would take if it were not only a preview."""
+    try:
+        known = session.estimate(**ask.wanted)
+    except TrajflowError as error:
+        return {"type": "outlook", "warning": str(error)}
+    return {
+        "type": "outlook",
+        "nfe": known.nfe,
+        "seconds": known.seconds,
+        "reason": known.reason,
+        "warning": known.warning,
+        "expected": None if known.forecast is None else asdict(known.forecast),
+    }
+
+
+def apart(session: Session, ask: Ask) -> Session | None:
+    """A session with the sources that the request names, or with all but pictures of this very request; None where the
+    tab's own will do. Raises RequestError when none of the named ones is held."""
+    if not (ask.pinned or ask.excluded or ask.is_apart or ask.tiers != "published"):
+        return None
+    scratch = Session(session.model, cache_bytes=session.capacity, profile=session.profile, tiers=ask.tiers)
+    prompt = str(ask.options["prompt"]).strip()
+    chosen = [
+        entry
+        for entry in reversed(session.entries())
+        if (not ask.pinned or entry.key in ask.pinned)
+        and entry.key not in ask.excluded
+        and not (ask.is_apart and entry.prompt == prompt)
+    ]
+    if ask.pinned and not chosen:
+        raise RequestError("The picture to start from is no longer kept.")
+    for entry in chosen:
+        scratch.adopt(entry)
+    return scratch
+
+
+def bring(scratch: Session, session: Session, key: str) -> None:
+    """Take what a session apart has made into the tab's own."""
+    held = {entry.key for entry in session.entries()}
+    for entry in scratch.entries():
+        if entry.key == key and key not in held:
+            session.adopt(entry)
+
+
+@contextmanager
+def ended(events: Iterator[Step | Result]) -> Iterator[Iterator[Step | Result]]:
+    """The events of a run, which ends with the block even if not all of them were asked for."""
+    try:
+        yield events
+    finally:
+        if isinstance(events, Generator):
+            events.close()
+
+
+class Drawing:
+    """Steps as events, with a picture of what is to come now and then."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._is_drawn = not isinstance(session.model, RemoteModel)
+        self._next = time.monotonic() + REDRAW_SECONDS
+
+    def step(self, step: Step) -> Mapping[str, Any]:
+        """One step."""
+        event: dict[str, Any] = {
+            "type": "step",
+            "phase": step.phase,
+            "k": step.k,
+            "steps": step.steps,
+            "kind": step.kind,
+            "nfe": step.nfe,
+            "angle": None if step.angle is None else round(step.angle, 2),
+            "seconds": round(step.seconds, 4),
+            "expected": None if step.forecast is None else round(step.forecast.median_db, 1),
+        }
+        if self._is_drawn and step.phase == "cached" and time.monotonic() >= self._next and step.k + 1 < step.steps:
+            began = time.monotonic()
+            event["image"] = png.jpeg_uri(self._session.decode(step.preview), describe.PREVIEW_QUALITY)
+            ended = time.monotonic()
+            self._next = ended + max(REDRAW_SECONDS, (ended - began) * (1 / PREVIEW_SHARE - 1))
+        return event
