@@ -19,7 +19,6 @@ LAYOUT = (
     ("flow", "forecast", "memory", "recording", "plugins"),
     ("field",),
     ("models", "cache", "transitions", "policies", "metrics"),
-    ("plots",),
     ("search",),
     ("calibration",),
     ("methods",),

@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 CHECKOUT = Path(__file__).parents[1]
-NEEDED = ("py.typed", "bundled/tiny/model_index.json", "bundled/tiny/profile.json", "bundled/app.css",
+NEEDED = ("py.typed", "bundled/tiny/model_index.json", "bundled/tiny/profile.json", "bundled/studio/index.html",
           "bundled/examples.json", "bundled/pairs/heldout.csv")  # fmt: skip
 HEAD = "kind,source,target,seed,history"
 PAIR = "time,a mountain landscape,a mountain landscape at dusk,3,"
@@ -136,7 +136,8 @@ class Installed:
                                   stderr=subprocess.STDOUT)  # fmt: skip
         try:
             page = _fetch(f"http://127.0.0.1:{port}/", server)
-            assert "gradio" in page, page[:400]
+            assert "trajflow" in page, page[:400]
+            assert "import" in _fetch(f"http://127.0.0.1:{port}/studio/main.js", server)
         except BaseException:
             log.seek(0)
             print(log.read(), file=sys.stderr)

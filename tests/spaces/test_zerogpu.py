@@ -8,6 +8,10 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from trajflow.ui.form import FIELDS
+from trajflow.ui.handlers import Handlers
+from trajflow.ui.page import lay_out
+from trajflow.ui.views import Views
 
 from trajflow import METHODS, Session
 from trajflow.base import Result, Step
@@ -17,11 +21,7 @@ from trajflow.engine.zerogpu import GPUError
 from trajflow.errors import BudgetExceeded, Cancelled, MemoryExhausted, ModelError, NumericalError
 from trajflow.field import Field
 from trajflow.sampler import RemoteModel
-from trajflow.ui.form import FIELDS
-from trajflow.ui.handlers import Handlers
-from trajflow.ui.page import lay_out
 from trajflow.ui.registry import Registry
-from trajflow.ui.views import Views
 
 CPU = torch.device("cpu")
 
