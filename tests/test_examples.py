@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from trajflow.testing import check_model
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -43,6 +45,7 @@ def test_an_adapter_of_ones_own(run) -> None:
     lines = run("own_adapter.py").splitlines()
     assert [line.partition(":")[0] for line in lines] == ["pale red", "red and blue"]
     assert all(float(line.split()[-2]) > 40 for line in lines), "one colour to another is an easy edit"
+    check_model(runpy.run_path(str(EXAMPLES / "own_adapter.py"))["Colours"]())
 
 
 def test_the_adapters_velocity_is_that_of_its_data() -> None:
