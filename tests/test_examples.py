@@ -1,6 +1,7 @@
 """Every example runs as it stands, in a folder of its own."""
 
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -90,4 +91,15 @@ def test_the_notebook_cell_by_cell(monkeypatch, tmp_path) -> None:
         if cell["cell_type"] == "code":
             assert cell["outputs"] == [], "it is kept without outputs"
             exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+    assert names["event"].is_final
+
+
+@pytest.mark.slow
+def test_the_tutorial_as_it_is_written(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (EXAMPLES.parent / "docs" / "tutorial.md").read_text()
+    names: dict[str, object] = {}
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
+        exec(compile(code, f"block {number}", "exec"), names)
+    assert (tmp_path / "first.png").exists()
     assert names["event"].is_final
