@@ -9,10 +9,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from trajflow.ui.form import FIELDS
-from trajflow.ui.handlers import Handlers
-from trajflow.ui.page import lay_out
-from trajflow.ui.views import Views
 
 from trajflow import METHODS, Session
 from trajflow.base import Result, Step
