@@ -109,7 +109,7 @@ def test_the_checker_sees_imports_that_are_there() -> None:
 def test_importing_the_library_loads_only_what_every_run_needs() -> None:
     code = "import sys, trajflow; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    known = {"trajflow", "torch", "numpy", "PIL", "safetensors", *WITH_TORCH, *sys.stdlib_module_names}
+    known = {"trajflow", "torch", "numpy", "PIL", "safetensors", "filelock", *WITH_TORCH, *sys.stdlib_module_names}
     loaded = {name for name in done.stdout.split() if not name.startswith("_")}
     assert "torch" in loaded
     assert loaded - known == set()

@@ -52,6 +52,15 @@ def test_the_edges_are_allowed(edge: dict) -> None:
     resolve_request(Request(**{"prompt": "a mountain", **edge}), DEFAULTS)
 
 
+class Hostile:
+    """A value that answers nothing that it is asked."""
+
+    def __repr__(self):
+        raise OSError("no")
+
+    __str__ = __bool__ = __eq__ = __hash__ = __repr__
+
+
 INVALID = [
     ("prompt", "", "empty"),
     ("prompt", "  \n\t ", "empty"),
@@ -98,15 +107,27 @@ INVALID = [
     ("fidelity", float("inf"), "fidelity is inf"),
     ("fidelity", True, "fidelity is True"),
     ("fidelity", "40", "fidelity is '40'"),
-    ("fidelity", 10**400, "fidelity is 1000"),
+    ("fidelity", 10**400, "fidelity is a number of 1,329 bits"),
     ("fidelity", "x" * 1000, "fidelity is 'xxx"),
     ("fidelity", [40.0], "fidelity is"),
     ("compare", "yes", "compare must be True or False"),
     ("compare", None, "compare must be True or False"),
+    ("seed", 10**5000, "seed is a number of 16,610 bits"),
+    ("guidance", -(10**5000), "guidance is a number of 16,610 bits"),
+    *(
+        (name, Hostile(), "Hostile")
+        for name in ("prompt", "negative_prompt", "seed", "steps", "guidance", "height", "strategy", "budget")
+    ),
+    *((name, Hostile(), "Hostile") for name in ("fidelity", "compare", "refine")),
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "words"), INVALID, ids=lambda value: repr(value)[:24].strip("'"))
+def named(value) -> str:
+    is_plain = not isinstance(value, Hostile) and (not isinstance(value, int) or abs(value) < 2**64)
+    return repr(value)[:24].strip("'") if is_plain else type(value).__name__
+
+
+@pytest.mark.parametrize(("name", "value", "words"), INVALID, ids=named)
 def test_what_cannot_be_run_is_refused_in_a_sentence(name: str, value, words: str) -> None:
     with pytest.raises(RequestError, match=words) as caught:
         resolve_request(dataclasses.replace(Request("a mountain"), **{name: value}), DEFAULTS)
@@ -154,7 +175,7 @@ def test_a_size_off_the_grid_names_one_that_is_allowed() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [case for case in INVALID if case[0] in ("prompt", "budget", "height", "fidelity")],
-    ids=lambda value: repr(value)[:24].strip("'"),
+    ids=named,
 )
 def test_a_session_refuses_it_before_spending_anything_and_goes_on(mixture, name: str, value, words: str) -> None:
     session = trajflow.Session(mixture)

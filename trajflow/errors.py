@@ -15,7 +15,16 @@ TrajflowError
 
 
 class TrajflowError(Exception):
-    """Base of every error this library raises on purpose."""
+    """Base of every error this library raises on purpose.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> try:
+    ...     trajflow.Session(GaussianMixture()).generate("")
+    ... except trajflow.TrajflowError as error:
+    ...     print(error)
+    The prompt is empty. Describe the picture in a few words.
+    """
 
 
 class RequestError(TrajflowError, ValueError):

@@ -47,6 +47,11 @@ class Method:
     `most_sources` limits how many cached runs it is given. `is_anytime` says that a run can be refined, or given a
     fidelity to reach instead of a budget. `keeps_velocities` says that the steps it computes are recorded as the
     network's own velocities at states that the run itself stepped to, so that a completion can go on from them.
+
+    >>> METHODS["difference"].summary
+    'the most similar cached path only'
+    >>> METHODS["unipc"].family
+    'shorter'
     """
 
     name: str

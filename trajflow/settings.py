@@ -38,24 +38,24 @@ def resolve_request(request: Request, defaults: Defaults) -> Settings:
 
     Raises RequestError with one sentence that says what was given, what is allowed and what to do.
     """
-    if not request.prompt or (isinstance(request.prompt, str) and not request.prompt.strip()):
+    if request.prompt is None or (isinstance(request.prompt, str) and not request.prompt.strip()):
         raise RequestError("The prompt is empty. Describe the picture in a few words.")
     prompt = _text("prompt", request.prompt)
     negative = _text("negative prompt", request.negative_prompt)
     steps = _whole("steps", defaults.steps if request.steps is None else request.steps, 1, MOST_STEPS)
     guidance = defaults.guidance if request.guidance is None else request.guidance
     if isinstance(guidance, bool) or not isinstance(guidance, int | float):
-        raise RequestError(f"The guidance must be a number, got {guidance!r}.")
+        raise RequestError(f"The guidance must be a number, got {_shown(guidance)}.")
     if isinstance(guidance, float) and not math.isfinite(guidance):
-        raise RequestError(f"The guidance must be a number, got {guidance!r}.")
+        raise RequestError(f"The guidance must be a number, got {_shown(guidance)}.")
     if not 0 <= guidance <= MOST_GUIDANCE:
-        raise RequestError(f"The guidance is {str(guidance)[:20]}. Choose a value from 0 to {MOST_GUIDANCE:g}.")
-    if request.strategy not in tuple(METHODS):
-        raise RequestError(f"There is no strategy {request.strategy!r}. Choose one of: {', '.join(METHODS)}.")
+        raise RequestError(f"The guidance is {_shown(guidance)}. Choose a value from 0 to {MOST_GUIDANCE:g}.")
+    if not isinstance(request.strategy, str) or request.strategy not in METHODS:
+        raise RequestError(f"There is no strategy {_shown(request.strategy)}. Choose one of: {', '.join(METHODS)}.")
     if not isinstance(request.compare, bool):
-        raise RequestError(f"compare must be True or False, got {request.compare!r}.")
+        raise RequestError(f"compare must be True or False, got {_shown(request.compare)}.")
     if not isinstance(request.refine, bool):
-        raise RequestError(f"refine must be True or False, got {request.refine!r}.")
+        raise RequestError(f"refine must be True or False, got {_shown(request.refine)}.")
     if request.refine and not METHODS[request.strategy].is_anytime:
         raise RequestError(f"The strategy {request.strategy!r} cannot be refined. Choose one of: {_anytime()}.")
     if request.refine and request.budget is not None:
@@ -88,10 +88,19 @@ def _text(name: str, value: Any) -> str:
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise RequestError(f"The {name} must be a whole number, got {value!r}.")
+        raise RequestError(f"The {name} must be a whole number, got {_shown(value)}.")
     if not least <= value <= most:
-        raise RequestError(f"The {name} is {value}. Choose a whole number from {least} to {most}.")
+        raise RequestError(f"The {name} is {_shown(value)}. Choose a whole number from {least} to {most}.")
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value as a sentence may show it: in short, and of what is no plain value only the type."""
+    if type(value) is int and value.bit_length() > 64:
+        return f"a number of {value.bit_length():,} bits"
+    if value is None or type(value) in (int, float, bool):
+        return repr(value)
+    return repr(value[:40]) if type(value) is str else type(value).__name__
 
 
 def _fidelity(request: Request) -> float | None:
@@ -100,8 +109,7 @@ def _fidelity(request: Request) -> float | None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not LEAST_FIDELITY <= value <= MOST_FIDELITY:
-        given = repr(value)[:20]
-        raise RequestError(f"The fidelity is {given}. Choose from {LEAST_FIDELITY:g} to {MOST_FIDELITY:g} dB.")
+        raise RequestError(f"The fidelity is {_shown(value)}. Choose from {LEAST_FIDELITY:g} to {MOST_FIDELITY:g} dB.")
     if not METHODS[request.strategy].is_anytime:
         raise RequestError(f"The strategy {request.strategy!r} cannot aim at a fidelity. Choose one of: {_anytime()}.")
     if request.budget is not None:

@@ -4,7 +4,7 @@ import { at, el, plural, save, seconds, toast } from "./dom.js";
 import { restore } from "./film.js";
 import { request, say, start } from "./loop.js";
 import { download, post } from "./net.js";
-import { putImage, state } from "./store.js";
+import { on, state } from "./store.js";
 
 const AXES = [["", "nothing more"], ["guidance", "guidance"], ["steps", "steps"], ["strategy", "method"], ["evaluations", "computed steps"]];
 let cells = [];
@@ -33,7 +33,7 @@ export function setUp() {
     el("p", { class: "status", id: "sheet-status", role: "status", "aria-live": "polite" }, "Pictures that share their words and seed share their steps: a grid costs a fraction."),
     el("div", { class: "row" }, el("button", { type: "button", class: "quiet", id: "contact", disabled: true, onclick: contact }, "Download the contact sheet"), el("span", { id: "sheet-told", class: "note" })),
     el("div", { class: "sheet", id: "sheet" }));
-  template.addEventListener("focus", () => { if (!template.value) template.value = state.settings.prompt; });
+  on("typed", () => { template.placeholder = state.settings.prompt || "{dawn|noon|sunset} over a {lake|city}"; });
 }
 
 /** One request for a cell, as the form stands. */
@@ -104,7 +104,6 @@ async function run(made, wide) {
     if (event.error) { button.append(el("p", { class: "note" }, event.error)); return; }
     if (event.node) {
       cells[event.index].key = event.node.key;
-      putImage(event.node.key, "shown", event.image);
       button.disabled = false;
       button.onclick = () => { restore(event.node.key); at("tab-studio").click(); };
     }

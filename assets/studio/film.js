@@ -96,6 +96,7 @@ export function restore(key) {
   const node = state.nodes.get(key);
   if (!node) return;
   cancelIdle();
+  if (state.run) state.run.isLeft = true;
   Object.assign(state, { current: key, isOtherChosen: false, other: null });
   fill(node);
   say("done", `Back at “${node.name || node.prompt}”, with its settings.`);

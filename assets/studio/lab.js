@@ -16,7 +16,25 @@ export function setUp() {
     el("p", { class: "note" }, "The prompt above, made by every method from the pictures of this session as if it had not been made yet. Each is measured against its from-scratch picture, at one number of computed steps; resume and blend also at what the three presets of similarity tiers say."),
     el("div", { class: "inline" }, el("label", {}, "Computed steps", budget), el("button", { type: "button", class: "primary", id: "lab-go", onclick: () => run(Number(budget.value)) }, "Compare the methods")),
     el("p", { class: "status", id: "lab-status", role: "status", "aria-live": "polite" }, ""),
-    el("table", { id: "lab-table" }, el("thead", {}, el("tr", {}, ["Picture", "Method", "Computed", "PSNR", "SSIM", "Seconds", "Why"].map((name, i) => el("th", { scope: "col", class: i > 1 && i < 6 ? "figure" : null }, name)))), el("tbody", {})));
+    el("table", { id: "lab-table" }, el("thead", {}, el("tr", {}, ["Picture", "Method", "Computed", "PSNR", "SSIM", "Seconds", "Why"].map((name, i) => el("th", { scope: "col", class: i > 1 && i < 6 ? "figure" : null }, name)))), el("tbody", {})),
+    el("h3", {}, "What must be kept to resume a run"),
+    el("p", { class: "note" }, "The current picture, once it is exact, resumed at its middle from ever more of what its run knew. Only with its place on the grid it becomes the same picture again."),
+    el("button", { type: "button", class: "quiet", id: "ablate", onclick: ablate }, "Resume the current picture"),
+    el("div", { class: "row", id: "kept", style: "margin:8px 0 16px" }));
+}
+
+const KEPT = { picture: "the picture, noised anew", latents: "its latents, on a grid begun anew", state: "its latents and their place on the grid" };
+
+async function ablate() {
+  const key = state.current;
+  at("kept").replaceChildren();
+  if (!key) { at("prompt").focus(); return; }
+  const last = await start("ablate", { key, steps: state.settings.steps }, (event) => {
+    if (event.type !== "kept") return;
+    at("kept").append(el("figure", { style: "width:170px" }, el("img", { src: event.image, alt: KEPT[event.kept], width: 160 }),
+      el("figcaption", { class: "note" }, `${KEPT[event.kept]}: ${event.identical ? "identical" : `${event.psnr_db.toFixed(1)} dB`}`)));
+  });
+  if (last?.type === "done") at("lab-status").textContent = "Nothing of this is kept.";
 }
 
 async function run(budget) {

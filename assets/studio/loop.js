@@ -4,7 +4,7 @@ import { at, plural, seconds, toast } from "./dom.js";
 import { events, post } from "./net.js";
 import { changed, dropImages, dropNodes, putImage, putNode, set, state } from "./store.js";
 
-const PAUSE_MS = 140;
+const PAUSE_MS = 120;
 const IDLE_MS = 350;
 const IDLE_PREVIEW_MS = 1200;
 const RANDOM_SEEDS = 2 ** 31;
@@ -57,7 +57,8 @@ export function stop() {
   state.run = null;
   changed("run", "stage");
   post("stop").catch(() => {});
-  if (was) say("warn", was.name === "complete" ? "Stopped; what is computed of the exact picture is kept for later." : `Stopped after ${plural(was.nfe, "evaluation")}; finished pictures stay.`);
+  if (was?.name === "sheet") say("warn", "Stopped; what was finished stays.");
+  else if (was) say("warn", was.name === "complete" ? "Stopped; what is computed of the exact picture is kept for later." : `Stopped after ${plural(was.nfe, "evaluation")}; finished pictures stay.`);
 }
 
 /** Make the current picture exact now, or tell why not. */
@@ -80,7 +81,7 @@ export async function start(name, body, take = null) {
   const run = { name, body, began, nfe: 0, k: 0, steps: body.steps || state.model.steps, kinds: [], angles: {}, latency: [], place: 0 };
   state.run = run;
   changed("run");
-  if (name === "run" && body.level === "good") at("outlook").textContent = "";
+  if (name === "run" && body.level === "good" && !at("outlook").dataset.words) at("outlook").textContent = "";
   if (name === "run") say("busy", body.level === "preview" ? "Previewing…" : "Making it good…");
   let last = null;
   try {
@@ -109,9 +110,10 @@ function handle(event, run) {
   } else if (event.type === "step") step(event, run);
   else if (event.type === "completing") {
     Object.assign(run, { k: event.k, steps: event.steps, nfe: event.nfe });
-    say("busy", `Making ${event.key === state.current ? "it" : "an earlier picture"} exact: ${event.k} of ${event.steps} steps.`);
+    run.key = event.key;
     changed("progress");
   } else if (event.type === "picture") picture(event, run);
+  else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
   else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }
   else if (event.type === "outlook") outlook(event);
   else if (event.type === "error") { say("error", event.text); if (run.name !== "complete") toast(event.text); }
@@ -147,8 +149,9 @@ function picture(event, run) {
   putImage(node.key, "shown", event.image);
   if (event.stored) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
   putNode(node);
-  state.current = node.key;
-  if (!state.isOtherChosen) state.other = null;
+  // Who has gone back to another picture meanwhile stays there.
+  if (!run.isLeft) state.current = node.key;
+  if (!run.isLeft && !state.isOtherChosen) state.other = null;
   state.held = event.held;
   run.image = null;
   run.node = node.key;
@@ -165,6 +168,7 @@ function announce(node, text) {
 
 function outlook(event) {
   const line = at("outlook");
+  if (line.dataset.words) return;
   line.classList.toggle("warned", Boolean(event.warning));
   if (event.warning) line.textContent = event.warning;
   else {

@@ -137,7 +137,9 @@ async function begin() {
   film.setUp();
   for (const part of [keys, why, words, explore, lab, programs, files]) part.setUp();
   whenRenewed((greeting) => { greet(greeting); toast("Your earlier pictures were released to make room; a new session begins."); });
-  state.current = state.order[0] ?? null;
+  const last = sessionStorage.getItem("trajflow-current");
+  state.current = state.nodes.has(last) ? last : state.order[0] ?? null;
+  on("stage", () => sessionStorage.setItem("trajflow-current", state.current ?? ""));
   changed("settings", "nodes", "stage", "run");
   if (state.order.length) say("done", "As you left it.");
   document.documentElement.dataset.ready = "yes";

@@ -1,5 +1,7 @@
 // Talking to the server: plain requests, and streams of events that end when nobody reads them.
 
+import { lentHeaders } from "./lent.js";
+
 const KEY = "trajflow-session";
 let session = sessionStorage.getItem(KEY);
 let onNew = () => {};
@@ -46,7 +48,7 @@ export async function download(path, options = {}) {
 
 /** The events of a job, as they come. */
 export async function* events(name, body, signal) {
-  const answer = await send(name, { method: "POST", body: JSON.stringify(body), signal });
+  const answer = await send(name, { method: "POST", body: JSON.stringify(body), signal, headers: await lentHeaders() });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   while (true) {

@@ -8,7 +8,7 @@ import { changed, imageOf, on, otherKey, set, state } from "./store.js";
 const MODES = [["side", "Side by side"], ["slider", "Slider"], ["flicker", "Flicker"], ["difference", "Difference"]];
 const AGAINST = [["previous", "Previous"], ["scratch", "From scratch"]];
 const FLICKER_MS = 550;
-const GAIN = 4;
+const ROUGH_DB = 28;
 
 let drawn = 0;
 let flicker = 0;
@@ -90,23 +90,27 @@ function put(side, shown, url) {
 function badgeText(node, kind, which) {
   if (kind === "exact") return "exact";
   if (kind === "preview") return node.expected ? `preview, about ${node.expected[1].toFixed(0)} dB` : "preview";
-  if (which === "cached" && node.measured) return `good, ${node.measured.toFixed(1)} dB measured`;
-  return node.expected ? `good, ${node.expected[1].toFixed(0)} dB expected` : "good";
+  const near = which === "cached" && node.measured ? node.measured : node.expected?.[1];
+  if (near === undefined) return "how near is not known yet";
+  // Below this a picture keeps the broad shapes only, whatever it took.
+  const word = near < ROUGH_DB ? "rough" : "good";
+  return which === "cached" && node.measured ? `${word}, ${near.toFixed(1)} dB measured` : `${word}, ${near.toFixed(0)} dB expected`;
 }
 
 export function numbers(node, which = "shown") {
   if (which === "exact") return `all ${node.steps} steps computed`;
   const computed = `${node.nfe} of ${node.steps} steps computed`;
   const later = node.background && which === "shown" ? `, ${node.background} more in idle time` : "";
-  return computed + later + (node.waited ? ` · ${seconds(node.waited)} from Enter to picture` : "") + ` · seed ${node.seed}`;
+  return computed + later + (node.waited ? ` · ${seconds(node.waited)} from Enter` : "") + ` · seed ${node.seed}`;
 }
 
 function words(other, node) {
   const holder = at("word-diff");
   if (!other || !node || other === node) { holder.textContent = ""; return; }
-  if (other.prompt === node.prompt) {
-    holder.textContent = settingsDiff(other, node).map(([name, a, b]) => `${name} ${a} → ${b}`).join(", ") || "same prompt and settings";
-  } else drawDiff(holder, other.prompt, node.prompt);
+  const settings = settingsDiff(other, node).map(([name, a, b]) => `${name} ${a} → ${b}`).join(", ");
+  if (other.prompt === node.prompt) holder.textContent = settings || "same prompt and settings";
+  else drawDiff(holder, other.prompt, node.prompt);
+  if (other.prompt !== node.prompt && settings) holder.append(` · ${settings}`);
   holder.title = holder.textContent;
 }
 
@@ -122,7 +126,13 @@ function progress() {
   const { run } = state;
   if (!run) return;
   at("current-frame").style.setProperty("--done", run.steps ? run.k / run.steps : 0);
-  if (run.name === "complete") return;
+  if (run.name === "complete") {
+    // The line below keeps what it says of the picture; how far its exact one is stands on the picture.
+    const node = state.nodes.get(run.key);
+    if (node && run.key === state.current && state.against === "previous" && node.state !== "exact") at("current-badge").textContent = `${badgeText(node, node.state, "shown")} · ${run.k}/${run.steps}`;
+    return;
+  }
+  if (run.name === "sheet") return;
   strip(Array.from({ length: run.steps }, (_, k) => run.kinds[k] || ""), run.nfe);
   if (run.image && state.mode === "side" && run.body.level !== "preview") {
     const image = at("current-image");
@@ -167,7 +177,7 @@ function divide() {
   at("current-image").style.clipPath = `inset(0 0 0 ${at("divider").value}%)`;
 }
 
-/** |a - b|, four times as bright. */
+/** |a - b|, made as bright as can be shown. */
 async function difference(canvas, a, b) {
   await Promise.all([a.decode(), b.decode()]).catch(() => {});
   const width = b.naturalWidth, height = b.naturalHeight;
@@ -178,8 +188,9 @@ async function difference(canvas, a, b) {
     return context.getImageData(0, 0, width, height);
   });
   const [first, second] = pixels.map((each) => each.data);
-  for (let i = 0; i < first.length; i += 4)
-    for (let c = 0; c < 3; c += 1) second[i + c] = Math.min(255, GAIN * Math.abs(first[i + c] - second[i + c]));
+  let most = 8;
+  for (let i = 0; i < first.length; i += 1) if (i % 4 < 3) most = Math.max(most, second[i] = Math.abs(first[i] - second[i]));
+  for (let i = 0; i < first.length; i += 1) if (i % 4 < 3) second[i] *= 255 / most;
   Object.assign(canvas, { width, height });
   canvas.getContext("2d").putImageData(pixels[1], 0, 0);
 }

@@ -106,7 +106,7 @@ async function curves(angles, phases) {
     const options = { displayModeBar: false, responsive: true, staticPlot: false };
     if (at("angle-chart")) await Plotly.react(at("angle-chart"), [{ x: steps, y: steps.map((k) => angles[k]), type: "scatter", mode: "lines+markers", line: { color: colour("--computed") }, hovertemplate: "step %{x}: %{y:.1f}°<extra></extra>" }], { ...look, annotations: steps.length ? [] : [{ text: "no step was computed beside a cached path", showarrow: false }] }, options);
     const names = Object.keys(phases);
-    if (at("latency-chart")) await Plotly.react(at("latency-chart"), [{ x: names, y: names.map((name) => phases[name]), type: "bar", marker: { color: colour("--coasted") }, hovertemplate: "%{x}: %{y:.3f} s<extra></extra>" }], look, options);
+    if (at("latency-chart")) await Plotly.react(at("latency-chart"), [{ x: names, y: names.map((name) => phases[name]), type: "bar", marker: { color: colour("--coasted") }, hovertemplate: "%{x}: %{y:.3f} s<extra></extra>" }], { ...look, xaxis: { ...look.xaxis, type: "category", autorange: true } }, options);
   } catch { /* without charts the table still tells */ } finally { isDrawing = false; }
 }
 

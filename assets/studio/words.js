@@ -12,7 +12,7 @@ let checked = "";
 
 export function setUp() {
   on("typed", () => {
-    if (state.settings.prompt !== checked) { spans = spans.filter(({ word }) => state.settings.prompt.includes(word)); }
+    if (state.settings.prompt !== checked) spans = spans.filter(({ word }) => state.settings.prompt.includes(word));
     draw();
     clearTimeout(timer);
     timer = setTimeout(ask, PAUSE_MS);
@@ -54,5 +54,6 @@ function draw() {
   const told = spans.map(({ word, reason }) => `“${word}”: ${reason}`).join(" ");
   at("not-understood").textContent = told;
   at("prompt").title = told;
-  if (told) { at("outlook").textContent = told; at("outlook").title = told; at("outlook").classList.add("warned"); }
+  if (!told && at("outlook").dataset.words) { at("outlook").textContent = ""; delete at("outlook").dataset.words; }
+  if (told) { at("outlook").dataset.words = "yes"; at("outlook").textContent = told; at("outlook").title = told; at("outlook").classList.add("warned"); }
 }

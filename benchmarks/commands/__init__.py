@@ -7,6 +7,7 @@ from benchmarks.commands.imports import import_time
 from benchmarks.commands.page import evidence, rivals
 from benchmarks.commands.policies import block_caches, policies
 from benchmarks.commands.sessions import chains, planner, refinement
+from benchmarks.commands.studio import film, studio
 from trajflow.cli import Sentences
 
 app = typer.Typer(
@@ -16,5 +17,6 @@ app = typer.Typer(
     help="Measure what the documentation claims.",
     rich_markup_mode=None,
 )
-for command in (evidence, rivals, chains, planner, ablation, refinement, policies, block_caches, import_time):
+COMMANDS = (evidence, rivals, chains, planner, ablation, refinement, policies, block_caches, import_time, studio, film)
+for command in COMMANDS:
     app.command()(command)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evidence.bench import Edit, Scale
-from trajflow.cache import Memory, PromptIndex, SentenceEncoder, TrajectoryCache, new_key
+from trajflow.cache import Memory, SentenceEncoder, TrajectoryCache, nearest, new_key
 from trajflow.cache.entry import VECTOR_SIZE
 from trajflow.flow import latents_at
 from trajflow.methods import METHODS
@@ -24,9 +24,7 @@ def measure(edit: Edit, scale: Scale) -> list[Row]:
     entry, source = edit.sources[0], edit.source_run
     encoder, model = SentenceEncoder(), edit.bench.model
     vector = encoder.encode(edit.pair.target)
-    index = PromptIndex()
-    for number, other in enumerate(_crowd()):
-        index.add(number, other)
+    crowd = list(_crowd())
     cache = TrajectoryCache([Memory("memory", 2**36)])
     late = 3 * source.schedule.steps // 4
     x, point = source.noise, source.schedule.point(0)
@@ -35,9 +33,7 @@ def measure(edit: Edit, scale: Scale) -> list[Row]:
     timed = {
         "one evaluation of the network": one,
         "sentence vector of a prompt": _milliseconds(lambda: encoder.encode(next(prompts)), scale.repeats),
-        f"similarity search among {CROWD:,} prompts": _milliseconds(
-            lambda: index.nearest(vector, range(CROWD), 6), scale.repeats
-        ),
+        f"similarity search among {CROWD:,} prompts": _milliseconds(lambda: nearest(vector, crowd, 6), scale.repeats),
         "save a run": _milliseconds(lambda: cache.adopt(replace(entry, key=new_key())), scale.repeats),
         "restore x at 75 % of a run": _milliseconds(lambda: latents_at(source, late), scale.repeats),
         "decode a picture": _milliseconds(lambda: model.decode(edit.old_latents), scale.repeats),

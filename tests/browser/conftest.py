@@ -8,17 +8,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
-
-from trajflow.assets import asset
-from trajflow.base import Forecast
-from trajflow.calibration import Caching, read_profile, write_profile
-from trajflow.flow import even_nodes
-from trajflow.policies.budcache import BudCache
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -34,10 +27,9 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """`python app.py` as a user starts it who has calibrated the bundled model, on the loopback."""
+    """`python app.py` as a user starts it, on the loopback."""
     port = free_port()
     home = tmp_path_factory.mktemp("server")
-    calibrate(home)
     log = home / "log.txt"
     environment = os.environ | {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
     environment |= {"TRAJFLOW_HOME": str(home)}
@@ -55,15 +47,6 @@ def address(tmp_path_factory):
         server.terminate()
         server.wait(timeout=20)
     assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
-
-
-def calibrate(home):
-    """A profile in the user's folder: the bundled one, but without a source ten even steps are computed."""
-    bundled = read_profile(asset("tiny") / "profile.json")
-    known = Caching(
-        {"budcache": BudCache(even_nodes(bundled.steps, 10), "stack")}, {"budcache": Forecast(25, 28, 31, 40)}
-    )
-    write_profile(home / "profiles" / f"{bundled.model}.json", replace(bundled, without_sources={10: known}))
 
 
 def is_up(url):

@@ -26,7 +26,7 @@ def keys(cache: TrajectoryCache) -> list[str]:
 
 
 def candidates(cache: TrajectoryCache, digest: str, vector: np.ndarray) -> list[str]:
-    return [record.entry.key for record, _ in cache.candidates(digest, vector)]
+    return [entry.key for entry, _ in cache.candidates(digest, vector, 100)]
 
 
 @pytest.fixture
@@ -35,7 +35,6 @@ def digest(make_entry) -> str:
 
 
 def assert_consistent(cache: TrajectoryCache) -> None:
-    assert len(cache._index) == len(cache.entries())
     assert cache.nbytes == sum(entry.nbytes for entry in cache.entries()) <= cache.capacity
 
 
@@ -57,7 +56,7 @@ def test_runs_of_a_prompt_are_the_true_ones_and_then_the_newest(make_entry, dige
     for key, computed in (("two", 2), ("true", 4), ("three", 3), ("true again", 4)):
         cache.adopt(make_entry("a mountain ", key=key, computed=computed))
     cache.adopt(make_entry("a lake"))
-    found = [record.entry.key for record in cache.runs_of(digest, "  a mountain\n")]
+    found = [entry.key for entry in cache.runs_of(digest, "  a mountain\n")]
     assert found == ["true again", "true", "three", "two"]
     assert cache.runs_of(digest, "A mountain") == cache.runs_of("another fingerprint", "a mountain") == ()
 
@@ -65,15 +64,18 @@ def test_runs_of_a_prompt_are_the_true_ones_and_then_the_newest(make_entry, dige
 def test_candidates_are_compatible_trajectories_best_first(make_entry, digest):
     cache = cache_of()
     far, near, exact = unit(1, 3), unit(3, 1), unit(1, 0)
-    cache.adopt(make_entry("far", key="far", vector=far))
+    cache.adopt(make_entry("far", key="far", vector=far, computed=3))
     cache.adopt(make_entry("near", key="near", vector=near, computed=2))
     cache.adopt(make_entry("other seed", seed=1, vector=exact))
     cache.adopt(make_entry("picture only", vector=exact, has_trajectory=False))
-    found = cache.candidates(digest, exact)
-    assert [record.entry.key for record, _ in found] == ["near", "far"]
+    found = cache.candidates(digest, exact, 5)
+    assert [entry.key for entry, _ in found] == ["near", "far"]
     assert [similarity for _, similarity in found] == pytest.approx([3 / 10**0.5, 1 / 10**0.5], abs=1e-6)
-    assert cache.candidates("another fingerprint", exact) == ()
-    assert cache_of().candidates(digest, exact) == ()
+    assert [entry.key for entry, _ in cache.candidates(digest, exact, 1)] == ["near"]
+    cache.adopt(make_entry("true", key="true", vector=far))
+    assert candidates(cache, digest, exact) == ["true"], "while there are any, only true ones"
+    assert cache.candidates("another fingerprint", exact, 5) == ()
+    assert cache_of().candidates(digest, exact, 5) == ()
 
 
 def test_a_prompt_is_a_candidate_once_by_its_best_run(make_entry, digest):
@@ -86,7 +88,7 @@ def test_a_prompt_is_a_candidate_once_by_its_best_run(make_entry, digest):
     assert candidates(cache, digest, vector) == ["three again"]
 
 
-def test_the_index_agrees_with_the_table_through_evictions(make_entry, digest):
+def test_all_look_ups_agree_through_evictions(make_entry, digest):
     cache = cache_of(3.5)
     draw, known = random.Random(0), []
     for _ in range(60):
@@ -101,7 +103,7 @@ def test_the_index_agrees_with_the_table_through_evictions(make_entry, digest):
             assert_consistent(cache)
         assert set(candidates(cache, digest, unit(1))) <= set(keys(cache))
     cache.clear()
-    assert (cache.nbytes, len(cache._index), cache.entries()) == (0, 0, ())
+    assert (cache.nbytes, cache.entries()) == (0, ())
 
 
 def test_a_hit_is_a_use_and_looking_is_not(make_entry, digest):
@@ -111,7 +113,7 @@ def test_a_hit_is_a_use_and_looking_is_not(make_entry, digest):
     cache.get("a")
     cache.entries()
     cache.runs_of(digest, "prompt b")
-    cache.candidates(digest, unit(1))
+    cache.candidates(digest, unit(1), 5)
     cache.adopt(make_entry("prompt d", key="d"))
     assert keys(cache) == ["d", "c", "a"]
     cache.get("c")
@@ -146,7 +148,7 @@ def test_a_renewed_run_keeps_its_order_and_an_adopted_one_is_the_newest(make_ent
     cache.adopt(make_entry("a lake", key="b"))
     completed = make_entry("a mountain", key="a", vector=unit(1))
     assert cache.renew(completed)
-    assert cache.candidates(digest, unit(1))[0][0].entry is completed
+    assert cache.candidates(digest, unit(1), 5)[0][0] is completed
     assert keys(cache) == ["b", "a"]
     cache.adopt(completed)
     assert keys(cache) == ["a", "b"]
@@ -198,7 +200,7 @@ def test_two_caches_never_share(make_entry, digest):
     entry = make_entry("a secret prompt", vector=unit(1))
     mine.adopt(entry)
     assert yours.get(entry.key) is None
-    assert yours.runs_of(digest, "a secret prompt") == yours.candidates(digest, unit(1)) == yours.entries() == ()
+    assert yours.runs_of(digest, "a secret prompt") == yours.candidates(digest, unit(1), 5) == yours.entries() == ()
     yours.clear()
     assert mine.get(entry.key) is entry
 
@@ -210,7 +212,7 @@ def test_many_threads_leave_it_consistent(make_entry, digest):
     def use(entry) -> None:
         cache.adopt(entry)
         cache.runs_of(digest, entry.prompt)
-        cache.candidates(digest, entry.vector)
+        cache.candidates(digest, entry.vector, 5)
         cache.forget(entry.key) if entry.prompt.endswith("3") else cache.entries()
 
     with ThreadPoolExecutor(8) as pool:

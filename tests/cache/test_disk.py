@@ -59,14 +59,14 @@ def test_a_file_tells_what_it_holds_without_a_pickle(make_entry, tmp_path) -> No
         assert torch.equal(tensors["velocities"], entry.trajectory.velocities)
         assert words["sha256"] == checksum(tensors, words["entry"])
     assert_same(held, entry)
-    disk.drop(held)
+    del held
     assert files(tmp_path) == []
 
 
 def test_a_spilled_entry_holds_no_numbers_and_a_changed_one_is_an_ordinary_entry(make_entry, tmp_path) -> None:
     entry = replace(make_entry(), prefix=torch.ones(2, 1, 4, 8, 8))
     held = Disk(tmp_path, 10 * SIZE).take(entry)
-    assert held._light.trajectory.velocities.is_meta
+    assert held.light.trajectory.velocities.is_meta
     changed = replace(held, prefix=None)
     assert not isinstance(changed, SpilledEntry)
     assert_same(changed, replace(entry, prefix=None))
@@ -81,7 +81,6 @@ def test_what_a_full_disk_does_not_take_is_dropped_in_one_line_and_one_state(mak
     assert [entry.key for entry in cache.entries()] == ["c", "a"]
     assert cache.get("b") is None
     assert not cache.renew(make_entry(key="b"))
-    assert len(cache._index) == 2
     assert cache.nbytes == 2 * SIZE
     assert len(files(tmp_path)) == 1
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
@@ -102,7 +101,7 @@ def test_what_only_a_full_disk_could_hold_is_refused_and_the_former_run_stays(ma
             cache.adopt(make_entry(key="new"))
     assert [entry.key for entry in cache.entries()] == ["a"]
     assert_same(cache.get("a"), former)
-    assert (len(cache._index), cache.nbytes, len(files(tmp_path))) == (1, SIZE, 1)
+    assert (cache.nbytes, len(files(tmp_path))) == (SIZE, 1)
     assert list(tmp_path.glob("*/*.partial")) == []
 
 

@@ -101,8 +101,8 @@ def test_a_log_is_told_from_one_with_an_error() -> None:
     assert raised("Traceback (most recent call last):\n")
 
 
-def ask(client, prompt, budget=None, compare=False):
-    picture, report = client.predict(prompt, 7, "auto", budget, compare, api_name="/generate")
+def ask(client, prompt, budget=None, session=""):
+    picture, report = client.predict(prompt, 7, budget=budget, session=session, api_name="/generate")
     return np.asarray(Image.open(picture)), report
 
 
@@ -112,10 +112,12 @@ def use(address, downloads):
     first, full = ask(one, "a mountain landscape")
     assert first.shape == (128, 128, 3)
     assert (full["nfe"], full["steps"], full["from_store"]) == (28, 28, False)
-    cached, less = ask(one, "a mountain landscape at sunset", budget=5)
+    session = full["session"]
+    cached, less = ask(one, "a mountain landscape at sunset", budget=5, session=session)
+    assert less["shared_pictures"] == 1
     assert less["nfe"] == 5
     assert not np.array_equal(cached, first)
-    again, stored = ask(one, "a mountain landscape")
+    again, stored = ask(one, "a mountain landscape", session=session)
     assert (stored["nfe"], stored["from_store"]) == (0, True)
     assert np.array_equal(again, first)
     same, theirs = ask(other, "a mountain landscape")

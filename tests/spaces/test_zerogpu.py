@@ -1,17 +1,14 @@
 """Sessions on ZeroGPU against sessions in one process: same bits, same counts, less asked for where less is done."""
 
-import asyncio
 import multiprocessing
+import os
+import pickle
+import subprocess
 import sys
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
-from trajflow.ui.form import FIELDS
-from trajflow.ui.handlers import Handlers
-from trajflow.ui.page import lay_out
-from trajflow.ui.views import Views
 
 from trajflow import METHODS, Session
 from trajflow.base import Result, Step
@@ -21,6 +18,8 @@ from trajflow.engine.zerogpu import GPUError
 from trajflow.errors import BudgetExceeded, Cancelled, MemoryExhausted, ModelError, NumericalError
 from trajflow.field import Field
 from trajflow.sampler import RemoteModel
+from trajflow.ui import work
+from trajflow.ui.ask import read_ask
 from trajflow.ui.registry import Registry
 
 CPU = torch.device("cpu")
@@ -226,27 +225,17 @@ def test_the_budget_is_kept_in_the_worker(space, mixture, make_grid_plan):
     assert field.nfe == 5
 
 
-async def lay_out_in_a_loop(model):
-    with gr.Blocks(analytics_enabled=False):
-        return lay_out(model, {"seed": 7, "story": []})
-
-
 def test_the_app_asks_once_for_a_picture_and_for_nothing_else(space, mixture):
-    """No previews, and no completion while the user looks: both would be calls of their own."""
+    """No previews of steps, and no drawing of its own: both would be calls of their own."""
     model = space.place(mixture)
-    parts = asyncio.run(lay_out_in_a_loop(model))
-    assert (parts.complete.value, parts.complete.visible) == (False, False)
-    registry = Registry(lambda: Session(model))
-    on, tab = Handlers(model, registry, Views(model, parts), []), gr.Request(session_hash="hash")
-    key = on.arrive(None, tab)[parts.key]
+    tab_session = Registry(lambda: Session(model)).open(None)
     for calls, prompt in enumerate(("a mountain", "a mountain at dusk"), start=1):
-        on.begin(key, 7, True, tab)
-        form = [prompt, *(getattr(parts, name).value for name in FIELDS[1:])]
-        drawn = list(on.run(key, *form))
-        assert len(drawn) > 2, "the steps are still shown as they come"
-        assert list(on.complete(key, parts.complete.value)) == [{parts.background: ""}]
+        events = list(work.run(tab_session, read_ask({"prompt": prompt, "seed": 7}, model.defaults), 0.0))
+        steps = [event for event in events if event["type"] == "step"]
+        assert len(steps) > 2, "the steps are still shown as they come"
+        assert not any("image" in step for step in steps)
         assert len(space.durations) == calls
-    assert len(registry.find(key).session.entries()) == 2
+    assert len(tab_session.session.entries()) == 2
 
 
 def test_elsewhere_the_model_stays_as_it_is(space, mixture, monkeypatch):
@@ -287,3 +276,13 @@ def test_a_conditioning_travels_as_words(mixture):
     back = unpack(pack(conditioning, mixture), mixture, CPU)
     assert back == conditioning
     assert back is not conditioning
+
+
+class Foreign:
+    """A class of nobody's."""
+
+
+@pytest.mark.parametrize("value", [Foreign(), os.getcwd, subprocess.Popen], ids=["class", "function", "process"])
+def test_a_parcel_holds_nothing_but_our_own_records(mixture, value):
+    with pytest.raises(pickle.UnpicklingError, match="no place in a parcel"):
+        unpack(pack(value, mixture), mixture, torch.device("cpu"))

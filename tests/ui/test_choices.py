@@ -8,7 +8,7 @@ def test_every_strategy_is_offered_once_and_explained():
     lines, names = zip(*choices.strategies(), strict=True)
     assert sorted(names) == sorted(METHODS)
 
-    assert all(f"{name}: {choices.EXPLAINED[name]}" in line for line, name in zip(lines, names, strict=True))
+    assert all(f"{name}: {METHODS[name].summary}" in line for line, name in zip(lines, names, strict=True))
     assert max(map(len, lines)) < 80
 
 

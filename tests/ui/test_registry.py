@@ -1,6 +1,9 @@
+import threading
+
 import pytest
 
 from trajflow import Session
+from trajflow.ui.desk import Job
 from trajflow.ui.registry import Registry
 
 
@@ -21,69 +24,73 @@ def registry(mixture, clock):
     return Registry(lambda: Session(mixture), idle_seconds=100, left_seconds=10, clock=clock)
 
 
-def test_keys_are_secrets_of_128_bits_and_seats_are_found_by_them(registry):
-    key, tab_session = registry.open(None)
-    other, _ = registry.open(None)
-    assert len(bytes.fromhex(key)) == 16
-    assert key != other
-    assert registry.open(key) == (key, tab_session)
-    assert registry.find(key) is tab_session
-    assert registry.find(None) is None
-    assert registry.find("guess") is None
+def test_keys_are_secrets_of_128_bits_and_sessions_are_found_by_them(registry):
+    mine, other = registry.open(None), registry.open(None)
+    assert len(bytes.fromhex(mine.key)) == 16
+    assert mine.key != other.key
+    assert registry.open(mine.key) is registry.find(mine.key) is mine
+    assert registry.find(None) is registry.find("guess") is registry.find("") is None
+    assert registry.open("guess").key != "guess"
 
 
-def test_a_guessed_key_gets_a_new_seat_of_its_own(registry):
-    key, _ = registry.open("guess")
-    assert key != "guess"
-
-
-def test_an_idle_seat_is_given_up_after_its_time(registry, clock):
-    key, tab_session = registry.open(None)
+def test_an_idle_session_is_given_up_after_its_time(registry, clock):
+    mine = registry.open(None)
     clock.now = 99.0
-    assert registry.open(key)[1] is tab_session
+    assert registry.find(mine.key) is mine
     clock.now = 198.0
     registry.sweep()
-    assert registry.find(key) is tab_session
+    assert len(registry) == 1
     clock.now = 200.0
     registry.sweep()
-    assert registry.find(key) is None
+    assert registry.find(mine.key) is None
 
 
-def test_a_running_seat_is_never_given_up(registry, clock):
-    key, tab_session = registry.open(None)
-    tab_session.is_busy = True
+def test_a_busy_session_is_never_given_up_and_a_dropped_one_ends(registry, clock):
+    mine, begun, told = registry.open(None), threading.Event(), []
+
+    def endless():
+        while True:
+            begun.set()
+            yield {"type": "step"}
+
+    ended = threading.Event()
+
+    def hear(event):
+        told.append(event["type"])
+        if event["type"] != "step":
+            ended.set()
+
+    registry.desk.submit(Job(mine.key, endless, hear))
+    assert begun.wait(20)
     clock.now = 1000.0
     registry.sweep()
-    assert registry.find(key) is tab_session
+    assert len(registry) == 1
+    registry.drop(mine.key)
+    assert ended.wait(20)
+    assert told[-1] == "stopped"
+    assert len(registry) == 0
 
 
-def test_a_closed_tab_stops_its_run_and_keeps_its_pictures_a_little(registry, clock):
-    key, tab_session = registry.open(None, "tab")
-    other, _ = registry.open(None, "another tab")
-    tab_session.is_busy = True
-    registry.leave("tab")
-    assert tab_session.is_stopping
-    tab_session.is_busy = False
+def test_a_closed_tab_keeps_its_pictures_a_little_and_a_reload_finds_them(registry, clock):
+    mine, other = registry.open(None), registry.open(None)
+    registry.leave(mine.key)
+    registry.leave(other.key)
+    registry.leave("nobody")
+    clock.now = 9.0
+    assert registry.open(other.key) is other
     clock.now = 11.0
     registry.sweep()
-    assert registry.find(key) is None
-    assert registry.find(other) is not None
+    assert registry.find(mine.key) is None
+    assert registry.find(other.key) is other
 
 
-def test_leaving_without_a_name_touches_nobody(registry):
-    _, tab_session = registry.open(None)
-    registry.leave(None)
-    assert tab_session.deadline == 100.0
-
-
-def test_beyond_the_byte_budget_the_least_recently_used_seat_goes(mixture):
+def test_beyond_the_byte_budget_the_least_recently_used_session_goes(mixture):
     registry = Registry(lambda: Session(mixture), total_bytes=1)
-    first, tab_session = registry.open(None)
-    tab_session.session.generate("a mountain", seed=1)
-    second, other = registry.open(None)
-    assert registry.find(first) is tab_session
+    first = registry.open(None)
+    first.session.generate("a mountain", seed=1)
+    second = registry.open(None)
     assert registry.nbytes > 1
-    registry.open(second)
-    assert registry.find(first) is None
-    assert tab_session.session.nbytes == 0
-    assert registry.find(second) is other
+    registry.open(second.key)
+    assert registry.find(first.key) is None
+    assert first.session.nbytes == 0
+    assert registry.find(second.key) is second

@@ -5,7 +5,7 @@ from trajflow.cache.disk import Disk
 from trajflow.cache.entry import Entry, new_key
 from trajflow.cache.key import CacheKey, cache_digest, differences
 from trajflow.cache.places import Memory, Place
-from trajflow.cache.similarity import PromptIndex, SentenceEncoder
+from trajflow.cache.similarity import SentenceEncoder, nearest
 from trajflow.cache.tiers import PRESETS, Tier, resume_step, tier_of
 
 __all__ = [
@@ -15,12 +15,12 @@ __all__ = [
     "Entry",
     "Memory",
     "Place",
-    "PromptIndex",
     "SentenceEncoder",
     "Tier",
     "TrajectoryCache",
     "cache_digest",
     "differences",
+    "nearest",
     "new_key",
     "resume_step",
     "tier_of",

@@ -6,7 +6,7 @@ next, and so on; only past the last one it is gone. A use brings a run up again,
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -17,7 +17,7 @@ from trajflow.cache.device_transfer import device_of, on_device
 from trajflow.cache.disk import in_memory
 from trajflow.cache.entry import Entry
 from trajflow.cache.places import Place, settle
-from trajflow.cache.similarity import PromptIndex, is_searchable
+from trajflow.cache.similarity import nearest
 from trajflow.errors import CacheError
 
 logger = logging.getLogger(__name__)
@@ -25,23 +25,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Record:
-    """All that is known of one key, with what a look-up asks of an entry, so that its tensors stay where they are.
-
-    `number` is its own in the index; `order` that of the requests and `used` that of the uses, rising. `home` is the
-    device it was recorded on, `computed` how many steps of its trajectory were evaluated, None without one. `companion`
-    is the key of a run that was made only to compare this one with.
-    """
+    """All that is known of one key. `order` is that of the requests and `used` that of the uses, both rising; `home` is
+    the device the entry was recorded on, `companion` the key of a run that was made only to compare this one with."""
 
     entry: Entry
-    number: int
     order: int
     used: int
-    place: int
     home: torch.device
-    digest: str
-    computed: int | None
-    is_true: bool
-    nbytes: int
+    place: int = 0
     companion: str = ""
 
 
@@ -51,7 +42,6 @@ class TrajectoryCache:
     def __init__(self, places: Sequence[Place]) -> None:
         self._places = tuple(places)
         self._records: dict[str, Record] = {}
-        self._index = PromptIndex() if is_searchable() else None
         self._turns = count()
         self._lock = threading.RLock()
 
@@ -68,7 +58,9 @@ class TrajectoryCache:
     def nbytes_by_place(self) -> dict[str, int]:
         """Bytes held at each place, by its name; none holds more than its capacity."""
         with self._lock:
-            held = [sum(r.nbytes for r in self._records.values() if r.place == at) for at in range(len(self._places))]
+            held = [
+                sum(r.entry.nbytes for r in self._records.values() if r.place == at) for at in range(len(self._places))
+            ]
             return {place.name: nbytes for place, nbytes in zip(self._places, held, strict=True)}
 
     def place_of(self, key: str) -> str | None:
@@ -121,13 +113,12 @@ class TrajectoryCache:
         """Drop one entry and its companion; nothing happens when it is not there."""
         with self._lock:
             while key in self._records:
-                key = self._let_go(self._records[key]).companion
+                key = self._records.pop(key).companion
 
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:
-            for record in tuple(self._records.values()):
-                self._let_go(record)
+            self._records.clear()
 
     def make_room(self) -> None:
         """Empty the first place into those below it, as far as they have room; nothing where there is but one."""
@@ -135,41 +126,43 @@ class TrajectoryCache:
             if len(self._places) > 1:
                 self._settle(self._after(first=0))
 
-    def runs_of(self, digest: str, prompt: str) -> tuple[Record, ...]:
+    def runs_of(self, digest: str, prompt: str) -> tuple[Entry, ...]:
         """The runs of this very prompt under that fingerprint: those with every step computed first, then newest first.
 
         Prompts are compared as typed, without the spaces around them.
         """
         with self._lock:
-            same = [r for r in self._records.values() if r.digest == digest and r.entry.prompt == prompt.strip()]
-            return tuple(sorted(same, key=lambda record: (record.is_true, record.order), reverse=True))
+            newest = (record.entry for record in self._newest(self._records.values()))
+            same = [entry for entry in newest if (entry.digest, entry.prompt) == (digest, prompt.strip())]
+            return tuple(sorted(same, key=lambda entry: not entry.is_true))
 
-    def candidates(self, digest: str, vector: np.ndarray) -> tuple[tuple[Record, float], ...]:
-        """Compatible runs with the cosine of their prompt's vector to `vector` [384], most similar first.
+    def candidates(self, digest: str, vector: np.ndarray, limit: int) -> tuple[tuple[Entry, float], ...]:
+        """At most `limit` sources with the cosine of their prompt's vector to `vector` [384], most similar first.
 
-        Compatible means an equal fingerprint and a kept trajectory. Each prompt appears once, by its best run: the one
-        with the most computed steps (so a true one before any that coasted), then the newest. Where prompts cannot be
-        compared, the newest come first and the cosines are 0.
+        They have this fingerprint and a kept trajectory, and are true as long as any of these is. Each prompt appears
+        once, by its best run: the one with the most computed steps (so a true one before any that coasted), then the
+        newest. Where prompts cannot be compared, the newest come first and the cosines are 0.
         """
         with self._lock:
-            best: dict[str, Record] = {}
-            for record in sorted(self._records.values(), key=lambda record: record.order, reverse=True):
-                rival = best.get(record.entry.prompt)
-                if record.digest != digest or record.computed is None:
-                    continue
-                if rival is None or record.computed > (rival.computed or 0):
-                    best[record.entry.prompt] = record
-            numbered = {record.number: record for record in best.values()}
-            if self._index is None:
-                return tuple((record, 0.0) for record in numbered.values())
-            near = self._index.nearest(vector, numbered, len(numbered))
-            return tuple((numbered[number], cosine) for number, cosine in near)
+            best: dict[str, Entry] = {}
+            for entry in (record.entry for record in self._newest(self._records.values())):
+                rival = best.get(entry.prompt)
+                is_better = rival is None or (entry.computed or 0) > (rival.computed or 0)
+                if entry.digest == digest and entry.computed is not None and is_better:
+                    best[entry.prompt] = entry
+        found = [entry for entry in best.values() if entry.is_true] or list(best.values())
+        near = nearest(vector, [entry.vector for entry in found], limit)
+        return tuple((found[number], cosine) for number, cosine in near)
 
     def _listed(self) -> list[Record]:
         """The requests, newest first."""
         hidden = {record.companion for record in self._records.values()}
-        listed = [record for key, record in self._records.items() if key not in hidden]
-        return sorted(listed, key=lambda record: record.order, reverse=True)
+        return self._newest(record for key, record in self._records.items() if key not in hidden)
+
+    @staticmethod
+    def _newest(records: Iterable[Record]) -> list[Record]:
+        """Newest request first."""
+        return sorted(records, key=lambda record: record.order, reverse=True)
 
     def _hold(self, entry: Entry, order: int) -> None:
         """Put a record of the entry at the first place, and whoever has to give way for it where they belong."""
@@ -181,27 +174,12 @@ class TrajectoryCache:
                 "Give the store more bytes, or generate with fewer steps or at a smaller size."
             )
         former = self._records.pop(entry.key, None)
-        turn, kinds = next(self._turns), () if entry.trajectory is None else entry.trajectory.kinds
-        self._records[entry.key] = record = Record(
-            entry=self._places[0].take(entry),
-            number=turn,
-            order=order,
-            used=turn,
-            place=0,
-            home=device_of(entry),
-            digest=entry.cache_key.digest(),
-            computed=None if entry.trajectory is None else kinds.count("computed"),
-            is_true=entry.is_true,
-            nbytes=entry.nbytes,
-            companion=former.companion if former is not None else "",
-        )
-        if self._index is not None:
-            self._index.add(record.number, entry.vector)
+        companion = former.companion if former is not None else ""
+        held = self._places[0].take(entry)
+        self._records[entry.key] = Record(held, order, next(self._turns), device_of(entry), companion=companion)
         self._settle(self._after())
         is_held = entry.key in self._records
-        if former is not None and is_held:
-            self._release(former)
-        elif former is not None:
+        if former is not None and not is_held:
             self._records[entry.key] = former
             self._settle(self._after())
         if not is_held:
@@ -216,7 +194,6 @@ class TrajectoryCache:
             raised = on_device(entry, record.home)
         except torch.OutOfMemoryError:
             return entry
-        self._places[record.place].drop(record.entry)
         record.entry, record.place = raised, 0
         self._settle(after)
         return raised
@@ -226,8 +203,9 @@ class TrajectoryCache:
         try:
             return in_memory(record.entry)
         except CacheError as error:
-            logger.warning("%s It is forgotten.", error)
-            self._let_go(record)
+            # Not the error itself: a log that is kept would keep the file with its traceback.
+            logger.warning("%s It is forgotten.", str(error))
+            del self._records[record.entry.key]
             return None
 
     def _after(self, *, first: int | None = None, raised: Record | None = None) -> dict[str, int]:
@@ -236,7 +214,7 @@ class TrajectoryCache:
         by_use = sorted(self._records.items(), key=lambda item: item[1].used)
         capacities = [place.capacity for place in self._places]
         capacities[0] = capacities[0] if first is None else first
-        held = [(0 if record is raised else record.place, record.nbytes) for _, record in by_use]
+        held = [(0 if record is raised else record.place, record.entry.nbytes) for _, record in by_use]
         return dict(zip((key for key, _ in by_use), settle(held, capacities), strict=True))
 
     def _settle(self, after: dict[str, int]) -> None:
@@ -244,28 +222,14 @@ class TrajectoryCache:
         for key, at in sorted(after.items(), key=lambda item: item[1], reverse=True):
             record = self._records[key]
             if at == len(self._places):
-                self._let_go(record)
+                del self._records[key]
             elif at != record.place:
                 self._lower(record, at)
 
     def _lower(self, record: Record, at: int) -> None:
         """Move a record down to a place, or let go of it where that does not take it."""
         try:
-            taken = self._places[at].take(record.entry)
+            record.entry, record.place = self._places[at].take(record.entry), at
         except CacheError as error:
-            logger.warning("%s One run less is held.", error)
-            self._let_go(record)
-            return
-        self._places[record.place].drop(record.entry)
-        record.entry, record.place = taken, at
-
-    def _let_go(self, record: Record) -> Record:
-        """Take a record out of the table, with all that is held for it."""
-        del self._records[record.entry.key]
-        self._release(record)
-        return record
-
-    def _release(self, record: Record) -> None:
-        self._places[record.place].drop(record.entry)
-        if self._index is not None:
-            self._index.remove(record.number)
+            logger.warning("%s One run less is held.", str(error))
+            del self._records[record.entry.key]

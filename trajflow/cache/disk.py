@@ -10,7 +10,9 @@ import hashlib
 import json
 import os
 import stat
-from dataclasses import dataclass, fields, replace
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ from trajflow.errors import CacheError
 
 # The version of the file's header.
 FORMAT = "1"
+# What is known of an entry without its tensors.
+TOLD = ("key", "cache_key", "result", "vector", "created", "digest", "computed", "is_true", "nbytes")
 
 
 class Disk:
@@ -52,20 +56,21 @@ class Disk:
             raise CacheError(f"The run cannot be kept in {path.parent}: {error}.") from error
         return SpilledEntry.of(entry, file)
 
-    def drop(self, entry: Entry) -> None:
-        """Remove its file."""
-        assert isinstance(entry, SpilledEntry)
-        entry.file.path.unlink(missing_ok=True)
-
 
 @dataclass(frozen=True)
 class _File:
-    """A file as it was written; `owner` keeps the folder there for as long as somebody may read from it."""
+    """A file as it was written, which goes with this object: whoever was given a list of runs may still read them.
+
+    So does the folder, with the last one that refers to its `owner`.
+    """
 
     path: Path
     size: int
     sha256: str
     owner: OwnFolder
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, _remove, self.path)
 
     def read(self) -> dict[str, Tensor]:
         """The tensors by name. Raises CacheError unless they are those that were written."""
@@ -103,7 +108,7 @@ class SpilledEntry(Entry):
     trajectory = _Read()
     prefix = _Read()
     file: _File
-    _light: Entry
+    light: Entry
 
     def __new__(cls, *values: Any, **named: Any) -> Entry:  # type: ignore[misc]
         """An ordinary entry of these fields."""
@@ -113,30 +118,20 @@ class SpilledEntry(Entry):
     def of(cls, entry: Entry, file: _File) -> "SpilledEntry":
         """The entry without its tensors, which are in the file."""
         spilled = object.__new__(cls)
-        kept = {field.name: getattr(entry, field.name) for field in fields(entry)}
-        del kept["trajectory"], kept["prefix"]
+        about = {name: getattr(entry, name) for name in TOLD}
         # Tensors on the device "meta" have a shape and a dtype, and no numbers.
-        spilled.__dict__.update(kept, file=file, _light=with_tensors(entry, lambda tensor: tensor.to("meta")))
+        light = with_tensors(entry, lambda tensor: tensor.to("meta"))
+        spilled.__dict__.update(about, file=file, light=light)
         return spilled
 
     def read(self) -> Entry:
         """The entry in memory. Raises CacheError when its file is gone or damaged."""
-        tensors, light = self.file.read(), self._light
+        tensors, light = self.file.read(), self.light
         if light.trajectory is None:
             return replace(light, prefix=tensors.get("prefix"))
         grid = replace(light.trajectory.schedule, sigmas=tensors["sigmas"], timesteps=tensors["timesteps"])
         trajectory = replace(light.trajectory, schedule=grid, noise=tensors["noise"], velocities=tensors["velocities"])
         return replace(light, trajectory=trajectory, prefix=tensors.get("prefix"))
-
-    @property
-    def is_true(self) -> bool:
-        """Whether every step of the trajectory was computed."""
-        return self._light.is_true
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of it, in its file and in memory."""
-        return self._light.nbytes
 
 
 def in_memory(entry: Entry) -> Entry:
@@ -182,6 +177,11 @@ def _words(entry: Entry) -> str:
     kinds = [] if entry.trajectory is None else list(entry.trajectory.kinds)
     about = {"key": entry.key, "prompt": entry.prompt, "fingerprint": entry.cache_key.digest(), "kinds": kinds}
     return json.dumps(about)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
 
 
 def _flush(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL.Image import Image
@@ -26,6 +27,14 @@ class Entry:
     `trajectory` is None where only the picture is kept, as for a run on another grid of sigmas. `vector` [384] float32
     of unit norm is the prompt's sentence vector; `created` is in unix seconds. `prefix` [m, *x.shape] are the first
     velocities of the from-scratch run where its completion was interrupted. Raises `CacheError` for another vector.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> session = trajflow.Session(GaussianMixture())
+    >>> result = session.generate("a mountain")
+    >>> [entry] = session.entries()
+    >>> entry.prompt, entry.is_true
+    ('a mountain', True)
     """
 
     key: str
@@ -48,12 +57,22 @@ class Entry:
         """The prompt as compared between runs: as typed, without the spaces around it."""
         return self.result.request.prompt.strip()
 
-    @property
+    @cached_property
+    def digest(self) -> str:
+        """The fingerprint of what decides its velocities."""
+        return self.cache_key.digest()
+
+    @cached_property
+    def computed(self) -> int | None:
+        """How many steps of the kept trajectory were computed, None without one."""
+        return None if self.trajectory is None else self.trajectory.kinds.count("computed")
+
+    @cached_property
     def is_true(self) -> bool:
         """Whether every step of the kept trajectory was computed."""
         return self.trajectory is not None and self.trajectory.is_true
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes held: the trajectory, the prefix, the pixels of the picture and of a baseline beside it, the vector."""
         trajectory = self.trajectory.nbytes if self.trajectory is not None else 0

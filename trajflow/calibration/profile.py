@@ -34,6 +34,10 @@ class Profile:
 
     `single` and `several` hold a placement for each number of evaluations that was calibrated, for one source and for
     more, `without_sources` what to do without any; `made` says from what (prompts, seeds, versions).
+
+    >>> import trajflow
+    >>> trajflow.Profile("a model's digest", steps=28).placement(28, 3, sources=1).node_schedule.nodes
+    (0, 14, 24)
     """
 
     model: str = ""

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from trajflow.base import Conditioning, Model
 
+# What records hold beside our own classes, tensors, numbers, text, lists and mappings.
+PLAIN = {("PIL.Image", "Image"), ("builtins", "frozenset"), ("builtins", "object"), ("builtins", "set")}
+
 
 def pack(value: Any, model: Model) -> bytes:
     """`value`, plain records, as bytes; equal bits for every tensor in it, and none of their storage beyond them."""
@@ -21,12 +24,17 @@ def pack(value: Any, model: Model) -> bytes:
     packer.dump(value)
     tensors = io.BytesIO()
     torch.save(packer.tensors, tensors)
-    return pickle.dumps((packer.written.getvalue(), tensors.getvalue()))
+    written = packer.written.getvalue()
+    return len(written).to_bytes(8, "big") + written + tensors.getvalue()
 
 
-def unpack(serialization: bytes, model: Model, device: torch.device) -> Any:
-    """What was packed, with `model` where the other side's was. For parcels of a process that is our own fork only."""
-    written, tensors = pickle.loads(serialization)
+def unpack(serialized: bytes, model: Model, device: torch.device) -> Any:
+    """What was packed, with `model` where the other side's was. For bytes of a process that is our own fork only.
+
+    Raises UnpicklingError for anything but our own records, errors and pictures.
+    """
+    end = 8 + int.from_bytes(serialized[:8], "big")
+    written, tensors = serialized[8:end], serialized[end:]
     return _Unpacker(written, model, torch.load(io.BytesIO(tensors), map_location=device, weights_only=True)).load()
 
 
@@ -54,6 +62,10 @@ class _Packer(pickle.Pickler):
         return ("tensor", self._places[id(value)][0])
 
 
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "trajflow"
+
+
 class _Unpacker(pickle.Unpickler):
     """Puts the tensors and the model back."""
 
@@ -61,6 +73,12 @@ class _Unpacker(pickle.Unpickler):
         super().__init__(io.BytesIO(written))
         self._model = model
         self._tensors = tensors
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name) if _is_ours(module) or (module, name) in PLAIN else None
+        if not isinstance(found, type):
+            raise pickle.UnpicklingError(f"{module}.{name} has no place in a parcel.")
+        return found
 
     def persistent_load(self, place: tuple[Any, ...]) -> Any:
         kind, *about = place

@@ -161,7 +161,7 @@ class Adapter(ABC):
         if keep is not None and keep not in self.levels:
             raise ModelError(f"{self.family} has nothing to keep at level {keep}. Choose {', '.join(self.levels)}.")
         network = self.pipeline.transformer
-        calls = PlainCall(network) if keep in (None, "velocity") else RecordingCall(network, self.seam, keep)
+        calls = PlainCall(network) if keep is None or keep == "velocity" else RecordingCall(network, self.seam, keep)
         velocity, branches = self.guide(x, point, conditioning, calls)
         residual = {"velocity": velocity} if keep == "velocity" else calls.residual
         return Evaluation(velocity, branches, len(branches) * len(x), residual)

@@ -113,6 +113,11 @@ def load(
     `trajflow.json` in the folder. A given pipeline stays as it is and takes only `settings`.
 
     Raises ModelError, in one sentence, when the model cannot be loaded or its pipeline class is not supported.
+
+    >>> import trajflow
+    >>> model = trajflow.load("tiny")
+    >>> model.family, model.defaults.steps
+    ('Stable Diffusion 3', 28)
     """
     if not isinstance(source, str | Path):
         if revision or device or dtype or offload or compile or tiling:

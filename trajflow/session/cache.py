@@ -69,38 +69,36 @@ class SessionCache(TrajectoryCache):
         What a refined run left unfinished answers nothing.
         """
         asked = (settings.strategy, settings.budget, settings.fidelity)
-        for record in self.runs_of(cache_key.digest(), settings.prompt) if settings.strategy != "baseline" else ():
-            result = record.entry.result
-            request = result.request
-            is_same = result.is_final and (request.strategy, request.budget, request.fidelity) == asked
-            if (record.is_true or is_same) and (entry := self.get(record.entry.key)) is not None:
+        for listed in self.runs_of(cache_key.digest(), settings.prompt) if settings.strategy != "baseline" else ():
+            request = listed.result.request
+            is_same = listed.result.is_final and (request.strategy, request.budget, request.fidelity) == asked
+            if (listed.is_true or is_same) and (entry := self.get(listed.key)) is not None:
                 return entry
         return None
 
     def true_run(self, prompt: str, cache_key: CacheKey) -> Entry | None:
         """A run of this prompt with every step computed, whatever it was made for."""
-        true = (record.entry.key for record in self.runs_of(cache_key.digest(), prompt) if record.is_true)
+        true = (entry.key for entry in self.runs_of(cache_key.digest(), prompt) if entry.is_true)
         return next((entry for key in true if (entry := self.get(key)) is not None), None)
 
     def unfinished(self) -> tuple[Entry, ...]:
         """The requests of which no true run is held, newest first."""
         with self._lock:
-            true = {(r.digest, r.entry.prompt) for r in self._records.values() if r.is_true}
-            return tuple(r.entry for r in self._listed() if (r.digest, r.entry.prompt) not in true)
+            true = {(r.entry.digest, r.entry.prompt) for r in self._records.values() if r.entry.is_true}
+            return tuple(e for e in self.entries() if (e.digest, e.prompt) not in true)
 
     def begun(self, settings: Settings, cache_key: CacheKey) -> Entry | None:
         """The run of this prompt, asked for in any way, of which the most leading steps are known to be exact."""
         with self._lock:
-            read = (self._read(record) for record in self.runs_of(cache_key.digest(), settings.prompt))
-            held = [entry for entry in read if entry is not None]
+            runs = self.runs_of(cache_key.digest(), settings.prompt)
+            held = [entry for run in runs if (entry := self._read(self._records[run.key])) is not None]
         return max(held, key=lambda entry: len(leading_velocities(entry)), default=None)
 
     def matches(self, settings: Settings, cache_key: CacheKey) -> tuple[Match, ...]:
         """The sources to offer the planner, most similar first: true trajectories while there are any."""
-        found = self.candidates(cache_key.digest(), self._encoder.encode(settings.prompt))
-        true = [(record, similarity) for record, similarity in found if record.is_true]
-        most = METHODS[settings.strategy].most_sources
-        return tuple(self._match(record.entry, similarity) for record, similarity in (true or found)[:most])
+        vector, limit = self._encoder.encode(settings.prompt), METHODS[settings.strategy].most_sources
+        near = self.candidates(cache_key.digest(), vector, limit)
+        return tuple(self._match(entry, similarity) for entry, similarity in near)
 
     def _match(self, entry: Entry, similarity: float) -> Match:
         tier = tier_of(similarity, self._tiers)

@@ -19,6 +19,12 @@ class Estimate:
     """What a request would do, known before it runs.
 
     `seconds` is None until this session has timed an evaluation, `forecast` where none can be made.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> session = trajflow.Session(GaussianMixture())
+    >>> session.estimate("a mountain").nfe
+    8
     """
 
     warning: str

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import Model, Request, Result, Spent, Step
+from trajflow.base import Model, Options, Request, Result, Spent, Step
 from trajflow.cache import Entry
 from trajflow.cache.tiers import tier_of
 from trajflow.calibration import Learned, Profile
@@ -49,6 +49,14 @@ class Session:
 
     `profile` is what is known of the model, by default what `find_profile` finds. Every comparison (`compare=True`, or
     a completed run) improves this session's forecasts; `learned` is what it added, `forget_learned` drops that.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> session = trajflow.Session(GaussianMixture())
+    >>> session.generate("a mountain", seed=7).cost.nfe
+    8
+    >>> session.generate("a mountain at dusk", seed=7, budget=3).cost.nfe
+    3
     """
 
     def __init__(
@@ -121,7 +129,7 @@ class Session:
         assert isinstance(result, Result)
         return result
 
-    def stream(self, prompt: str, **options) -> Iterator[Step | Result]:
+    def stream(self, prompt: str, **options: Unpack[Options]) -> Iterator[Step | Result]:
         """As `generate`, but yield every `Step` as taken, then the `Result`. Closing the iterator, or dropping it, ends
         the run; one that is not asked for more is in the way of no other request.
 
@@ -187,7 +195,7 @@ class Session:
         """Forecast as the profile does."""
         self._runner.learned = Learned()
 
-    def estimate(self, prompt: str, **options) -> Estimate:
+    def estimate(self, prompt: str, **options: Unpack[Options]) -> Estimate:
         """What the request would do, without running it; takes milliseconds. Raises RequestError as `generate` does."""
         request = Request(prompt, **options)
         settings = resolve_request(request, self.model.defaults)

@@ -22,7 +22,11 @@ ROUNDS = 4
 
 
 def check_model(model: Model) -> None:
-    """Every check below."""
+    """Every check below.
+
+    >>> from trajflow.testing import GaussianMixture
+    >>> check_model(GaussianMixture())
+    """
     for check in CHECKS:
         check(model)
 

@@ -6,20 +6,27 @@ value it has shown.
 """
 
 import os
+import signal
+import threading
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Its own records of past events, all of which it goes over after each one.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from trajflow.base import Model
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import api
 from trajflow.ui.blending import blending
+from trajflow.ui.door import Door
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes
+from trajflow.ui.upkeep import upkeep
 
 CACHE_BYTES = 256 * 2**20
 WAITING = 32
@@ -46,6 +53,9 @@ def launch(
 
     Without a host or a port Gradio's own environment variables decide.
     """
+    if threading.current_thread() is threading.main_thread():
+        # Ends as Ctrl-C does: the server is closed, and takes the pictures it has served as files with it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     model = model if isinstance(model, RemoteModel) else blending(model)
     registry = Registry(lambda: Session(model, cache_bytes=cache_bytes))
     build(model, registry).launch(
@@ -56,7 +66,14 @@ def launch(
 def launch_options(model: Model, registry: Registry) -> dict[str, Any]:
     """What Gradio is told wherever the app is served: the studio's routes, and that nothing leaves the machine."""
     return {
-        "app_kwargs": {"routes": routes(model, registry), "openapi_url": None, "docs_url": None, "redoc_url": None},
+        "app_kwargs": {
+            "routes": routes(model, registry),
+            "lifespan": upkeep(registry),
+            "middleware": [Middleware(Door)],
+            "openapi_url": None,
+            "docs_url": None,
+            "redoc_url": None,
+        },
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

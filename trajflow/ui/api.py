@@ -63,7 +63,7 @@ def add(model: Model, registry: Registry) -> None:
         api_description=f"As generate, with the picture as it comes; {about}.",
     )  # fmt: skip
     gr.Button().click(
-        programs.compare, asked, [picture, scratch, report], api_name="compare", **shared,
+        programs.compare, [*asked[:4], *asked[5:]], [picture, scratch, report], api_name="compare", **shared,
         api_description=f"Make a picture and its from-scratch picture, with PSNR and SSIM; {about}.",
     )  # fmt: skip
     gr.Button().click(
@@ -88,28 +88,69 @@ class Programs:
     model: Model
     registry: Registry
 
-    def generate(self, *asked: Any) -> tuple[Image, dict[str, Any]]:
+    def generate(
+        self,
+        prompt: str,
+        seed: int = 0,
+        strategy: str = "auto",
+        budget: int | None = None,
+        compare: bool = False,
+        fidelity: float | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        negative_prompt: str = "",
+        width: int | None = None,
+        height: int | None = None,
+        session: str = "",
+    ) -> tuple[Image, dict[str, Any]]:
         """A picture and its report."""
-        *_, (image, report) = self._events(*asked)
+        size, told = (width, height), (steps, guidance, negative_prompt)
+        *_, (image, report) = self._events(prompt, seed, (strategy, budget, compare, fidelity), told, size, session)
         assert image is not None
         return image, report
 
-    def stream(self, *asked: Any) -> Iterator[tuple[Image | None, dict[str, Any]]]:
+    def stream(
+        self,
+        prompt: str,
+        seed: int = 0,
+        strategy: str = "auto",
+        budget: int | None = None,
+        compare: bool = False,
+        fidelity: float | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        negative_prompt: str = "",
+        width: int | None = None,
+        height: int | None = None,
+        session: str = "",
+    ) -> Iterator[tuple[Image | None, dict[str, Any]]]:
         """Steps as they are taken, then the picture and its report."""
-        yield from self._events(*asked)
+        size, told = (width, height), (steps, guidance, negative_prompt)
+        yield from self._events(prompt, seed, (strategy, budget, compare, fidelity), told, size, session)
 
-    def compare(self, *asked: Any) -> tuple[Image, Image, dict[str, Any]]:
+    def compare(
+        self,
+        prompt: str,
+        seed: int = 0,
+        strategy: str = "auto",
+        budget: int | None = None,
+        fidelity: float | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        negative_prompt: str = "",
+        width: int | None = None,
+        height: int | None = None,
+        session: str = "",
+    ) -> tuple[Image, Image, dict[str, Any]]:
         """A picture, its from-scratch picture and the report of both."""
-        given = list(asked)
-        given[4] = True
-        *_, (image, report) = self._events(*given)
+        size, told = (width, height), (steps, guidance, negative_prompt)
+        *_, (image, report) = self._events(prompt, seed, (strategy, budget, True, fidelity), told, size, session)
         assert image is not None
         entries = self._open(report["session"]).session.entries()
         entry = next((e for e in entries if e.key == report["key"]), None)
-        scratch = image if entry is None else describe.shown_image(entry.result)
-        return image, scratch, report
+        return image, image if entry is None else describe.shown_image(entry.result), report
 
-    def history(self, session: Any) -> dict[str, Any]:
+    def history(self, session: str) -> dict[str, Any]:
         """What a session holds."""
         tab_session = self._open(session)
         defaults = self.model.defaults
@@ -120,7 +161,7 @@ class Programs:
             "pictures": [{name: value for name, value in node.items() if name not in UNTOLD} for node in nodes],
         }
 
-    def grid(self, template: Any, seeds: Any, session: Any) -> tuple[Image, dict[str, Any]]:
+    def grid(self, template: str, seeds: str = "7", session: str = "") -> tuple[Image, dict[str, Any]]:
         """Many pictures on one sheet."""
         tab_session = self._open(session)
         try:
@@ -142,7 +183,7 @@ class Programs:
         report |= {"computed": told[-1]["computed"], "saved": told[-1]["saved"], "errors": errors}
         return sheet.contact(made, columns), report
 
-    def export(self, session: Any) -> str:
+    def export(self, session: str) -> str:
         """A session as a file, which Gradio takes over."""
         folder = Path(tempfile.mkdtemp(prefix="trajflow-"))
         path = folder / "trajflow-session.zip"
@@ -155,11 +196,19 @@ class Programs:
             raise gr.Error("That session is not held here; leave it empty for a new one.", print_exception=False)
         return tab_session or self.registry.open(None)
 
-    def _events(self, *asked: Any) -> Iterator[tuple[Image | None, dict[str, Any]]]:
-        prompt, seed, strategy, budget, compare, fidelity, *rest, session = asked
+    def _events(
+        self,
+        prompt: Any,
+        seed: Any,
+        way: tuple[Any, ...],
+        told: tuple[Any, ...],
+        size: tuple[Any, Any],
+        session: Any,
+    ) -> Iterator[tuple[Image | None, dict[str, Any]]]:
         tab_session = self._open(session)
-        options = {"strategy": strategy, "budget": budget, "compare": compare, "fidelity": fidelity}
-        options |= dict(zip(("steps", "guidance", "negative_prompt", "width", "height"), rest, strict=True))
+        options = dict(zip(("strategy", "budget", "compare", "fidelity"), way, strict=True))
+        options |= dict(zip(("steps", "guidance", "negative_prompt"), told, strict=True))
+        options |= dict(zip(("width", "height"), size, strict=True))
         options = {name: value for name, value in options.items() if value is not None}
 
         def work() -> Iterator[Event]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from trajflow.assets import asset
 from trajflow.base import Model
 from trajflow.sampler import RemoteModel
-from trajflow.ui import choices, sheet, variations, wire, words, work
+from trajflow.ui import ablation, choices, sheet, variations, wire, words, work
 from trajflow.ui.ask import read_ask
 from trajflow.ui.library import told
 from trajflow.ui.registry import Registry
@@ -87,6 +87,13 @@ class Making:
         given = await wire.read_json(request)
         asks = sheet.read_cells(given.get("cells"), lambda each: read_ask(each, self._model.defaults))
         work_of = partial(sheet.run, tab_session, asks, is_lab=given.get("lab") is True)
+        return wire.streamed(request, self._registry.desk, tab_session.key, work_of)
+
+    async def ablate(self, request: Request) -> Response:
+        """Resume a picture with more and more of its state."""
+        tab_session = wire.tab_of(request, self._registry)
+        key = str((await wire.read_json(request)).get("key"))
+        work_of = partial(ablation.ablate, tab_session.session, key)
         return wire.streamed(request, self._registry.desk, tab_session.key, work_of)
 
     async def expand(self, request: Request) -> Response:

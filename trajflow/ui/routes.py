@@ -21,15 +21,22 @@ POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self' https://huggingface.co https://*.hf.space"
 )
-# Ways in that Gradio opens and nothing here uses.
-CLOSED = ("/gradio_api/upload", "/gradio_api/deep_link", "/monitoring", "/monitoring/summary", "/gradio_api/runs")
 
 
 def routes(model: Model, registry: Registry) -> list[Route]:
     """All of them; given to Gradio's server, whose own routes come after."""
     making, library = Making(model, registry), Library(model, registry)
     answers: list[Callable[[Request], Any]] = [
-        *(making.hello, making.run, making.complete, making.stop, making.leave, making.sheet, making.expand),
+        *(
+            making.hello,
+            making.run,
+            making.complete,
+            making.stop,
+            making.leave,
+            making.sheet,
+            making.expand,
+            making.ablate,
+        ),
         *(making.words, library.node, library.delete, library.undelete, library.clear, library.sources),
         *(library.read, library.contact, library.save, library.load),
     ]
@@ -39,7 +46,6 @@ def routes(model: Model, registry: Registry) -> list[Route]:
         Route("/studio/picture/{key}/{which}", wire.guarded(library.picture)),
         Route("/studio/{name:path}.{kind}", file),
         *posts,
-        *(Route(path, closed, methods=["GET", "POST"]) for path in CLOSED),
     ]
 
 
@@ -59,11 +65,6 @@ async def file(request: Request) -> Response:
     if not re.fullmatch(r"[a-z_]+\.(js|css|svg)", name) or not path.is_file():
         return wire.refusal(404, "There is no such file.")
     return FileResponse(path, headers=headers, media_type=TYPES[path.suffix])
-
-
-async def closed(_: Request) -> Response:
-    """Nothing is here."""
-    return wire.refusal(404, "There is nothing here.")
 
 
 def _plotly() -> Path:

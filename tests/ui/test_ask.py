@@ -1,0 +1,50 @@
+import pytest
+
+from trajflow.base import Defaults
+from trajflow.errors import RequestError
+from trajflow.ui.ask import read_ask
+
+DEFAULTS = Defaults(28, 3.0, 128, 128, 16, 384)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, {}),
+        ({"quality": "draft"}, {"fidelity": 30.0}),
+        ({"quality": "exact"}, {"budget": 28}),
+        ({"quality": "exact", "steps": 10}, {"budget": 10}),
+        ({"quality": "db", "amount": 45}, {"fidelity": 45}),
+        ({"quality": "evaluations", "amount": 99}, {"budget": 28}),
+        ({"strategy": "tcc"}, {"budget": 7}),
+        ({"strategy": "tcc", "quality": "draft"}, {"budget": 4}),
+        ({"strategy": "baseline", "quality": "evaluations", "amount": 3}, {}),
+    ],
+)
+def test_plain_words_become_what_the_library_takes(given, wanted):
+    ask = read_ask({"prompt": "a lake", "seed": 7, **given}, DEFAULTS)
+    effort = {name: ask.options[name] for name in ("budget", "fidelity") if name in ask.options}
+    assert effort == wanted
+
+
+def test_a_preview_takes_at_most_three_steps_and_knows_what_is_wanted():
+    ask = read_ask({"prompt": "a lake", "seed": 7, "level": "preview", "quality": "draft"}, DEFAULTS)
+    assert (ask.options["budget"], ask.wanted["fidelity"], "budget" in ask.wanted) == (3, 30.0, False)
+    short = read_ask({"prompt": "a lake", "seed": 7, "level": "preview", "steps": 2, "strategy": "baseline"}, DEFAULTS)
+    assert (short.options["budget"], short.options["strategy"]) == (2, "auto")
+
+
+@pytest.mark.parametrize("seed", [None, "", -1, "-1"])
+def test_no_seed_and_minus_one_are_a_new_one(seed):
+    seeds = {read_ask({"prompt": "a lake", "seed": seed}, DEFAULTS).options["seed"] for _ in range(4)}
+    assert len(seeds) == 4
+    assert all(isinstance(each, int) for each in seeds)
+
+
+def test_anything_else_is_left_to_the_library_or_refused():
+    hostile = {"prompt": ["x"], "parent": 3, "pinned": ["k", 4, "x" * 100], "callback": "x", "seed": 7}
+    ask = read_ask(hostile, DEFAULTS)
+    assert (ask.parent, ask.pinned) == (None, ("k",))
+    assert set(ask.options) == {"prompt", "seed"}
+    with pytest.raises(RequestError, match="no quality"):
+        read_ask({"prompt": "a", "quality": "best"}, DEFAULTS)

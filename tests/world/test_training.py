@@ -1,0 +1,243 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tools.world import text
+from tools.world.autoencoder import laplacian_pyramid
+from tools.world.coarse import coarsen_positions
+from tools.world.codes import WIDTH, is_heldout, to_codes, to_scene
+from tools.world.judge import labels_of
+from tools.world.measure import SECTIONS, main
+from tools.world.network import Shape, build_transformer
+from tools.world.optimizer import Optimizer, rate_factor
+from tools.world.pictures import Album, bucket, draw_pictures, draw_shard, finished_shards, shard_path
+from tools.world.quality import explained_share, frechet, verdict
+from tools.world.sampling import generate
+from tools.world.scene import KINDS, draw
+from tools.world.train import MINIATURE, SETTINGS, Workshop, load_released, release
+from tools.world.velocity import SHORT_TOKENS, Lessons, train_velocity
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory):
+    """Every stage run once, in miniature."""
+    torch.set_num_threads(1)
+    workshop = Workshop(tmp_path_factory.mktemp("world"), torch.device("cpu"), 1, compiled=False)
+    pipeline = workshop.run(MINIATURE)
+    release(pipeline, workshop.work / "released")
+    return workshop
+
+
+def test_codes_keep_the_scene():
+    for seed in range(200):
+        scene = draw(np.random.default_rng(seed))
+        assert to_scene(to_codes(scene)) == scene
+
+
+def test_one_combination_in_twenty_is_held_out():
+    rng = np.random.default_rng(0)
+    scenes = [draw(rng) for _ in range(4000)]
+    held = [scene for scene in scenes if is_heldout(scene)]
+    assert 0.03 < len(held) / len(scenes) < 0.07
+    assert is_heldout(dataclasses.replace(held[0], things=()))
+
+
+def test_labels_say_what_the_scene_has():
+    scenes = (draw(np.random.default_rng(seed)) for seed in range(99))
+    scene = next(scene for scene in scenes if len(scene.things) == 3)
+    labels = labels_of(torch.from_numpy(to_codes(scene)[None].astype(np.int64)))
+    there = {kind: int(count) for kind, count in zip(KINDS, labels["count"][0], strict=True) if count}
+    assert there == {thing.kind: thing.count for thing in scene.things}
+    assert int((labels["side"] >= 0).sum()) == 3
+
+
+def test_the_pyramid_adds_up():
+    images = torch.randn(2, 3, 32, 48)
+    *bands, rest = laplacian_pyramid(images)
+    for band in reversed(bands):
+        rest = band + torch.nn.functional.interpolate(rest, scale_factor=2.0, mode="bilinear")
+    torch.testing.assert_close(rest, images)
+
+
+def test_an_interrupted_shard_is_drawn_the_same(tmp_path):
+    draw_pictures(tmp_path / "a", 2, 1, size=1)
+    draw_shard(1, tmp_path / "b", size=1)
+    draw_pictures(tmp_path / "b", 2, 1, size=1)
+    assert [path.name for path in finished_shards(tmp_path / "b")] == [
+        path.name for path in finished_shards(tmp_path / "a")
+    ]
+    for path in finished_shards(tmp_path / "a"):
+        assert np.array_equal(np.load(path), np.load(tmp_path / "b" / path.name))
+
+
+def test_a_picture_has_the_size_of_its_bucket(workshop):
+    shapes = {np.load(path, mmap_mode="r").shape[1:3] for path in finished_shards(workshop.work / "pictures")}
+    assert shapes == {(192, 192), (128, 192), (192, 128)}
+    height, width = bucket(1)
+    assert shard_path(workshop.work, 1).name == f"00001_{height}x{width}.npy"
+
+
+def test_crops_come_from_every_size(workshop):
+    batch = workshop.album.batch(8, np.random.default_rng(0), crop=64)
+    assert batch.images.shape == (8, 3, 64, 64)
+    assert batch.codes.shape == (8, WIDTH)
+    assert -1 <= float(batch.images.min()) < float(batch.images.max()) <= 1
+
+
+def test_latents_have_variance_one(workshop):
+    values = np.concatenate([shard.ravel() for shard, _ in Album(workshop.work / "latents").shards]).astype(np.float64)
+    assert values.std() == pytest.approx(1, abs=0.1)
+    assert values.mean() == pytest.approx(0, abs=0.1)
+
+
+def test_half_size_latents_are_half_as_wide(workshop):
+    full, half = (Album(workshop.work / name).shards for name in ("latents", "latents_half"))
+    for (whole, codes), (small, same) in zip(full, half, strict=True):
+        assert small.shape[2:] == tuple(length // 2 for length in whole.shape[2:])
+        assert np.array_equal(codes, same)
+
+
+def test_muon_steps_a_kernel_in_place():
+    convolution = torch.nn.Conv2d(4, 8, 3)
+    before = convolution.weight.detach().clone()
+    optimizer = Optimizer(convolution, muon=1e-2, adamw=1e-3)
+    convolution(torch.randn(2, 4, 8, 8)).square().mean().backward()
+    optimizer.step(1.0)
+    step = (convolution.weight.detach() - before).permute(0, 2, 3, 1).flatten(1)
+    singular = torch.linalg.svdvals(step)
+    # An orthogonalised step moves every direction about equally far.
+    assert float(singular.min() / singular.max()) > 0.4
+
+
+def test_the_rate_warms_up_and_falls_to_nothing():
+    factors = [rate_factor(step, 1000) for step in range(1001)]
+    assert factors[0] < 0.02
+    assert factors[500] == 1
+    assert factors[1000] == 0
+
+
+def test_a_short_lesson_cuts_no_caption(workshop):
+    readers = text.load(workshop.work / "text")
+    lessons = Lessons(workshop.work / "latents", readers.tokenizer, 4, seed=0)
+    lengths = {lessons[step].ids.shape[1] for step in range(12)}
+    assert SHORT_TOKENS in lengths
+    for step in range(4):
+        assert torch.equal(lessons[step].ids, lessons[step].ids)
+
+
+class Killed(Exception):
+    pass
+
+
+def kill(average, step):
+    if step == 2:
+        raise Killed
+
+
+def train(workshop, folder, **options):
+    readers = text.load(workshop.work / "text")
+    parts = (readers.encoders, readers.tokenizer)
+    torch.manual_seed(0)
+    transformer = build_transformer(MINIATURE.shape)
+    latents = workshop.work / "latents"
+    recipe = MINIATURE.velocity
+    return train_velocity(transformer, folder, latents, parts, recipe, workshop.device, compiled=False, **options)
+
+
+def test_a_killed_velocity_ends_as_the_uninterrupted_one(workshop, tmp_path):
+    whole = train(workshop, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(workshop, tmp_path / "killed", on_save=kill, save_every=0.0)
+    assert torch.load(tmp_path / "killed" / "velocity.pt", weights_only=True)["step"] == 2
+    resumed = train(workshop, tmp_path / "killed")
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_stage_stops_when_time_is_up(workshop, tmp_path):
+    train(workshop, tmp_path, until=0.0)
+    assert torch.load(tmp_path / "velocity.pt", weights_only=True)["step"] == 0
+
+
+def test_a_finished_stage_is_not_run_again(workshop):
+    before = (workshop.work / "velocity" / "velocity.csv").read_text()
+    workshop.run(MINIATURE, ("velocity",))
+    assert (workshop.work / "velocity" / "velocity.csv").read_text() == before
+
+
+@pytest.mark.parametrize(("height", "width"), [(192, 192), (128, 192), (192, 128)])
+def test_the_released_folder_generates(workshop, height, width):
+    pipeline = load_released(workshop.work / "released")
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline(
+        "a red boat on a lake",
+        negative_prompt="rain",
+        height=height,
+        width=width,
+        num_inference_steps=2,
+        guidance_scale=SETTINGS["guidance"],
+        max_sequence_length=SETTINGS["max_sequence_length"],
+        generator=torch.Generator().manual_seed(0),
+    ).images[0]
+    assert picture.size == (width, height)
+    assert np.asarray(picture).std() > 1
+
+
+def test_a_coarse_token_stands_where_its_four_fine_ones_do():
+    fine = build_transformer(MINIATURE.shape).pos_embed
+    coarse = coarsen_positions(build_transformer(MINIATURE.shape)).pos_embed
+    for height, width in ((24, 24), (16, 24)):
+        wide = fine.cropped_pos_embed(height, width).unflatten(1, (height // 2, width // 2))
+        narrow = coarse.cropped_pos_embed(height // 2, width // 2).unflatten(1, (height // 4, width // 4))
+        torch.testing.assert_close(narrow[0, 1, 2], wide[0, 2:4, 4:6].mean(dim=(0, 1)))
+
+
+def test_the_released_model_is_small():
+    transformer = build_transformer(Shape())
+    assert sum(parameter.numel() for parameter in transformer.parameters()) < 20e6
+
+
+def test_own_sampling_is_the_pipelines(workshop):
+    pipeline = load_released(workshop.work / "released")
+    pipeline.set_progress_bar_config(disable=True)
+    options = {"num_inference_steps": 3, "guidance_scale": 3.0, "max_sequence_length": 1, "output_type": "pt"}
+    stock = pipeline("a red boat", generator=torch.Generator().manual_seed(5), **options).images
+    _, own = generate(pipeline, ["a red boat"], [5], 3, 3.0)
+    torch.testing.assert_close(own, 2 * stock - 1, atol=1e-3, rtol=0)
+
+
+def test_everything_the_card_says_is_measured(workshop, monkeypatch, capsys):
+    monkeypatch.setattr("tools.world.measure.PROMPTS", ("a lake",))
+    (workshop.work / "released" / "trajflow.json").write_text(json.dumps(SETTINGS | {"steps": 4}))
+    out = workshop.work / "measured.json"
+    main(
+        ["--model", str(workshop.work / "released"), "--work", str(workshop.work), "--out", str(out), "--pictures", "3"]
+    )
+    report = json.loads(out.read_text())
+    assert set(report) == set(SECTIONS)
+    # An untrained model obeys by chance and is nothing like a render.
+    assert report["quality"]["pictures"]["fails"]
+    assert report["quality"]["renders"]["detail"] == pytest.approx(1, abs=0.5)
+    assert "| SSIM between seeds |" in capsys.readouterr().out
+
+
+def test_half_of_the_variance_is_explained_when_prompts_and_seeds_vary_alike():
+    generator = torch.Generator().manual_seed(0)
+    prompts = torch.randn(400, 1, 16, generator=generator)
+    seeds = torch.randn(400, 3, 16, generator=generator)
+    assert explained_share(prompts + seeds) == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_frechet_distance_of_two_gaussians_is_the_known_one():
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(20_000, 3, generator=generator, dtype=torch.float64) for _ in range(2))
+    # |2|^2 in each of three directions, and (3 - 1)^2 for each standard deviation.
+    assert frechet(a, 3 * b + 2) == pytest.approx(3 * 4 + 3 * 4, rel=0.02)
+
+
+def test_a_set_is_judged_by_detail_likeness_and_obedience():
+    assert verdict(1.0, 1.0, 1.0) == []
+    assert verdict(0.2, 50.0, 0.3) == ["too smooth", "not like renders", "disobeys"]

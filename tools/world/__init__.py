@@ -1,0 +1,1 @@
+"""The world the bundled model draws, and how that model is made from nothing. Not part of the installed package."""

@@ -1,0 +1,69 @@
+"""Noise: periodic tiles with a power-law spectrum, read at any coordinates, and the few curves that shape them.
+
+The amplitude at spatial frequency f falls as f^-slope: 0.6 is grainy, 1 rocky, 1.5 cloudy, 2 rolling.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+SIDE = 512
+TILES = 4
+
+
+@lru_cache(maxsize=64)
+def tile(slope: float, index: int) -> np.ndarray:
+    """A periodic tile [512, 512] float32 of mean 0 and standard deviation 1."""
+    spectrum = np.fft.rfft2(np.random.default_rng([index, int(100 * slope)]).standard_normal((SIDE, SIDE)))
+    wave = frequency()
+    values = np.fft.irfft2(spectrum / wave**slope, s=(SIDE, SIDE))
+    return np.asarray((values - values.mean()) / values.std(), np.float32)
+
+
+def frequency() -> np.ndarray:
+    """Cycles per tile of every bin [512, 257] of a real transform; the constant's is very high, so that it vanishes."""
+    wave = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)) * SIDE
+    wave[0, 0] = 1e9
+    return wave
+
+
+def read(values: np.ndarray, x: np.ndarray, y: np.ndarray | float) -> np.ndarray:
+    """`values` [N, M], periodic, between its cells at columns `x` and rows `y` (any shapes that broadcast)."""
+    rows, columns = values.shape
+    x, y = np.broadcast_arrays(np.asarray(x, np.float32), np.asarray(y, np.float32))
+    left, top = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
+    right_part, low_part = x - left, y - top
+    left, top = left % columns, top % rows
+    right, low = left + 1, top + 1
+    right[right == columns] = 0
+    low[low == rows] = 0
+    flat = values.ravel()
+    top *= columns
+    low *= columns
+    above = flat[top + left]
+    above = above + (flat[top + right] - above) * right_part
+    below = flat[low + left]
+    below = below + (flat[low + right] - below) * right_part
+    return np.asarray(above + (below - above) * low_part)
+
+
+def grain(rng: np.random.Generator, slope: float, x: np.ndarray, y: np.ndarray | float) -> np.ndarray:
+    """Noise of a random tile from a random place; `x` and `y` count in cells of the tile."""
+    shift = rng.integers(0, SIDE, 2)
+    return read(tile(slope, int(rng.integers(TILES))), x + np.float32(shift[0]), y + float(shift[1]))
+
+
+def ripple(rng: np.random.Generator, slope: float, length: int, cells: float) -> np.ndarray:
+    """Noise along a line [length] that covers `cells` cells."""
+    return grain(rng, slope, np.linspace(0, cells, length, dtype=np.float32), 0.0)
+
+
+def step(low: float | np.ndarray, high: float | np.ndarray, x: np.ndarray | float) -> np.ndarray:
+    """From 0 where x is at `low` to 1 at `high` (which may be smaller), smoothly."""
+    t = np.clip((x - low) / (high - low), 0.0, 1.0)
+    return np.asarray(t * t * (3 - 2 * t))
+
+
+def mix(first: np.ndarray | float, second: np.ndarray | float, part: np.ndarray | float) -> np.ndarray:
+    """`first` where part is 0, `second` where it is 1."""
+    return np.asarray(first + (second - first) * part)

@@ -1,0 +1,60 @@
+"""Records that travel between the parts, and the Protocols the parts are written against.
+
+Notation, as in `flow.py`: step k of N goes from sigma_k to sigma_{k+1}; x has the model's own latent shape with batch 1
+([1, C, H, W] for SD3); a trajectory's velocities are stacked, [N, *x.shape]. Records are plain data: no callables, and
+every tensor in them can be moved to the CPU.
+"""
+
+from trajflow.base.model import Conditioning, Defaults, Evaluation, Level, Model, Point, Residual, Schedule
+from trajflow.base.plan import (
+    UNADJUSTED,
+    Adjustment,
+    Forecast,
+    Forecaster,
+    Match,
+    NodeDiagnostics,
+    NodeSchedule,
+    Plan,
+    SamplingPlan,
+    StepPolicy,
+)
+from trajflow.base.result import Cost, Metrics, Options, Refinement, Request, Result, Run, Spent, Step
+from trajflow.base.tensors import describe_tensor, same_tensor
+from trajflow.base.trajectory import StepKind, Trajectory
+from trajflow.base.transition import Transition, VelocityField
+
+__all__ = [
+    "UNADJUSTED",
+    "Adjustment",
+    "Conditioning",
+    "Cost",
+    "Defaults",
+    "Evaluation",
+    "Forecast",
+    "Forecaster",
+    "Level",
+    "Match",
+    "Metrics",
+    "Model",
+    "NodeDiagnostics",
+    "NodeSchedule",
+    "Options",
+    "Plan",
+    "Point",
+    "Refinement",
+    "Request",
+    "Residual",
+    "Result",
+    "Run",
+    "SamplingPlan",
+    "Schedule",
+    "Spent",
+    "Step",
+    "StepKind",
+    "StepPolicy",
+    "Trajectory",
+    "Transition",
+    "VelocityField",
+    "describe_tensor",
+    "same_tensor",
+]
