@@ -8,7 +8,7 @@ computed in full so far, the run is computed in full when it is far from all of 
 unless that would raise the share of full runs above MOST_FULL: a path taken over from afar is the least exact, and a
 run computed in full is most useful where none is near. Neither number is settled: on calibration chains of edits
 (`assets/pairs/chains_calibration.csv`) half of all distances lay between 0.5 and 1.2, and more full runs bought more
-decibels at every share tried, but fewer than as many plain steps on every picture did (`trajflow bench chains`).
+decibels at every share tried, but fewer than as many plain steps on every picture did (`python -m benchmarks chains`).
 """
 
 from dataclasses import replace
