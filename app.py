@@ -4,7 +4,10 @@ import os
 
 import trajflow
 from trajflow.engine import placed
-from trajflow.ui import launch
+from trajflow.extras import require
 
 if __name__ == "__main__":
+    require("ui", "The app")
+    from trajflow.ui import launch
+
     launch(placed(lambda: trajflow.load(os.environ.get("TRAJFLOW_MODEL", "tiny"))))

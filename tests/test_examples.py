@@ -1,12 +1,15 @@
 """Every example runs as it stands, in a folder of its own."""
 
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from trajflow.testing import check_model
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -43,6 +46,7 @@ def test_an_adapter_of_ones_own(run) -> None:
     lines = run("own_adapter.py").splitlines()
     assert [line.partition(":")[0] for line in lines] == ["pale red", "red and blue"]
     assert all(float(line.split()[-2]) > 40 for line in lines), "one colour to another is an easy edit"
+    check_model(runpy.run_path(str(EXAMPLES / "own_adapter.py"))["Colours"]())
 
 
 def test_the_adapters_velocity_is_that_of_its_data() -> None:
@@ -87,4 +91,15 @@ def test_the_notebook_cell_by_cell(monkeypatch, tmp_path) -> None:
         if cell["cell_type"] == "code":
             assert cell["outputs"] == [], "it is kept without outputs"
             exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+    assert names["event"].is_final
+
+
+@pytest.mark.slow
+def test_the_tutorial_as_it_is_written(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (EXAMPLES.parent / "docs" / "tutorial.md").read_text()
+    names: dict[str, object] = {}
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
+        exec(compile(code, f"block {number}", "exec"), names)
+    assert (tmp_path / "first.png").exists()
     assert names["event"].is_final

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
 import trajflow
+from trajflow.cache.similarity import is_searchable
 from trajflow.cli import app
 from trajflow.errors import MissingExtra
 from trajflow.extras import EXTRAS, missing, require
@@ -44,7 +45,15 @@ def test_what_is_missing_is_named_with_what_installs_it(monkeypatch):
     assert (done.exit_code, done.stderr) == (2, f"trajflow: {sentence}\n")
 
 
-def test_doctor_is_well_without_extras_and_says_how_to_have_them(monkeypatch):
+@pytest.fixture
+def unasked():
+    """Whether prompts can be compared is asked once a process: here anew, and afterwards too."""
+    is_searchable.cache_clear()
+    yield
+    is_searchable.cache_clear()
+
+
+def test_doctor_is_well_without_extras_and_says_how_to_have_them(monkeypatch, unasked):
     for module in (*EXTRAS["search"], "sklearn"):
         monkeypatch.setitem(sys.modules, module, None)
     done = CliRunner().invoke(app, ["doctor"])

@@ -136,7 +136,8 @@ class Installed:
                                   stderr=subprocess.STDOUT)  # fmt: skip
         try:
             page = _fetch(f"http://127.0.0.1:{port}/", server)
-            assert "gradio" in page, page[:400]
+            assert "trajflow" in page, page[:400]
+            assert "import" in _fetch(f"http://127.0.0.1:{port}/studio/main.js", server)
         except BaseException:
             log.seek(0)
             print(log.read(), file=sys.stderr)
