@@ -117,8 +117,10 @@ function setUpTabs() {
 }
 
 async function begin() {
+  let greeting;
   try {
-    greet(await hello());
+    greeting = await hello();
+    greet(greeting);
   } catch (error) {
     say("error", error.message);
     setTimeout(begin, 2000);
@@ -142,6 +144,7 @@ async function begin() {
   on("stage", () => sessionStorage.setItem("trajflow-current", state.current ?? ""));
   changed("settings", "nodes", "stage", "run");
   if (state.order.length) say("done", "As you left it.");
+  else if (greeting.was) say("warn", "The server no longer holds your earlier pictures; a new session begins.");
   document.documentElement.dataset.ready = "yes";
 }
 

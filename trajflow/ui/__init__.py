@@ -56,11 +56,18 @@ def launch(
     if threading.current_thread() is threading.main_thread():
         # Ends as Ctrl-C does: the server is closed, and takes the pictures it has served as files with it.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # A worker that ZeroGPU forks has nothing to close.
+        os.register_at_fork(after_in_child=_end_at_once)
     model = model if isinstance(model, RemoteModel) else blending(model)
     registry = Registry(lambda: Session(model, cache_bytes=cache_bytes))
     build(model, registry).launch(
         server_name=host, server_port=port, inbrowser=open_browser, **launch_options(model, registry)
     )
+
+
+def _end_at_once() -> None:
+    """End on SIGTERM as any process does."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def launch_options(model: Model, registry: Registry) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def run(tab_session: TabSession, ask: Ask, asked_at: float) -> Iterator[Event]:
     """Make one picture; `asked_at` (monotonic seconds) is when it was asked for. A draft before it gives way."""
     session = tab_session.session
     scratch = apart(session, ask)
-    drawing = Drawing(session)
+    # A preview is there sooner than a picture of it on its way would be.
+    drawing = Drawing(session, is_drawn=not ask.is_preview)
     with ended((scratch or session).stream(**ask.options)) as events:
         for event in events:
             if isinstance(event, Step):
@@ -165,9 +166,9 @@ def ended(events: Iterator[Step | Result]) -> Iterator[Iterator[Step | Result]]:
 class Drawing:
     """Steps as events, with a picture of what is to come now and then."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, is_drawn: bool = True) -> None:
         self._session = session
-        self._is_drawn = not isinstance(session.model, RemoteModel)
+        self._is_drawn = is_drawn and not isinstance(session.model, RemoteModel)
         self._next = time.monotonic() + REDRAW_SECONDS
 
     def step(self, step: Step) -> Mapping[str, Any]:
