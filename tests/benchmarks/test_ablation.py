@@ -34,7 +34,7 @@ def test_held_guidance_pays_two_rows_and_one_in_turn_and_is_exact_when_the_direc
 
 def test_every_set_of_ingredients_is_measured_at_its_price(model) -> None:
     measured = list(ablate(model, PAIRS, [3]))
-    assert [each.cache_key for each in measured] == list(variants(Profile(), model.defaults.steps, 3))
+    assert [each.ingredients for each in measured] == list(variants(Profile(), model.defaults.steps, 3))
     assert all(each.nfe == 3 for each in measured[:-1])
     assert measured[-1].rows <= measured[0].rows
     rows = summarise(measured)

@@ -45,7 +45,7 @@ def test_another_attribute_is_not_obeyed():
 def test_what_it_does_not_know_is_refused(tmp_path: Path):
     with pytest.raises(RequestError, match="not known"):
         load_judge().obeyed(Image.new("RGB", (128, 128)), "a teapot")
-    with pytest.raises(RequestError, match=r"trajflow\.tiny\.judge"):
+    with pytest.raises(RequestError, match=r"tools\.tiny\.judge"):
         load_judge(tmp_path / "missing.safetensors")
     save_file({}, tmp_path / "empty.safetensors")
     with pytest.raises(RequestError, match="holds no judge"):

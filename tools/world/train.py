@@ -80,7 +80,7 @@ class Workshop:
         """The text encoders, trained or read back."""
         folder = self.work / "text"
         if not (folder / "reader.safetensors").exists():
-            readers = text.new_readers(corpus=recipe.text_corpus)
+            readers = text.new_readers(text.new_tokenizer(corpus=recipe.text_corpus))
             for module in readers.modules():
                 module.to(self.device)
             text.train(readers, recipe.text_steps, work=folder)
