@@ -53,9 +53,13 @@ def _steered(settings: Settings, match: Match, grid: Schedule, start: int, profi
             f"where MPC fades to the new prompt over {fade} steps, planned anew at each."
         )
     elif budget == left:
-        reason = f"{tier}, too far for its tiers: nothing is resumed, MPC has nothing to blend, all {steps} are computed."
+        reason = (
+            f"{tier}, too far for its tiers: nothing is resumed, MPC has nothing to blend, all {steps} are computed."
+        )
     else:
-        reason = f"{tier}, too far for its tiers: nothing is resumed, MPC steers from the noise by {budget} evaluations."
+        reason = (
+            f"{tier}, too far for its tiers: nothing is resumed, MPC steers from the noise by {budget} evaluations."
+        )
     sampling = SamplingPlan.switching(settings.strategy, grid, start, match.similarity, nodes)
     return Plan(settings.strategy, reason, sampling, (match.key,), match)
 

@@ -134,7 +134,7 @@ def track(k: int, x: Tensor, state: MpcState, field: VelocityField) -> tuple[Ten
 def plan_controls(k: int, error: Tensor, state: MpcState, steps: int) -> tuple[Tensor, ...]:
     """Solve for the controls from step k on, over at most PREDICTION_HORIZON steps.
 
-    A run from the noise looks no further than its next node, where alpha is 1. One that resumes fades through its nodes.
+    A run from the noise looks no further than its next node, where alpha is 1; one that resumes fades through nodes.
     """
     prediction = state.prediction
     later = () if state.plan.start_step else state.plan.nodes

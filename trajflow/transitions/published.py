@@ -5,11 +5,11 @@
     alpha_k = logistic(10 ((k - start) / n - 1/2)),   n = 3 / 5 / 8 by prompt similarity
 
 v_new is evaluated at the plan's nodes, as published at every step after the switch, and with a budget predicted between
-them. u is the first control of the quadratic program that `mpc.py` solves anew at each step, over five steps of which two
-are free. Its reference starts at the switch, as the path that would take up v_new at once, and is laid anew at every
-node; so the control works against the blend's lag, and no target is seen. Where nothing is resumed there is nothing to
-fade, and an evaluated step takes v_new itself. Source: the trajectory cache's tiers and the MPC note (seed texts 000 to
-002); what comes of it: docs/control.md.
+them. u is the first control of the quadratic program that `mpc.py` solves anew at each step, over five steps of which
+two are free. Its reference starts at the switch, as the path that would take up v_new at once, and is laid anew at
+every node; so the control works against the blend's lag, and no target is seen. Where nothing is resumed there is
+nothing to fade, and an evaluated step takes v_new itself. Source: the trajectory cache's tiers and the MPC note (seed
+texts 000 to 002); what comes of it: docs/control.md.
 """
 
 from dataclasses import dataclass, replace
