@@ -78,6 +78,27 @@ def test_generate_without_comparing_states_no_decibels(tmp_path):
     assert "dB" not in done.stdout
 
 
+def test_generate_by_the_published_system_and_a_table_of_tiers(tmp_path):
+    prompts = ("a beautiful mountain landscape", "mountain landscape that is beautiful")
+    for tiers, line in (
+        ("aggressive", "1 of 4 evaluations, "),
+        ("published", "1 of 4 evaluations, "),
+        ("conservative", "2 of 4 evaluations, "),
+        ("0.9:0.25,0.5:0.1", "3 of 4 evaluations, "),
+    ):
+        asked = ("--steps", 4, "--strategy", "published", "--tiers", tiers, "--out", tmp_path)
+        done = run("generate", *prompts, *asked)
+        assert done.exit_code == 0, done.output
+        assert line in done.stdout.splitlines()[1], tiers
+        assert "(similarity 0.95)" in done.stdout.splitlines()[1]
+
+
+@pytest.mark.parametrize("tiers", ["reckless", "0.9:high", "0.9:0.5:0.1", "0.9:1.5"])
+def test_a_table_of_tiers_that_is_none_is_refused_before_anything_is_made(tmp_path, tiers):
+    assert "tier" in fails("generate", "a mountain", "--tiers", tiers, "--out", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_frontier_prints_a_table_and_writes_what_it_measured(tmp_path, pairs):
     out, per_pair = tmp_path / "results" / "out.json", tmp_path / "targets.csv"
     done = run(

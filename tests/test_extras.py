@@ -63,7 +63,7 @@ def test_doctor_is_well_without_extras_and_says_how_to_have_them(monkeypatch, un
     assert "ok   extra ui " in done.stdout
 
 
-@pytest.mark.parametrize("strategy", ["mpc", "shooting-mpc"])
+@pytest.mark.parametrize("strategy", ["mpc", "shooting-mpc", "published"])
 def test_control_is_asked_for_before_anything_is_evaluated(monkeypatch, strategy):
     session = trajflow.Session(trajflow.load("tiny"))
     session.generate("a mountain", steps=4, strategy="baseline")

@@ -24,6 +24,7 @@ from trajflow.base import (
     Trajectory,
 )
 from trajflow.cache.entry import Entry
+from trajflow.cache.tiers import Tier
 from trajflow.calibration import Profile
 from trajflow.errors import (
     BudgetExceeded,
@@ -70,6 +71,7 @@ __all__ = [
     "Session",
     "Spent",
     "Step",
+    "Tier",
     "Trajectory",
     "TrajflowError",
     "load",

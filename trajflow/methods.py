@@ -29,6 +29,7 @@ from trajflow.transitions.dpm import DPMSolver
 from trajflow.transitions.kalman import Kalman
 from trajflow.transitions.mpc import Mpc
 from trajflow.transitions.multiple_shooting import MultipleShooting
+from trajflow.transitions.published import Published
 from trajflow.transitions.reuse import Reuse
 from trajflow.transitions.shooting import Shooting
 from trajflow.transitions.shooting_mpc import ShootingMpc
@@ -87,6 +88,7 @@ BUILT_IN = (
     ),
     Method("mpc", "transport", Mpc(), "a reference, corrected at every evaluated step", _SOME),
     Method("shooting-mpc", "transport", ShootingMpc(), "gaps are shot, then kept by the controller", _SOME),
+    Method("published", "switch", Published(), "resume by tier, then a blend under control, as its authors have it"),
     Method("kalman", "switch", Kalman(), "resume, old and new weighed by uncertainty"),
     Method(
         "uncertainty-blend", "switch", Softening(by_uncertainty), "resume, softer where the cached path is in doubt"

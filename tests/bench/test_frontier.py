@@ -46,6 +46,7 @@ def test_no_run_spends_more_than_its_budget(measurements):
     for m in measurements:
         assert 0 < m.cost.nfe <= (m.budget or STEPS)
         assert m.cost.nfe == len(m.computed)
+        assert max(m.computed) < STEPS
         assert m.cost.rows == 2 * m.cost.nfe
         assert m.latency_s > 0
         assert m.baseline_latency_s > 0

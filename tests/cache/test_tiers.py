@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from trajflow.cache import PRESETS, resume_step, tier_of
+from trajflow.cache import PRESETS, Tier, resume_step, tier_of, tier_table
 from trajflow.errors import RequestError
 
 
@@ -44,3 +44,38 @@ def test_an_unknown_preset_is_refused_with_the_choices():
 )
 def test_resume_takes_that_fraction_and_leaves_a_step(fraction, steps, step):
     assert resume_step(fraction, steps) == step
+
+
+def test_own_thresholds_are_a_table_in_any_order_and_form():
+    mapped = tier_table({0.3: 0.25, 0.9: 0.5})
+    assert [(tier.least_similarity, tier.resume_fraction) for tier in mapped] == [(0.9, 0.5), (0.3, 0.25)]
+    named = tier_table((Tier("akin", 0.3, 0.25), Tier("near", 0.9, 0.5)))
+    assert [tier.name for tier in named] == ["near", "akin"]
+    for similarity, fraction in ((0.95, 0.5), (0.9, 0.25), (0.3, 0.25), (0.29, 0.0)):
+        assert tier_of(similarity, mapped).resume_fraction == tier_of(similarity, named).resume_fraction == fraction
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_its_own_table(preset):
+    assert tier_table(preset) == tier_table(PRESETS[preset])
+
+
+@pytest.mark.parametrize(
+    ("tiers", "words"),
+    [
+        ((), "such as"),
+        ({}, "such as"),
+        (0.9, "such as"),
+        ((0.9, 0.5), "such as"),
+        ({1.2: 0.5}, "between -1 and 1"),
+        ({0.9: 1.5}, "between 0 and 1"),
+        ({float("nan"): 0.5}, "between -1 and 1"),
+        ({"high": 0.5}, "between -1 and 1"),
+        ({0.9: True}, "between 0 and 1"),
+        ((Tier("a", 0.9, 0.5), Tier("b", 0.9, 0.4)), "same similarity"),
+    ],
+)
+def test_thresholds_that_make_no_table_are_refused_in_a_sentence(tiers, words):
+    with pytest.raises(RequestError, match=words) as refused:
+        tier_table(tiers)
+    assert str(refused.value).endswith(".")

@@ -27,6 +27,7 @@ CASES = {
     "mpc-3": ("mpc", 3),
     "shooting-mpc-1": ("shooting-mpc", 1),
     "shooting-mpc-3": ("shooting-mpc", 3),
+    "published": ("published", 1),
     "kalman": ("kalman", 1),
     "uncertainty-blend": ("uncertainty-blend", 1),
     "flow-blend": ("flow-blend", 1),
@@ -34,7 +35,7 @@ CASES = {
 }
 # These may evaluate at a state that the run, corrected by what it learnt, passes by: not every evaluation is a step.
 PLANNING = ("shooting", "multiple-shooting", "shooting-mpc")
-SWITCHING = ("resume", "blend", "kalman", "uncertainty-blend", "flow-blend", "derivative-blend")
+SWITCHING = ("resume", "blend", "published", "kalman", "uncertainty-blend", "flow-blend", "derivative-blend")
 each_case = pytest.mark.parametrize("case", CASES)
 each_budget = pytest.mark.parametrize("budget", [1, 2, 3, 7, STEPS - 1, STEPS])
 

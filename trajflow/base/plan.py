@@ -146,10 +146,17 @@ class SamplingPlan:
         return cls(method, schedule, NodeSchedule(tuple(range(schedule.steps))), schedule.steps)
 
     @classmethod
-    def switching(cls, method: str, schedule: Schedule, start_step: int, similarity: float = 0.0) -> "SamplingPlan":
-        """The first source's path up to `start_step`, and every step from there on evaluated."""
-        nodes = NodeSchedule(tuple(range(start_step, schedule.steps)))
-        return cls(method, schedule, nodes, schedule.steps - start_step, start_step, similarity)
+    def switching(
+        cls,
+        method: str,
+        schedule: Schedule,
+        start_step: int,
+        similarity: float = 0.0,
+        nodes: tuple[int, ...] | None = None,
+    ) -> "SamplingPlan":
+        """The first source's path up to `start_step`, from there on evaluated at `nodes` (None: at every step)."""
+        chosen = tuple(range(start_step, schedule.steps)) if nodes is None else nodes
+        return cls(method, schedule, NodeSchedule(chosen), len(chosen), start_step, similarity)
 
     @classmethod
     def reusing(

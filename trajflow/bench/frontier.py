@@ -85,7 +85,7 @@ def _measure(
                 result.cost,
                 compare_images(result.image, baseline.image),
                 len(result.plan.sources),
-                tuple(k for k, kind in enumerate(result.kinds, result.plan.sampling.start_step) if kind == "computed"),
+                tuple(k for k, kind in enumerate(result.kinds) if kind == "computed"),
                 _latency(result),
                 _latency(baseline),
             )

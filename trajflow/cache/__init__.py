@@ -6,7 +6,7 @@ from trajflow.cache.entry import Entry, new_key
 from trajflow.cache.key import CacheKey, cache_digest, differences
 from trajflow.cache.places import Memory, Place
 from trajflow.cache.similarity import SentenceEncoder, nearest
-from trajflow.cache.tiers import PRESETS, Tier, resume_step, tier_of
+from trajflow.cache.tiers import PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
 
 __all__ = [
     "PRESETS",
@@ -17,6 +17,7 @@ __all__ = [
     "Place",
     "SentenceEncoder",
     "Tier",
+    "Tiers",
     "TrajectoryCache",
     "cache_digest",
     "differences",
@@ -24,4 +25,5 @@ __all__ = [
     "new_key",
     "resume_step",
     "tier_of",
+    "tier_table",
 ]

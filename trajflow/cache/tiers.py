@@ -1,11 +1,13 @@
-"""How far along a cached path to resume, by similarity of the prompts: the published tiers and two shifted presets.
+"""How far along a cached path to resume, by similarity of the prompts: the published tiers, two shifted tables, or own.
 
 The figures are those of the trajectory cache this project started from. Above 0.97 the last 5 % of the steps are run,
 from 0.90 the last 25 %, from 0.85 the last 45 %, below that all of them. They are kept for comparison: a late resume
 stays at the old prompt's picture.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 
 from trajflow.errors import RequestError
 
@@ -14,12 +16,24 @@ LATEST_RESUME = 0.97
 
 @dataclass(frozen=True)
 class Tier:
-    """A band of cosine similarity from `least_similarity` on; `resume_fraction` of the steps is taken as cached."""
+    """A band of cosine similarity from `least_similarity` on; `resume_fraction` of the steps is taken as cached.
+
+    >>> import trajflow
+    >>> from trajflow.testing import GaussianMixture
+    >>> own = (trajflow.Tier("near", 0.9, 0.5), trajflow.Tier("akin", 0.3, 0.25))
+    >>> session = trajflow.Session(GaussianMixture(), tiers=own)
+    >>> first = session.generate("a mountain", steps=8)
+    >>> session.generate("a mountain at dusk", steps=8, strategy="resume").plan.match.tier
+    'akin'
+    """
 
     name: str
     least_similarity: float
     resume_fraction: float
 
+
+# A table by the name of its preset, tier by tier, or as similarities and the fractions resumed from each on.
+Tiers = str | Sequence[Tier] | Mapping[float, float]
 
 PUBLISHED = (
     Tier("near-identical", 0.97, 0.95),
@@ -41,14 +55,51 @@ PRESETS = {
 }
 
 
-def tier_of(similarity: float, preset: str = "published") -> Tier:
+def tier_table(tiers: Tiers) -> tuple[Tier, ...]:
+    """The table that is meant, most similar tier first.
+
+    Raises `RequestError` for an unknown preset, and for thresholds of one's own that make no table.
+
+    >>> [tier.resume_fraction for tier in tier_table({0.7: 0.3, 0.9: 0.6})]
+    [0.6, 0.3]
+    """
+    if isinstance(tiers, str):
+        if tiers not in PRESETS:
+            raise RequestError(f"There is no tier preset {tiers!r}. Choose one of: {', '.join(PRESETS)}.")
+        return PRESETS[tiers]
+    if isinstance(tiers, Mapping):
+        # Not formatted as numbers: what is no number is refused below, in words.
+        given = [Tier(f"similar above {least}", least, share) for least, share in tiers.items()]
+    elif isinstance(tiers, list | tuple):
+        given = list(tiers)
+    else:
+        given = []
+    if not given or not all(isinstance(tier, Tier) for tier in given):
+        raise RequestError(
+            f"A table of tiers is one of {', '.join(PRESETS)}, a sequence of Tier, or a mapping of similarities to the "
+            f"fraction of the steps resumed, such as {{0.9: 0.6, 0.7: 0.3}}; got {tiers!r}."
+        )
+    for tier in given:
+        if not (_is_within(tier.least_similarity, -1, 1) and _is_within(tier.resume_fraction, 0, 1)):
+            raise RequestError(
+                f"The tier {tier.name!r} resumes {tier.resume_fraction!r} of the steps from a similarity of "
+                f"{tier.least_similarity!r}. Give a similarity between -1 and 1 and a fraction between 0 and 1."
+            )
+    if len({tier.least_similarity for tier in given}) < len(given):
+        raise RequestError("Two tiers begin at the same similarity. Give each one of its own.")
+    return tuple(sorted(given, key=lambda tier: -tier.least_similarity))
+
+
+def _is_within(number: object, least: float, most: float) -> bool:
+    return isinstance(number, Real) and not isinstance(number, bool) and least <= float(number) <= most
+
+
+def tier_of(similarity: float, tiers: Tiers = "published") -> Tier:
     """The tier of a cosine similarity. The first tier begins just above its bound, the others at theirs.
 
-    Raises `RequestError` for an unknown preset.
+    Raises `RequestError` as `tier_table` does.
     """
-    if preset not in PRESETS:
-        raise RequestError(f"There is no tier preset {preset!r}. Choose one of: {', '.join(PRESETS)}.")
-    first, *others = PRESETS[preset]
+    first, *others = tier_table(tiers)
     if similarity > first.least_similarity:
         return first
     return next((tier for tier in others if similarity >= tier.least_similarity), DISTANT)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trajflow.cli.shared import ModelName, Steps, load_model, make_folder
+from trajflow.cli.shared import ModelName, Steps, load_model, make_folder, read_tiers
 
 if TYPE_CHECKING:
     from trajflow.base import Result
@@ -25,15 +25,20 @@ def generate(
         float | None, typer.Option(help="PSNR in dB to reach instead of a budget. Default: 40.")
     ] = None,
     strategy: Annotated[str, typer.Option(help="How to use what is cached.")] = "auto",
+    tiers: Annotated[
+        str, typer.Option(help="How far to resume: published, conservative, aggressive, or own as 0.9:0.6,0.7:0.3.")
+    ] = "published",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("pictures"),
     compare: Annotated[bool, typer.Option("--compare", help="Also run from scratch, and say how close it is.")] = False,
     model_name: ModelName = "tiny",
 ) -> None:
     """Make pictures in one session, each from those before it, and print one line for each."""
     from trajflow.base import Request
+    from trajflow.cache import tier_table
     from trajflow.session import Session
     from trajflow.settings import resolve_request
 
+    table = tier_table(read_tiers(tiers))
     make_folder(out)
     model = load_model(model_name)
     options: dict[str, Any] = {
@@ -46,7 +51,7 @@ def generate(
     }
     for prompt in prompts:
         resolve_request(Request(prompt, **options), model.defaults)
-    session = Session(model)
+    session = Session(model, tiers=table)
     for number, prompt in enumerate(prompts, 1):
         result = session.generate(prompt, **options)
         path = out / f"{number:02d}-{_slug(prompt)}-seed{seed}.png"

@@ -10,6 +10,7 @@ from trajflow.errors import RequestError
 
 if TYPE_CHECKING:
     from trajflow.base import Model
+    from trajflow.cache import Tiers
 
 ModelName = Annotated[str, typer.Option("--model", help='"tiny" (bundled), a diffusers folder, or a hub id.')]
 Steps = Annotated[int | None, typer.Option(help="Steps of the from-scratch run. Default: the model's own.")]
@@ -35,6 +36,22 @@ def read_budgets(text: str) -> list[int | None]:
     if not all(word == "auto" or word.isdecimal() for word in words):
         raise RequestError(f"The budgets are {text!r}. Give whole numbers or the word auto, with commas between.")
     return [None if word == "auto" else int(word) for word in words]
+
+
+def read_tiers(text: str) -> "Tiers":
+    """The name of a table, or thresholds such as 0.9:0.6,0.7:0.3. Raises RequestError for what is neither."""
+    if ":" not in text:
+        return text
+    thresholds: dict[float, float] = {}
+    try:
+        for pair in text.split(","):
+            least, fraction = pair.split(":")
+            thresholds[float(least)] = float(fraction)
+    except ValueError as error:
+        raise RequestError(
+            f"The tiers are {text!r}. Name a table, or give similarity:fraction, with commas between."
+        ) from error
+    return thresholds
 
 
 def read_numbers(text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Plans that take the beginning of a cached path as it is: resuming, and blending from there."""
+"""Plans that take the beginning of a cached path as it is: resuming, and blending or steering from there."""
 
 from dataclasses import replace
 
@@ -9,6 +9,8 @@ from trajflow.flow import even_nodes
 from trajflow.methods import METHODS
 from trajflow.policies.budcache import BudCache, suffix_mask
 from trajflow.settings import Settings
+from trajflow.transitions.blend import blend_steps
+from trajflow.transitions.published import Published
 from trajflow.transitions.reuse import Reuse
 
 
@@ -17,8 +19,10 @@ def switch_plan(settings: Settings, match: Match, grid: Schedule, profile: Profi
 
     `level` is kept where none was learned.
     """
-    steps, fraction = settings.steps, match.resume_fraction
-    if isinstance(METHODS[settings.strategy].transition, Reuse):
+    steps, fraction, transition = settings.steps, match.resume_fraction, METHODS[settings.strategy].transition
+    if isinstance(transition, Published):
+        return _steered(settings, match, grid, resume_step(fraction, steps), profile)
+    if isinstance(transition, Reuse):
         return _resume_reusing(settings, match, grid, resume_step(fraction, steps), profile, level)
     start = resume_step(fraction, steps) if settings.budget is None else steps - settings.budget
     if settings.budget is not None:
@@ -30,6 +34,33 @@ def switch_plan(settings: Settings, match: Match, grid: Schedule, profile: Profi
     else:
         reason = f"“{match.prompt}” is too distant to resume from, so all {steps} steps are computed."
     sampling = SamplingPlan.switching(settings.strategy, grid, start, match.similarity)
+    return Plan(settings.strategy, reason, sampling, (match.key,), match)
+
+
+def _steered(settings: Settings, match: Match, grid: Schedule, start: int, profile: Profile) -> Plan:
+    """The tier's beginning from the cache, then MPC: with every step left evaluated, or the budget's number of them."""
+    steps = settings.steps
+    left = steps - start
+    budget = min(left, settings.budget or left)
+    placed = profile.placement(steps, budget, 1).node_schedule.nodes
+    nodes = suffix_mask(placed, start, steps, budget)
+    tier = f"“{match.prompt}” is {match.tier} (similarity {match.similarity:.2f})"
+    evaluated = f"the other {left}" if budget == left else f"{budget} of the other {left}"
+    if start:
+        fade = blend_steps(match.similarity)
+        reason = (
+            f"{tier}: its first {start} steps are taken and {evaluated} evaluated, "
+            f"where MPC fades to the new prompt over {fade} steps, planned anew at each."
+        )
+    elif budget == left:
+        reason = (
+            f"{tier}, too far for its tiers: nothing is resumed, MPC has nothing to blend, all {steps} are computed."
+        )
+    else:
+        reason = (
+            f"{tier}, too far for its tiers: nothing is resumed, MPC steers from the noise by {budget} evaluations."
+        )
+    sampling = SamplingPlan.switching(settings.strategy, grid, start, match.similarity, nodes)
     return Plan(settings.strategy, reason, sampling, (match.key,), match)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from trajflow.base import Match, Plan, Result, Trajectory
 from trajflow.cache import CacheKey, Disk, Entry, Memory, Place, SentenceEncoder, TrajectoryCache
 from trajflow.cache.disk import in_memory
-from trajflow.cache.tiers import tier_of
+from trajflow.cache.tiers import Tiers, tier_of, tier_table
 from trajflow.errors import CacheError, SourceGone
 from trajflow.field import Field
 from trajflow.flow import euler_step
@@ -22,7 +22,7 @@ DISK_SHARE = 16
 
 
 class SessionCache(TrajectoryCache):
-    """The cache of one session; `tiers` names the preset of similarity tiers.
+    """The cache of one session; `tiers` is the table of similarity tiers, or the name of one.
 
     On a GPU the last used runs stay there, up to `capacity` bytes, and others wait in as many bytes of the CPU's
     memory; on the CPU there is only that. With a `spill` folder as many as `DISK_SHARE` times the bytes go there.
@@ -30,13 +30,13 @@ class SessionCache(TrajectoryCache):
     Runs that were made only to compare a request with are its companions: held as sources, not listed.
     """
 
-    def __init__(self, capacity: int, tiers: str, *, is_on_gpu: bool = False, spill: Path | None = None) -> None:
+    def __init__(self, capacity: int, tiers: Tiers, *, is_on_gpu: bool = False, spill: Path | None = None) -> None:
         places: list[Place] = [Memory("gpu", capacity)] if is_on_gpu else []
         places.append(Memory("memory", capacity, is_host=is_on_gpu))
         if spill is not None:
             places.append(Disk(spill, DISK_SHARE * capacity))
         super().__init__(places)
-        self._tiers = tiers
+        self._tiers = tier_table(tiers)
         self._is_on_gpu = is_on_gpu
         self._encoder = SentenceEncoder()
 

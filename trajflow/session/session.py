@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trajflow.base import Model, Options, Request, Result, Spent, Step
 from trajflow.cache import Entry
-from trajflow.cache.tiers import tier_of
+from trajflow.cache.tiers import Tiers
 from trajflow.calibration import Learned, Profile
 from trajflow.errors import Cancelled, RequestError
 from trajflow.metrics.path import path_diagnostics
@@ -39,8 +39,10 @@ class Session:
     long gives way. With a folder `spill` it goes on to the disk, up to 16 times `cache_bytes`, in a folder of the
     session's own that is removed with it.
 
-    `tiers` is the preset ("published", "conservative" or "aggressive") that `resume` and `blend` use when no budget is
-    given. One run at a time: a second caller waits. Nothing is shared with other sessions but the model.
+    `tiers` says by similarity how far to resume: "published", "conservative", "aggressive", or thresholds of one's own,
+    as a sequence of `Tier` or a mapping {similarity: fraction of the steps}. `published` and `resume-budcache` go by
+    it; so do `resume` and the blends when no budget is given. One run at a time: a second caller waits. Nothing is
+    shared with other sessions but the model.
 
     `mode` says which runs are computed in full so that later ones have true sources: "manual" those that `complete` is
     called for, "interactive" all, newest first, by a thread that works between requests and gives way to the next one
@@ -64,12 +66,11 @@ class Session:
         model: Model,
         *,
         cache_bytes: int = 256 * 2**20,
-        tiers: str = "published",
+        tiers: Tiers = "published",
         mode: Mode = "manual",
         profile: Profile | None = None,
         spill: Path | None = None,
     ) -> None:
-        tier_of(0.0, tiers)
         if mode not in MODES:
             raise RequestError(f"There is no mode {mode!r}. Choose one of: {', '.join(MODES)}.")
         self.model = model

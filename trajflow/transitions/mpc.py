@@ -4,9 +4,10 @@
 
 v_old = M_k is the cached velocity; v_new is the fresh one at a node and is predicted between nodes, v^_k + J (x -
 x_eval) (`prediction.py`: last known difference, Jacobian, displacement from the path that was evaluated). alpha is 1
-where v_new was evaluated, and between nodes the published fade from the switch, here step 0,
+where v_new was evaluated, and between nodes the published fade from the switch, here step 0; a run that resumes
+(`published.py`) fades at its nodes too, from the step where it leaves the cached path,
 
-    alpha_k = logistic(10 (k / n - 1/2)),   n = 3 / 5 / 8 by prompt similarity (`blend.py`)
+    alpha_k = logistic(10 ((k - switch) / n - 1/2)),   n = 3 / 5 / 8 by prompt similarity (`blend.py`)
 
 The reference is the transported path. When a node is paid for, the difference is known at both ends of the gap just
 taken, so that gap is rolled out again with D on the line between them; where that ends is where the run should have
@@ -36,7 +37,7 @@ MOST_SOURCE_DIRECTIONS = 3
 
 
 def blend_alpha(k: int, similarity: float) -> float:
-    """alpha at step k of a run that starts at shared noise; rises to 1."""
+    """alpha `k` steps after the switch; rises to 1."""
     return blend_share(k / blend_steps(similarity))
 
 
@@ -62,9 +63,9 @@ class MpcState:
         return self.prediction.velocity(k, *self.shot) if self.shot else self.prediction.velocity(k)
 
     def alpha(self, k: int) -> float:
-        """The share of the new velocity: 1 where it was evaluated."""
-        similarity = self.plan.similarity
-        return 1.0 if k == self.prediction.node else blend_alpha(k, similarity)
+        """The share of the new velocity: 1 where it was evaluated, unless the run fades out of a path it resumed."""
+        switch, similarity = self.plan.start_step, self.plan.similarity
+        return 1.0 if not switch and k == self.prediction.node else blend_alpha(k - switch, similarity)
 
 
 class Mpc:
@@ -131,9 +132,13 @@ def track(k: int, x: Tensor, state: MpcState, field: VelocityField) -> tuple[Ten
 
 
 def plan_controls(k: int, error: Tensor, state: MpcState, steps: int) -> tuple[Tensor, ...]:
-    """Solve for the controls from step k on, over at most PREDICTION_HORIZON steps and not beyond the next node."""
+    """Solve for the controls from step k on, over at most PREDICTION_HORIZON steps.
+
+    A run from the noise looks no further than its next node, where alpha is 1; one that resumes fades through nodes.
+    """
     prediction = state.prediction
-    stop = next((node for node in state.plan.nodes if node > k), steps)
+    later = () if state.plan.start_step else state.plan.nodes
+    stop = next((node for node in later if node > k), steps)
     window = range(k, min(k + PREDICTION_HORIZON, stop))
     lags = [(state.alpha(q) - 1) * prediction.step(q) * (state.expected(q) - prediction.mixture(q)) for q in window]
     paid = [velocity.float() - prediction.mixture(j) for j, velocity in prediction.paid[-2:]]
