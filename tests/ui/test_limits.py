@@ -21,11 +21,11 @@ def test_what_once_held_everybody_up_is_refused_and_the_largest_compared_picture
         check_work({**LARGE, "steps": 99, "compare": True}, DEFAULTS)
 
 
-@pytest.mark.parametrize("steps", ["99", 1e9, True, -5, 10**9, 10**5000, float("nan"), [99]])
+@pytest.mark.parametrize("steps", ["99", 1e9, True, -5, 10**9, 2**70, float("nan"), [99]])
 def test_what_is_no_valid_request_is_left_to_the_library(steps):
     check_work({**LARGE, "steps": steps}, DEFAULTS)
 
 
 def test_busy_says_when_to_try_again():
-    assert str(Busy("The queue is full.", 0.2)) == "The queue is full. Try again in 1 seconds."
+    assert str(Busy("The queue is full.", 0.2)) == "The queue is full. Try again in 1 second."
     assert Busy("", 12.4).retry_seconds == 12

@@ -19,29 +19,27 @@ class Busy(TrajflowError):
 
     def __init__(self, text: str, retry_seconds: float) -> None:
         self.retry_seconds = max(1, round(retry_seconds))
-        super().__init__(f"{text} Try again in {self.retry_seconds} seconds.")
+        seconds = "1 second" if self.retry_seconds == 1 else f"{self.retry_seconds} seconds"
+        super().__init__(f"{text} Try again in {seconds}.")
 
 
 def work_of(options: dict[str, Any], defaults: Defaults) -> float:
-    """Steps x pixels, twice that when compared, in pictures of the model's own size and steps; 0 where that cannot be
-    said because the request is not valid."""
-    steps, width, height = (
-        getattr(defaults, name) if options.get(name) is None else options[name] for name in ("steps", "width", "height")
-    )
-    if not all(type(value) is int and 0 < value < 2**20 for value in (steps, width, height)):
-        return 0.0
-    times = 2 if options.get("compare") is True else 1
-    return times * steps * width * height / (defaults.steps * defaults.width * defaults.height)
+    """Steps x pixels, twice that when compared, in pictures of the model's own size and steps; 0 of a request that is
+    not valid, which the library refuses."""
+    most = {"steps": MOST_STEPS, "width": defaults.largest_side, "height": defaults.largest_side}
+    work = 2.0 if options.get("compare") is True else 1.0
+    for name, largest in most.items():
+        value = getattr(defaults, name) if options.get(name) is None else options[name]
+        if type(value) is not int or not 0 < value <= largest:
+            return 0.0
+        work *= value / getattr(defaults, name)
+    return work
 
 
 def check_work(options: dict[str, Any], defaults: Defaults) -> None:
     """Raises RequestError for a valid request that would hold up everybody else for too long."""
-    is_in_range = all(
-        not isinstance(options.get(name), int) or options[name] <= most
-        for name, most in (("steps", MOST_STEPS), ("width", defaults.largest_side), ("height", defaults.largest_side))
-    )
     work = work_of(options, defaults)
-    if is_in_range and work > MOST_WORK:
+    if work > MOST_WORK:
         raise RequestError(
             f"This asks for the work of {work:.1f} pictures of {defaults.width} x {defaults.height} pixels and "
             f"{defaults.steps} steps; here one request may take that of {MOST_WORK:g}. "
