@@ -1,6 +1,7 @@
 """The endpoints for programs, as gradio_client and plain HTTP use them, over the closed-form flow."""
 
 import asyncio
+import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from PIL import Image
 
 from trajflow import Session
 from trajflow.ui import Registry, build, launch_options
+from trajflow.ui.desk import Job
 
 # Gradio's own, about an option of pandas that it sets after each event.
 pytestmark = pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")
@@ -89,6 +91,28 @@ def test_every_endpoint_does_what_it_says(url, tmp_path):
     saved = client.predict(report["session"], api_name="/export")
     with zipfile.ZipFile(saved) as archive:
         assert "session.json" in archive.namelist()
+
+
+def test_programs_have_the_limits_of_visitors(url, registry, tmp_path):
+    client = Client(url, verbose=False, download_files=tmp_path)
+    with pytest.raises(AppError, match=r"the work of 8\.5 pictures"):
+        client.predict("a lake", seed=7, steps=34, compare=True, api_name="/generate")
+    opened, began = threading.Event(), threading.Event()
+
+    def work():
+        began.set()
+        opened.wait(20)
+        yield {"type": "opened"}
+
+    registry.desk.submit(Job("somebody", work, lambda _: None))
+    assert began.wait(20)
+    for number in range(registry.desk.most_waiting):
+        registry.desk.submit(Job(f"person {number}", lambda: iter(()), lambda _: None))
+    asked = time.monotonic()
+    with pytest.raises(AppError, match=r"queue is full: 32 requests wait\. Try again in \d+ second"):
+        client.predict("a lake", api_name="/generate")
+    assert time.monotonic() - asked < 5
+    opened.set()
 
 
 def test_the_page_and_the_description_copy_nothing_of_the_model(url):

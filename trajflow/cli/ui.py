@@ -7,14 +7,27 @@ import typer
 from trajflow.cli.shared import ModelName, load_model
 from trajflow.extras import require
 
+Auth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="USER:PASSWORD",
+        envvar="TRAJFLOW_AUTH",
+        show_envvar=True,
+        help="Ask everybody for this name and password.",
+    ),
+]
+
 
 def ui(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: this machine only.")] = None,
     port: Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")] = None,
     model: ModelName = "tiny",
+    auth: Auth = None,
+    max_sessions: Annotated[int, typer.Option(min=1, help="Sessions held at once; the next visitor waits.")] = 256,
+    max_queue: Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")] = 32,
 ) -> None:
     """Serve the app in the browser."""
     require("ui", "The app")
     from trajflow.ui import launch
 
-    launch(load_model(model), host, port)
+    launch(load_model(model), host, port, auth=auth, most_sessions=max_sessions, most_waiting=max_queue)

@@ -8,6 +8,7 @@ value it has shown.
 import os
 import signal
 import threading
+from functools import partial
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Its own records of past events, all of which it goes over after each one.
@@ -21,15 +22,18 @@ from starlette.middleware import Middleware
 from trajflow.base import Model
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
-from trajflow.ui import api
+from trajflow.ui import account, api
 from trajflow.ui.blending import blending
 from trajflow.ui.door import Door
+from trajflow.ui.limits import MOST_SESSIONS, MOST_WAITING
+from trajflow.ui.lock import Credentials, Lock, read_credentials
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes
 from trajflow.ui.upkeep import upkeep
 
 CACHE_BYTES = 256 * 2**20
-WAITING = 32
+# Threads beside those that wait at the desk for programs.
+SPARE_THREADS = 8
 
 __all__ = ["Registry", "build", "launch", "launch_options"]
 
@@ -38,7 +42,7 @@ def build(model: Model, registry: Registry) -> gr.Blocks:
     """What Gradio serves of the app: its endpoints for programs."""
     with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=(600, 600)) as blocks:
         api.add(model, registry)
-    return blocks.queue(max_size=WAITING, api_open=False)
+    return blocks.queue(max_size=registry.desk.most_waiting, api_open=False)
 
 
 def launch(
@@ -47,22 +51,29 @@ def launch(
     port: int | None = None,
     *,
     cache_bytes: int = CACHE_BYTES,
+    auth: str | None = None,
+    most_sessions: int = MOST_SESSIONS,
+    most_waiting: int = MOST_WAITING,
     open_browser: bool = False,
 ) -> None:
     """Serve the app until interrupted; each tab gets a session of at most `cache_bytes` bytes.
 
-    Without a host or a port Gradio's own environment variables decide.
+    Without a host or a port Gradio's own environment variables decide. With `auth`, "user:password", nothing but the
+    probes answers who does not know it. Beyond `most_sessions` sessions, or `most_waiting` requests that wait, the next
+    is refused in a sentence. Raises RequestError for credentials that cannot be.
     """
+    credentials = None if auth is None else read_credentials(auth)
     if threading.current_thread() is threading.main_thread():
         # Ends as Ctrl-C does: the server is closed, and takes the pictures it has served as files with it.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # A worker that ZeroGPU forks has nothing to close.
         os.register_at_fork(after_in_child=_end_at_once)
     model = model if isinstance(model, RemoteModel) else blending(model)
-    registry = Registry(lambda: Session(model, cache_bytes=cache_bytes))
-    build(model, registry).launch(
-        server_name=host, server_port=port, inbrowser=open_browser, **launch_options(model, registry)
-    )
+    account.show()
+    make = partial(Session, model, cache_bytes=cache_bytes)
+    registry = Registry(make, most_sessions=most_sessions, most_waiting=most_waiting)
+    options = launch_options(model, registry, credentials)
+    build(model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
 
 
 def _end_at_once() -> None:
@@ -70,13 +81,13 @@ def _end_at_once() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def launch_options(model: Model, registry: Registry) -> dict[str, Any]:
+def launch_options(model: Model, registry: Registry, credentials: Credentials | None = None) -> dict[str, Any]:
     """What Gradio is told wherever the app is served: the studio's routes, and that nothing leaves the machine."""
     return {
         "app_kwargs": {
             "routes": routes(model, registry),
             "lifespan": upkeep(registry),
-            "middleware": [Middleware(Door)],
+            "middleware": [Middleware(Door), *([Middleware(Lock, credentials)] if credentials else [])],
             "openapi_url": None,
             "docs_url": None,
             "redoc_url": None,
@@ -86,4 +97,5 @@ def launch_options(model: Model, registry: Registry) -> dict[str, Any]:
         "ssr_mode": False,
         "share": False,
         "max_file_size": 2**20,
+        "max_threads": registry.desk.most_waiting + SPARE_THREADS,
     }

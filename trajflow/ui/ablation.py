@@ -20,6 +20,7 @@ from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.settings import resolve_request
 from trajflow.ui import png
+from trajflow.ui.account import Made
 from trajflow.ui.desk import TURN, Event
 
 
@@ -48,6 +49,7 @@ def ablate(session: Session, key: str) -> Iterator[Event]:
             yield TURN
         image = model.decode(x)
         near = compare_images(image, exact)
+        yield {"type": "made", "made": Made("ablation", field.nfe, 0, field.nfe, {})}
         yield {
             "type": "kept",
             "kept": kept,

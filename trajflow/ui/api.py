@@ -22,8 +22,10 @@ from trajflow.base import Model, Step
 from trajflow.errors import RequestError
 from trajflow.methods import METHODS
 from trajflow.ui import archive, describe, sheet
+from trajflow.ui.account import run_made
 from trajflow.ui.ask import FIELDS, read_ask, read_seed
 from trajflow.ui.desk import Event, Job
+from trajflow.ui.limits import Busy, check_work
 from trajflow.ui.registry import Registry, TabSession
 from trajflow.ui.tree import Node
 from trajflow.ui.variations import expand
@@ -194,7 +196,10 @@ class Programs:
         tab_session = self.registry.find(session) if isinstance(session, str) else None
         if session and tab_session is None:
             raise gr.Error("That session is not held here; leave it empty for a new one.", print_exception=False)
-        return tab_session or self.registry.open(None)
+        try:
+            return tab_session or self.registry.open(None, is_spare=True)
+        except Busy as error:
+            raise gr.Error(str(error), print_exception=False) from error
 
     def _events(
         self,
@@ -210,6 +215,10 @@ class Programs:
         options |= dict(zip(("steps", "guidance", "negative_prompt"), told, strict=True))
         options |= dict(zip(("width", "height"), size, strict=True))
         options = {name: value for name, value in options.items() if value is not None}
+        try:
+            check_work(options, self.model.defaults)
+        except RequestError as error:
+            raise gr.Error(str(error), print_exception=False) from error
 
         def work() -> Iterator[Event]:
             held = len(tab_session.session.entries())
@@ -217,6 +226,7 @@ class Programs:
                 if isinstance(event, Step):
                     yield {"type": "step", "k": event.k, "steps": event.steps, "nfe": event.nfe, "phase": event.phase}
                 else:
+                    yield run_made(event)
                     yield {"type": "result", "result": event, "held": held}
 
         for event in at_the_desk(self.registry, tab_session, work):
@@ -243,7 +253,10 @@ def at_the_desk(registry: Registry, tab_session: TabSession, work: Any) -> Itera
     """The events of a program's job, which waits for the session's other jobs. Raises gr.Error."""
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     job = Job(tab_session.key, work, events.put)
-    registry.desk.submit(job)
+    try:
+        registry.desk.submit(job)
+    except Busy as error:
+        raise gr.Error(str(error), print_exception=False) from error
     try:
         while (event := events.get())["type"] not in LAST:
             yield event

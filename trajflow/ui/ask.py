@@ -8,6 +8,7 @@ from typing import Any
 from trajflow.base import Defaults
 from trajflow.errors import RequestError
 from trajflow.methods import METHODS
+from trajflow.ui.limits import check_work
 
 PREVIEW_EVALUATIONS = 3
 DRAFT_DB = 30.0
@@ -52,6 +53,7 @@ def read_ask(given: Mapping[str, Any], defaults: Defaults) -> Ask:
     if isinstance(steps, int) and not isinstance(steps, bool):
         wanted |= _effort(quality, given.get("amount"), steps, options)
         options = options | _effort("preview", None, steps, options) if is_preview else wanted
+    check_work(options, defaults)
     return Ask(
         options,
         wanted,

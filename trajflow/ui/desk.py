@@ -3,7 +3,8 @@
 A job is an iterator of events that only this thread drives, so nobody who walks away holds anything. Whose turn is
 next is decided by who has waited longest since being served: for a person's oldest job, the later of its arrival and
 of that person's last turn. Work in the background comes after all other. A job that yields `TURN` lets others go first
-and goes on afterwards; so does every event of a background job.
+and goes on afterwards; so does every event of a background job. Nobody has more than a few jobs that wait, and
+beyond a number of people who wait nobody more is let in.
 """
 
 import contextvars
@@ -15,10 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from trajflow.errors import Cancelled, TrajflowError
+from trajflow.ui.account import Account, Ended
+from trajflow.ui.limits import MOST_OF_A_PERSON, MOST_WAITING, Busy
 
 logger = logging.getLogger(__name__)
 Event = Mapping[str, Any]
 TURN: Event = {"type": "turn"}
+# Kept by the desk: a listener has no use for them.
+UNTOLD = ("turn", "made")
 SECONDS_SHARE = 0.3
 
 
@@ -41,6 +46,10 @@ class Job:
         self.is_cancelled = False
         self.arrived = 0
         self.place = 0
+        self.account = Account()
+        self.made_at = time.monotonic()
+        self.waited: float | None = None
+        self.seconds = 0.0
         self._work = work
         self._deliver = deliver
         self._context = contextvars.copy_context()
@@ -70,18 +79,36 @@ class Job:
 class Desk:
     """Takes jobs and does them one at a time. Every method may be called from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_waiting: int = MOST_WAITING) -> None:
+        self.most_waiting = most_waiting
+        self._watchers: list[Callable[[Ended], None]] = []
         self._changed = threading.Condition()
         self._waiting: list[Job] = []
         self._running: Job | None = None
         self._ticks = itertools.count(1)
         self._served: dict[str, int] = {}
         self._seconds = 0.0
-        threading.Thread(target=self._serve, name="trajflow-desk", daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, name="trajflow-desk", daemon=True)
+        self._thread.start()
+
+    def watch(self, watcher: Callable[[Ended], None]) -> None:
+        """Tell `watcher` of every job that is over or was refused; it must be quick."""
+        self._watchers.append(watcher)
 
     def submit(self, job: Job, *, supersedes: bool = False) -> None:
-        """Take a job; with `supersedes` it takes the place of the same person's earlier ones, which end."""
+        """Take a job; with `supersedes` it takes the place of the same person's earlier ones, which end.
+
+        Raises Busy, at once and with nothing changed, when too much waits already.
+        """
+        try:
+            self._admit(job, supersedes)
+        except Busy as busy:
+            self._report(Ended(job.person, "refused", type(busy).__name__))
+            raise
+
+    def _admit(self, job: Job, supersedes: bool) -> None:
         with self._changed:
+            self._check_room(job, supersedes)
             if supersedes:
                 for other in self._of(job.person):
                     other.cancel()
@@ -106,9 +133,32 @@ class Desk:
 
     @property
     def waiting(self) -> int:
-        """Jobs that somebody waits for."""
+        """Jobs that somebody waits for and that have not begun."""
         with self._changed:
-            return sum(not job.is_background for job in self._waiting)
+            return len(self._awaited())
+
+    @property
+    def people_waiting(self) -> int:
+        """People who wait for a job of theirs."""
+        with self._changed:
+            return len({job.person for job in self._awaited()})
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether one more job would be taken."""
+        return self._thread.is_alive() and self.waiting < self.most_waiting
+
+    def _awaited(self) -> list[Job]:
+        return [job for job in self._waiting if not job.is_background and not job.is_cancelled]
+
+    def _check_room(self, job: Job, supersedes: bool) -> None:
+        """Raises Busy. What a job supersedes makes room for it; what nobody waits for takes none."""
+        awaited = [other for other in self._awaited() if not (supersedes and other.person == job.person)]
+        own = sum(other.person == job.person for other in awaited)
+        if own >= MOST_OF_A_PERSON:
+            raise Busy(f"You have {own} requests waiting already.", own * self._seconds)
+        if len(awaited) >= self.most_waiting and not job.is_background:
+            raise Busy(f"The queue is full: {len(awaited)} requests wait.", self._seconds)
 
     def _of(self, person: str) -> list[Job]:
         jobs = [*self._waiting, *([self._running] if self._running else [])]
@@ -151,33 +201,52 @@ class Desk:
     def _do(self, job: Job) -> bool:
         """Drive a job until it ends or gives way; whether it has ended."""
         began = time.monotonic()
+        job.waited = began - job.made_at if job.waited is None else job.waited
+        last, failure = {"type": "done"}, ""
         try:
             while True:
                 if job.is_cancelled:
                     raise Cancelled
                 event = job.advance()
                 if event is None:
-                    job.tell({"type": "done"})
                     break
-                if event is not TURN:
+                job.account.enter(event)
+                if event["type"] not in UNTOLD:
                     job.tell(event)
                 if (event is TURN or job.is_background) and self._must_give_way(job):
+                    job.seconds += time.monotonic() - began
                     return False
         except Cancelled:
-            self._end(job, {"type": "stopped"})
+            last = {"type": "stopped"}
         except TrajflowError as error:
-            self._end(job, {"type": "error", "text": str(error)})
+            last, failure = {"type": "error", "text": str(error)}, type(error).__name__
         except Exception as error:
             logger.exception("a job failed")
-            text = f"This failed inside the model ({type(error).__name__}). Your pictures are kept; try again."
-            self._end(job, {"type": "error", "text": text})
+            failure = type(error).__name__
+            text = f"This failed inside the model ({failure}). Your pictures are kept; try again."
+            last = {"type": "error", "text": text}
         if not job.is_background and not job.is_cancelled:
             self._seconds += SECONDS_SHARE * (time.monotonic() - began - self._seconds)
+        job.seconds += time.monotonic() - began
+        self._end(job, last, failure)
         return True
 
-    def _end(self, job: Job, event: Event) -> None:
+    def _end(self, job: Job, last: Event, failure: str) -> None:
+        """Close a job, report it, and only then tell its end: who hears of that finds it counted."""
         try:
             job.close()
         except Exception:
             logger.exception("a job could not be closed")
-        job.tell(event)
+        made, abandoned = tuple(job.account.made), job.account.abandoned
+        self._report(Ended(job.person, last["type"], failure, made, abandoned, job.seconds, job.waited or 0.0))
+        try:
+            job.tell(last)
+        except Exception:
+            logger.exception("the end of a job could not be told")
+
+    def _report(self, ended: Ended) -> None:
+        for watcher in self._watchers:
+            try:
+                watcher(ended)
+            except Exception:
+                logger.exception("the end of a job could not be counted")

@@ -8,22 +8,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trajflow.session import Session
+from trajflow.ui import account
 from trajflow.ui.desk import Desk
+from trajflow.ui.limits import MOST_SESSIONS, MOST_WAITING, Busy
 from trajflow.ui.tree import Tree
 
 TOTAL_BYTES = 2 * 2**30
 IDLE_SECONDS = 2 * 3600.0
 LEFT_SECONDS = 600.0
+# When to try again where every place is taken.
+FULL_SECONDS = 60.0
 
 
 @dataclass
 class TabSession:
-    """One tab's place: its session, and the tree of its pictures."""
+    """One tab's place: its session, and the tree of its pictures; `is_spare` once nobody is known to come back."""
 
     key: str
     session: Session
     deadline: float
     tree: Tree = field(default_factory=Tree)
+    is_spare: bool = False
 
 
 class Registry:
@@ -37,13 +42,17 @@ class Registry:
         make: Callable[[], Session],
         *,
         total_bytes: int = TOTAL_BYTES,
+        most_sessions: int = MOST_SESSIONS,
+        most_waiting: int = MOST_WAITING,
         idle_seconds: float = IDLE_SECONDS,
         left_seconds: float = LEFT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.desk = Desk()
+        self.desk = Desk(most_waiting)
+        self.desk.watch(account.log)
         self._make = make
         self._total_bytes = total_bytes
+        self._most_sessions = most_sessions
         self._idle_seconds = idle_seconds
         self._left_seconds = left_seconds
         self._clock = clock
@@ -59,14 +68,29 @@ class Registry:
         with self._lock:
             return sum(tab_session.session.nbytes for tab_session in self._tab_sessions.values())
 
-    def open(self, key: str | None) -> TabSession:
-        """The session of `key`, or a new one under a new secret when the key is unknown or its session was given up."""
+    def nbytes_by_place(self) -> dict[str, int]:
+        """The same by where they are held."""
+        held: dict[str, int] = {}
+        with self._lock:
+            for tab_session in self._tab_sessions.values():
+                for place, nbytes in tab_session.session._cache.nbytes_by_place().items():
+                    held[place] = held.get(place, 0) + nbytes
+        return held
+
+    def open(self, key: str | None, *, is_spare: bool = False) -> TabSession:
+        """The session of `key`, or a new one under a new secret when the key is unknown or its session was given up.
+
+        Raises Busy when as many sessions are held as may be, and none of them is one that closed tabs or programs left.
+        """
         with self._lock:
             self.sweep()
             if key is None or key not in self._tab_sessions:
+                self._make_room()
                 key = secrets.token_hex(16)
                 self._tab_sessions[key] = TabSession(key, self._make(), deadline=0.0)
-            return self._used(key)
+            tab_session = self._used(key)
+            tab_session.is_spare = is_spare
+            return tab_session
 
     def find(self, key: str | None) -> TabSession | None:
         """The session of `key`, or None; counts as use."""
@@ -86,6 +110,16 @@ class Registry:
                 if key != newest and not self.desk.is_busy(key):
                     self.drop(key)
 
+    def _make_room(self) -> None:
+        """Room for one more session, by giving up the least recently used spare ones. Raises Busy."""
+        for key, tab_session in list(self._tab_sessions.items()):
+            if len(self) < self._most_sessions:
+                return
+            if tab_session.is_spare and not self.desk.is_busy(key):
+                self.drop(key)
+        if len(self) >= self._most_sessions:
+            raise Busy("As many people are here as there are places for.", FULL_SECONDS)
+
     def drop(self, key: str) -> None:
         """Forget a session and everything in it."""
         with self._lock:
@@ -101,6 +135,7 @@ class Registry:
         with self._lock:
             tab_session = self._tab_sessions.get(key)
             if tab_session is not None:
+                tab_session.is_spare = True
                 tab_session.deadline = min(tab_session.deadline, self._clock() + self._left_seconds)
         self.desk.cancel(key)
 

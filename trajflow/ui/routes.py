@@ -1,4 +1,4 @@
-"""The studio's own routes: the page, its files, and what its script asks for."""
+"""The app's own routes: the studio's page, its files, what its script asks for, and what who runs the app asks."""
 
 import re
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from trajflow.base import Model
 from trajflow.ui import wire
 from trajflow.ui.library import Library
 from trajflow.ui.making import Making
+from trajflow.ui.operating import Operating
 from trajflow.ui.registry import Registry
 
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
@@ -25,7 +26,7 @@ POLICY = (
 
 def routes(model: Model, registry: Registry) -> list[Route]:
     """All of them; given to Gradio's server, whose own routes come after."""
-    making, library = Making(model, registry), Library(model, registry)
+    making, library, operating = Making(model, registry), Library(model, registry), Operating(model, registry)
     answers: list[Callable[[Request], Any]] = [
         *(
             making.hello,
@@ -43,6 +44,9 @@ def routes(model: Model, registry: Registry) -> list[Route]:
     posts = [Route(f"/studio/{answer.__name__}", wire.guarded(answer), methods=["POST"]) for answer in answers]
     return [
         Route("/", page),
+        Route("/healthz", operating.alive),
+        Route("/readyz", operating.ready),
+        Route("/metrics", operating.metrics),
         Route("/studio/picture/{key}/{which}", wire.guarded(library.picture)),
         Route("/studio/{name:path}.{kind}", file),
         *posts,

@@ -13,6 +13,7 @@ from trajflow.cache import Entry, SentenceEncoder
 from trajflow.errors import RequestError, TrajflowError
 from trajflow.metrics import compare_images
 from trajflow.ui import describe, png, work
+from trajflow.ui.account import run_made
 from trajflow.ui.ask import Ask
 from trajflow.ui.desk import TURN, Event
 from trajflow.ui.registry import TabSession
@@ -110,6 +111,7 @@ def _last(events: Iterator[Step | Result]) -> Generator[Event, None, Result]:
     with work.ended(events) as stream:
         for event in stream:
             if isinstance(event, Result):
+                yield run_made(event)
                 return event
             yield {"type": "step", "phase": "lab", "k": event.k, "steps": event.steps, "nfe": event.nfe}
     raise AssertionError("A stream ends in a result.")

@@ -7,7 +7,8 @@ Every request but the first names its session in a header that other sites canno
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from trajflow.errors import RequestError, TrajflowError
 from trajflow.ui.desk import Desk, Event, Job
+from trajflow.ui.limits import Busy
 from trajflow.ui.registry import Registry, TabSession
 
 logger = logging.getLogger(__name__)
@@ -74,7 +76,8 @@ def is_foreign(request: Request) -> bool:
 
 
 def guarded(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """An endpoint whose refusals are sentences: 409 where the session is gone, 400 for anything that cannot be."""
+    """An endpoint whose refusals are sentences: 409 where the session is gone, 503 where there is no room now, 400
+    for anything that cannot be."""
 
     async def endpoint(request: Request) -> Response:
         if is_foreign(request):
@@ -83,6 +86,8 @@ def guarded(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
             return await answer(request)
         except Gone as error:
             return refusal(409, str(error))
+        except Busy as error:
+            return refusal(503, str(error), {"Retry-After": str(error.retry_seconds)})
         except TrajflowError as error:
             return refusal(400, str(error))
         except Exception:
@@ -92,9 +97,9 @@ def guarded(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
     return endpoint
 
 
-def refusal(status: int, text: str) -> JSONResponse:
+def refusal(status: int, text: str, headers: Mapping[str, str] = MappingProxyType({})) -> JSONResponse:
     """A sentence why not."""
-    return JSONResponse({"error": text}, status, headers=PRIVATE)
+    return JSONResponse({"error": text}, status, headers={**PRIVATE, **headers})
 
 
 def answered(content: Any) -> JSONResponse:

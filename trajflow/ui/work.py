@@ -15,6 +15,7 @@ from trajflow.errors import Cancelled, RequestError, TrajflowError
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import describe, png
+from trajflow.ui.account import completion_made, run_made
 from trajflow.ui.ask import Ask
 from trajflow.ui.desk import Event
 from trajflow.ui.registry import TabSession
@@ -36,6 +37,8 @@ def run(tab_session: TabSession, ask: Ask, asked_at: float) -> Iterator[Event]:
             if isinstance(event, Step):
                 yield drawing.step(event)
                 continue
+            if event.is_final:
+                yield run_made(event)
             if scratch is not None:
                 bring(scratch, session, event.key)
             waited = None if not event.is_final else time.monotonic() - asked_at
@@ -96,6 +99,8 @@ def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
         for event in events:
             if isinstance(event, Step):
                 yield {"type": "completing", "key": key, "k": event.k + 1, "steps": event.steps, "nfe": event.nfe}
+            else:
+                yield completion_made(event)
     tree.settle(key)
     entry = next((e for e in session.entries() if e.key == key), None)
     if entry is not None:
