@@ -66,6 +66,7 @@ async function grid(template, seeds, axis, values) {
   let prompts;
   try { ({ prompts } = await post("expand", { template: text })); } catch (error) { toast(error.message); return; }
   const seedList = seeds.value.split(/[\s,;]+/).filter(Boolean).map(Number).map((seed) => (seed === -1 ? randomSeed() : seed));
+  if (!seedList.every(Number.isInteger)) { toast("Seeds are whole numbers, with commas."); seeds.focus(); return; }
   if (!seedList.length) seedList.push(request().seed);
   const axisName = axis.value;
   const valueList = axisName ? values.value.split(/[,;]/).map((value) => value.trim()).filter(Boolean) : [null];

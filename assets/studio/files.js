@@ -104,7 +104,8 @@ async function take(file) {
 }
 
 function filled(settings, text) {
-  fill(settings);
+  // An exact picture was made by every step; left in the form, that would switch the cache off for all that follows.
+  fill({ ...settings, strategy: settings.strategy === "baseline" ? "auto" : settings.strategy });
   say("done", `${text} Enter makes it.`);
   at("prompt").focus();
   typed();

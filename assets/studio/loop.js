@@ -139,6 +139,8 @@ function picture(event, run) {
     putNode(node);
     if (node.key === state.current) {
       run.image = null;
+      // What Enter was to cost is past: the picture is there.
+      if (!at("outlook").dataset.words) at("outlook").textContent = "";
       announce(node, `Exact${node.measured === null || node.measured >= 99 ? "" : `; the picture before was ${node.measured.toFixed(0)} dB from it`}.`);
     }
     state.held = event.held;

@@ -101,7 +101,7 @@ export function numbers(node, which = "shown") {
   if (which === "exact") return `all ${node.steps} steps computed`;
   const computed = `${node.nfe} of ${node.steps} steps computed`;
   const later = node.background && which === "shown" ? `, ${node.background} more in idle time` : "";
-  return computed + later + (node.waited ? ` · ${seconds(node.waited)} from Enter` : "") + ` · seed ${node.seed}`;
+  return computed + later + (node.waited ? ` · ${seconds(node.waited)} waited` : "") + ` · seed ${node.seed}`;
 }
 
 function words(other, node) {

@@ -253,6 +253,10 @@ def test_a_grid_a_blend_and_the_lab(visit, tmp_path):
     studio.make("a mountain landscape")
     page.click("#tab-explore")
     page.fill("#grid-template", "a {mountain|forest} landscape at {noon|night}")
+    page.fill("#grid-seeds", "seven")
+    page.click("#grid-go")
+    expect(page.locator("#toast")).to_contain_text("whole numbers")
+    page.fill("#grid-seeds", "")
     page.click("#grid-go")
     expect(page.locator("#sheet-status")).to_have_text(re.compile(r"^4 pictures in .* saved"), timeout=RUN_MS)
     sheet = studio.download(lambda: page.click("#contact"))
@@ -337,6 +341,19 @@ def test_a_picture_and_a_session_travel_as_files(visit, tmp_path):
     ]
 
 
+def test_an_exact_picture_read_into_the_form_leaves_the_cache_on(visit):
+    studio = visit()
+    studio.make("a mountain landscape")
+    studio.make("a mountain landscape at night")
+    studio.is_in_state("exact")
+    picture = studio.download(lambda: studio.menu("#more", "Download PNG"))
+    assert png.read_settings(picture)["strategy"] == "baseline"
+    studio.prompt.fill("something else")
+    studio.page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture})
+    expect(studio.prompt).to_have_value("a mountain landscape at night")
+    expect(studio.page.locator("#set-strategy")).to_have_value("auto")
+
+
 def test_a_link_restores_the_form(visit):
     studio = visit(path="/#prompt=a+lake+%3Cimg+src%3Dx+onerror%3Dalert(1)%3E&seed=41&steps=9&negative_prompt=fog")
     expect(studio.prompt).to_have_value("a lake <img src=x onerror=alert(1)>")
@@ -393,6 +410,9 @@ def test_a_phone_shows_the_picture_and_its_neighbour_with_the_prompt_at_the_thum
     assert studio.page.locator("#current-frame").bounding_box()["width"] > 360
     assert studio.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     studio.page.screenshot(path=tmp_path / "phone.png")
+    for tab in ("explore", "lab", "programs"):
+        studio.page.click(f"#tab-{tab}")
+        assert studio.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
 
 
 def test_two_visitors_know_nothing_of_each_other(visit):
