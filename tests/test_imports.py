@@ -31,6 +31,7 @@ LAYOUT = (
     ("bench", "testing"),
     ("ui",),
     ("cli",),
+    ("__main__",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYOUT) for name in row}
 APART = ("tiny",)

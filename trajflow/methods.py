@@ -88,7 +88,7 @@ BUILT_IN = (
     ),
     Method("mpc", "transport", Mpc(), "a reference, corrected at every evaluated step", _SOME),
     Method("shooting-mpc", "transport", ShootingMpc(), "gaps are shot, then kept by the controller", _SOME),
-    Method("published", "switch", Published(), "resume by tier, then a blend under control, as its authors have it"),
+    Method("published", "switch", Published(), "resume by tier, then a blend under control"),
     Method("kalman", "switch", Kalman(), "resume, old and new weighed by uncertainty"),
     Method(
         "uncertainty-blend", "switch", Softening(by_uncertainty), "resume, softer where the cached path is in doubt"
