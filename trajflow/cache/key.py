@@ -20,7 +20,7 @@ class CacheKey:
     """The named parts of a cache_digest, all plain JSON.
 
     `identity` is `Model.identity()`, `shape` the latent shape, `sigmas_sha256` the hex digest of the grid of `steps`
-    steps as little-endian float32. Make one with `Ingredients.of`, which brings every field into its canonical form.
+    steps as little-endian float32. Make one with `CacheKey.of`, which brings every field into its canonical form.
     """
 
     identity: Mapping[str, Any]
@@ -43,7 +43,7 @@ class CacheKey:
         seed: int,
         sampler: str = "euler",
     ) -> "CacheKey":
-        """Ingredients of a run on the grid `sigmas` [N + 1]. Raises `ModelError` when `identity` is not plain JSON."""
+        """The key of a run on the grid `sigmas` [N + 1]. Raises `ModelError` when `identity` is not plain JSON."""
         try:
             plain = json.loads(json.dumps(identity, allow_nan=False))
         except (TypeError, ValueError) as error:
@@ -71,7 +71,7 @@ def cache_digest(
     seed: int,
     sampler: str = "euler",
 ) -> str:
-    """The sha256 (hex) of a run's ingredients; see `Ingredients.of` for the arguments and what is raised."""
+    """The sha256 (hex) of a run's key; see `CacheKey.of` for the arguments and what is raised."""
     return CacheKey.of(identity, shape, sigmas, guidance, negative_prompt, seed, sampler).digest()
 
 

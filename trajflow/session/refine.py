@@ -110,7 +110,7 @@ def refine(
     seconds: Mapping[str, float],
     stop: Callable[[], bool] = never,
 ) -> Iterator[Step | Result]:
-    """Yield the steps of every pass and, after each, the `Result` so far, which is also what the shelf holds.
+    """Yield the steps of every pass and, after each, the `Result` so far, which is also what the cache holds.
 
     `seconds` holds the phases before sampling. A run of this prompt that coasted, or was interrupted, is shown first
     and gone on from. Raises Cancelled after a stop, and NumericalError, upon which nothing of the run is kept.

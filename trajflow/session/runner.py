@@ -43,7 +43,7 @@ def never() -> bool:
 class Runner:
     """A model as one session uses it. Not locked: whoever calls holds the session's lock.
 
-    `relieve` frees what the session keeps on the device, when a run does not find the memory it takes.
+    `free_memory` frees what the session keeps on the device, when a run does not find the memory it takes.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Runner:
         )
 
     def conditioning(self, settings: Settings) -> Conditioning:
-        """What the text encoders say, as they are since `ingredients`; the last few are remembered."""
+        """What the text encoders say, as they are since `cache_key`; the last few are remembered."""
         asked = (settings.prompt, settings.negative_prompt, settings.guidance)
         identity = json.dumps(self._identity, sort_keys=True)
         key = (hashlib.sha256(identity.encode()).hexdigest(), *asked)

@@ -238,6 +238,10 @@ class Session:
         """Bytes held by the cache, wherever."""
         return self._cache.nbytes
 
+    def nbytes_by_place(self) -> Mapping[str, int]:
+        """The same by where they are held."""
+        return self._cache.nbytes_by_place()
+
     @property
     def capacity(self) -> int:
         """Bytes the cache may hold in all: in memory, and on the disk with `spill`."""

@@ -73,7 +73,7 @@ class Registry:
         held: dict[str, int] = {}
         with self._lock:
             for tab_session in self._tab_sessions.values():
-                for place, nbytes in tab_session.session._cache.nbytes_by_place().items():
+                for place, nbytes in tab_session.session.nbytes_by_place().items():
                     held[place] = held.get(place, 0) + nbytes
         return held
 
