@@ -221,4 +221,6 @@ def check_finite(tensor: Tensor, part: str) -> None:
 def _cut(name: str, end: str) -> str:
     """The sentence about the end of a text that nobody reads."""
     shown = end.strip() if len(end.strip()) <= 60 else end.strip()[:57] + "..."
-    return f'The {name} is longer than this model\'s text encoders read: "{shown}" at its end changes nothing. Shorten it.'
+    return (
+        f'The {name} is longer than this model\'s text encoders read: "{shown}" at its end changes nothing. Shorten it.'
+    )
