@@ -6,6 +6,7 @@ from trajflow.cache.entry import Entry, new_key
 from trajflow.cache.key import CacheKey, cache_digest, differences
 from trajflow.cache.places import Memory, Place
 from trajflow.cache.similarity import SentenceEncoder, nearest
+from trajflow.cache.store import Store
 from trajflow.cache.tiers import PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Memory",
     "Place",
     "SentenceEncoder",
+    "Store",
     "Tier",
     "Tiers",
     "TrajectoryCache",
