@@ -36,7 +36,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def write(path: Path, figures: Sequence[Figure], about: Mapping[str, Any]) -> None:
-    """The rows as a file: JSON with all that is known where the name ends in .json, else CSV with the table's columns."""
+    """The rows as a file: JSON with all that is known where the name ends in .json, else the table as CSV."""
     if path.suffix == ".json":
         text = json.dumps({**about, "figures": [asdict(each) for each in figures]}, indent=1) + "\n"
         path.write_text(text, encoding="utf-8")
