@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
@@ -39,10 +40,7 @@ class Ending:
 def overflow(app: Served, people: int, steps: int) -> Overflow:
     """That many visitors, each with a session of its own, ask for a picture at the same moment."""
     visitors = [Visitor(app.url) for _ in range(people)]
-    asks = [
-        lambda number=number, visitor=visitor: _visit(visitor, number, steps) for number, visitor in enumerate(visitors)
-    ]
-    endings = at_once(asks)
+    endings = at_once([partial(_visit, visitor, number, steps) for number, visitor in enumerate(visitors)])
     for visitor in visitors:
         visitor.close()
     return endings
@@ -50,7 +48,7 @@ def overflow(app: Served, people: int, steps: int) -> Overflow:
 
 def overflow_of_programs(app: Served, people: int, steps: int) -> Overflow:
     """The same through the endpoint for programs, as plain HTTP."""
-    return at_once([lambda number=number: _call(app, number, steps) for number in range(people)])
+    return at_once([partial(_call, app, number, steps) for number in range(people)])
 
 
 def at_once(asks: Sequence[Callable[[], Ending]]) -> Overflow:
