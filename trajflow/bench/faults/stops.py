@@ -3,13 +3,12 @@
 import gc
 import weakref
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
-
 from torch import Tensor
 
-from trajflow.base import Model, Options, Step
+from trajflow.base import Model, Step
 from trajflow.bench.served import Served
 from trajflow.bench.visitor import Refused, Visitor
 from trajflow.errors import Cancelled
@@ -39,7 +38,7 @@ class Stopped:
 
 def stops_in_library(model: Model, steps: int, side: int, ending: Ending) -> Stopped:
     """End a run after each of its steps, by `Session.stop`, by closing its stream, or by dropping that."""
-    asked: Options = {"seed": 7, "steps": steps, "width": side, "height": side}
+    asked: dict[str, Any] = {"seed": 7, "steps": steps, "width": side, "height": side}
     undisturbed = Session(model).generate(AFTER, **asked).image.tobytes()
     late = disturbed = held = 0
     left = []
@@ -53,7 +52,7 @@ def stops_in_library(model: Model, steps: int, side: int, ending: Ending) -> Sto
     return Stopped(steps, late, disturbed, held + sum(state() is not None for state in left))
 
 
-def _end(session: Session, k: int, asked: Options, ending: Ending) -> Tensor:
+def _end(session: Session, k: int, asked: dict[str, Any], ending: Ending) -> Tensor:
     """The state at step k, at which the run was ended."""
     events = session.stream(PROMPT, **asked)
     step = next(event for event in events if isinstance(event, Step) and event.k == k)

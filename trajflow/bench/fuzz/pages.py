@@ -93,7 +93,7 @@ def injections(app: Served, hostile: tuple[str, ...] = HOSTILE) -> Injected:
 def _session_full_of(app: Served, text: str) -> Visitor:
     """A session whose prompts, names and archive hold the text."""
     visitor = Visitor(app.url)
-    asked = {"seed": 7, "steps": 2, "quality": "exact", "width": 64, "height": 64}
+    asked = {"seed": 7, "steps": 2, "quality": "exact"}
     key = visitor.run(text, **asked, negative_prompt=text)["node"]["key"]
     visitor.post("node", {"key": key, "name": text[:80], "is_pinned": True})
     visitor.run(f"a lake {text}", **asked, parent=key)

@@ -7,6 +7,7 @@ from trajflow.extras import require
 
 def faults(only: Only = None, quick: Quick = False, out: Out = None, model: ModelName = "tiny") -> None:
     """Runs stopped and killed, files damaged, memory full, NaN, slow disks, clocks: nothing else is harmed."""
+    require("bench", "This benchmark")
     from trajflow.bench.faults.measure import PARTS, QUICK, Size, measure
 
     parts = read_parts(only, tuple(PARTS))
