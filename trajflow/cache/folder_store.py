@@ -33,7 +33,7 @@ NAME = re.compile(r"([0-9a-f]{64})\.([0-9a-z-]{1,64})\.([0-9a-f]{64})\.safetenso
 LEFT_SECONDS = 3600.0
 OPENING_SECONDS = 60.0
 DEFAULT_BYTES = 8 * 2**30
-DEFAULT_SECONDS = 30 * 86_400.0
+DEFAULT_DAYS = 30.0
 
 
 class Trouble(NamedTuple):
@@ -55,7 +55,7 @@ class FolderStore:
         self,
         folder: Path,
         capacity: int = DEFAULT_BYTES,
-        keep_seconds: float = DEFAULT_SECONDS,
+        keep_seconds: float = DEFAULT_DAYS * 86_400,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.folder = folder

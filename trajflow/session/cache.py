@@ -29,8 +29,9 @@ COMPANIONS = "companions"
 class SessionCache(TrajectoryCache):
     """The cache of one session; `tiers` is the table of similarity tiers, or the name of one.
 
-    On a GPU (`device`) the last used runs stay there, up to `capacity` bytes, and others wait in as many bytes of the CPU's
-    memory; on the CPU there is only that. With a `spill` folder as many as `DISK_SHARE` times the bytes go there.
+    On a GPU, where `device` is one, the last used runs stay there, up to `capacity` bytes, and others wait in as many
+    bytes of the CPU's memory; on the CPU there is only that. With a `spill` folder as many as `DISK_SHARE` times the
+    bytes go there.
 
     Runs that were made only to compare a request with are its companions: held as sources, not listed.
 
@@ -64,6 +65,9 @@ class SessionCache(TrajectoryCache):
             return
         companions = self._shelf.read_note(COMPANIONS)
         for entry in self._shelf.entries():
+            if entry.result.plan.sampling.method not in METHODS:
+                logger.warning("A kept run was made by a method that is not known here. It is passed over.")
+                continue
             with self._lock:
                 try:
                     if entry.key not in self._records:
