@@ -144,6 +144,17 @@ class FolderStore:
         """Every owner with the time of the last use (unix seconds), the number of documents and their bytes."""
         return self._index.owners()
 
+    def documents(self) -> list[Row]:
+        """Every document, by owner: a record of it, not its bytes."""
+        return self._index.all()
+
+    def peek(self, row: Row) -> bytes | None:
+        """The bytes of one of these, None where they are not what was put; no use, and nothing is changed."""
+        try:
+            return read_whole(self._path(row), row.size, row.sha256)
+        except (OSError, ValueError):
+            return None
+
     def sweep(self) -> int:
         """Remove what was not used for too long, what is too much, and files that dead processes left; how many
         documents that were."""
