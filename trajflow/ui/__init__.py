@@ -21,7 +21,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from trajflow.base import Model
-from trajflow.cache import FolderStore
+from trajflow.cache import FolderStore, WriteBehind
 from trajflow.cache.folder_store import DEFAULT_BYTES, DEFAULT_DAYS
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
@@ -79,9 +79,29 @@ def launch(
     model = model if isinstance(model, RemoteModel) else blending(model)
     account.show()
     make = partial(Session, model, cache_bytes=cache_bytes)
-    store = None if state is None else FolderStore(state, state_bytes, state_days * 86_400)
-    kept_days = None if store is None else state_days
-    registry = Registry(make, store=store, kept_days=kept_days, most_sessions=most_sessions, most_waiting=most_waiting)
+    serve = partial(_serve, model, credentials=credentials, host=host, port=port, open_browser=open_browser)
+    make_registry = partial(Registry, make, most_sessions=most_sessions, most_waiting=most_waiting)
+    if state is None:
+        serve(make_registry())
+        return
+    folder = FolderStore(state, state_bytes, state_days * 86_400)
+    store = WriteBehind(folder)
+    try:
+        serve(make_registry(store=store, tidy_store=folder.sweep, kept_days=state_days))
+    finally:
+        store.close()
+
+
+def _serve(
+    model: Model,
+    registry: Registry,
+    *,
+    credentials: Credentials | None,
+    host: str | None,
+    port: int | None,
+    open_browser: bool,
+) -> None:
+    """Serve until interrupted."""
     options = launch_options(model, registry, credentials)
     build(model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
 
