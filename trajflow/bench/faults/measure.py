@@ -13,6 +13,7 @@ from trajflow.bench.faults.clocks import jumps, slowed
 from trajflow.bench.faults.files import HARMS, Harmed, full_disks, harmed, harmed_documents, two_processes
 from trajflow.bench.faults.kills import Killed, kills_while_running, kills_while_saving
 from trajflow.bench.faults.network import Failed, failures
+from trajflow.bench.faults.restarts import kills_of_the_app
 from trajflow.bench.faults.stops import Ending, Stopped, hang_ups, stops_in_library
 from trajflow.bench.figures import Figure
 from trajflow.bench.served import served
@@ -28,12 +29,13 @@ class Size:
     hang_ups: int = 28
     kills_saving: int = 200
     kills_running: int = 50
+    kills_app: int = 10
     harms: int = 100
     failing_steps: int = 28
     seconds: float = 5.0
 
 
-QUICK = Size(steps=6, hang_ups=4, kills_saving=10, kills_running=4, harms=20, failing_steps=3, seconds=1.0)
+QUICK = Size(steps=6, hang_ups=4, kills_saving=10, kills_running=4, kills_app=1, harms=20, failing_steps=3, seconds=1.0)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def _kills(place: Place) -> Iterator[Figure]:
     yield _killed("kill -9 while saving", kills_while_saving(place.folder / "saving", size.kills_saving))
     seen = kills_while_running(place.model, place.name, place.folder / "running", size.kills_running, size.steps)
     yield _killed("kill -9 during a run", seen)
+    yield _killed("kill -9 of the app", kills_of_the_app(place.name, place.folder / "app", size.kills_app, size.steps))
 
 
 def _files(place: Place) -> Iterator[Figure]:
