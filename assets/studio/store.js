@@ -11,6 +11,7 @@ export const state = {
   model: null,
   strategies: [],
   examples: { seed: 7, starters: [], chips: [] },
+  vocabulary: null,
   nodes: new Map(),
   order: [],
   held: 0,

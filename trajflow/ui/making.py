@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from trajflow.assets import asset
-from trajflow.base import Model
+from trajflow.base import Model, vocabulary_of
 from trajflow.sampler import RemoteModel
 from trajflow.ui import ablation, choices, sheet, variations, wire, words, work
 from trajflow.ui.ask import read_ask
@@ -29,7 +29,7 @@ class Making:
         given = await wire.read_json(request)
         key = given.get("session")
         tab_session = await wire.in_thread(self._registry.open, key if isinstance(key, str) else None)
-        defaults = self._model.defaults
+        defaults, known = self._model.defaults, vocabulary_of(self._model)
         return wire.answered(
             {
                 "session": tab_session.key,
@@ -46,6 +46,7 @@ class Making:
                 },
                 "strategies": [{"name": name, "line": line} for line, name in choices.strategies()],
                 "examples": self._examples,
+                "vocabulary": None if known is None else known.meanings,
                 **await wire.in_thread(told, tab_session, self._model.defaults),
             }
         )
