@@ -22,7 +22,7 @@ const QUALITIES = [
 ];
 
 function greet(greeting) {
-  Object.assign(state, { model: greeting.model, strategies: greeting.strategies, examples: greeting.examples, vocabulary: greeting.vocabulary });
+  Object.assign(state, { model: greeting.model, strategies: greeting.strategies, examples: greeting.examples, vocabulary: greeting.vocabulary, tiers: greeting.tiers });
   takeLibrary(greeting);
 }
 

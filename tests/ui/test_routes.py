@@ -155,6 +155,18 @@ def test_the_lab_measures_every_method_and_keeps_nothing_of_it(visitor):
     assert len(visitor.library()["nodes"]) == 2, "the picture and the from-scratch one it is measured against"
 
 
+def test_tiers_of_ones_own_say_how_much_is_taken(visitor):
+    visitor.run("a mountain", quality="exact")
+    cell = {"prompt": "a mountain dusk", "seed": 7, "quality": "tiers", "strategy": "resume"}
+    tables = [[[-1.0, 0.5]], [[-1.0, 0.25]], "published"]
+    events = visitor.events("sheet", {"lab": True, "cells": [cell | {"tiers": tiers} for tiers in tables]})
+    made = [event for event in events if event["type"] == "cell"]
+    assert [event["tier"]["taken"] for event in made[:2]] == [4, 2]
+    assert [event["spent"] for event in made[:2]] == [4, 6]
+    assert [event["tier"]["name"] for event in made[:2]] == ["tier 1", "tier 1"]
+    assert made[2]["tier"]["prompt"] == "a mountain"
+
+
 def test_only_the_whole_state_resumes_a_run_exactly(visitor):
     key = visitor.run("a mountain", quality="exact")["node"]["key"]
     events = visitor.events("ablate", {"key": key})

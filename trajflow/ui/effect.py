@@ -70,7 +70,7 @@ def judge(
             break
         if _is_small(own, neutral):
             found.append((start, end, NO_EFFECT))
-        elif steady[0] <= sum(steady[1:]) / len(MADE_UP):
+        elif any(a.any() for a in own) and steady[0] <= sum(steady[1:]) / len(MADE_UP):
             found.append((start, end, NOT_READ))
     return found
 

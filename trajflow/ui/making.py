@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from trajflow.assets import asset
 from trajflow.base import Model, vocabulary_of
+from trajflow.cache import PRESETS
 from trajflow.sampler import RemoteModel
 from trajflow.ui import ablation, choices, sheet, variations, wire, words, work
 from trajflow.ui.ask import read_ask
@@ -46,6 +47,7 @@ class Making:
                 },
                 "strategies": [{"name": name, "line": line} for line, name in choices.strategies()],
                 "examples": self._examples,
+                "tiers": {name: [[t.least_similarity, t.resume_fraction] for t in table] for name, table in PRESETS.items()},
                 "vocabulary": None if known is None else known.meanings,
                 **await wire.in_thread(told, tab_session, self._model.defaults),
             }

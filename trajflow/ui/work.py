@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from trajflow.base import Result, Step
+from trajflow.cache import PRESETS
 from trajflow.errors import Cancelled, RequestError, TrajflowError
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
@@ -132,7 +133,7 @@ def outlook(session: Session, ask: Ask) -> Event:
 def apart(session: Session, ask: Ask) -> Session | None:
     """A session with the sources that the request names, or with all but pictures of this very request; None where the
     tab's own will do. Raises RequestError when none of the named ones is held."""
-    if not (ask.pinned or ask.excluded or ask.is_apart or ask.tiers != "published"):
+    if not (ask.pinned or ask.excluded or ask.is_apart or ask.tiers != PRESETS["published"]):
         return None
     scratch = Session(session.model, cache_bytes=session.capacity, profile=session.profile, tiers=ask.tiers)
     prompt = str(ask.options["prompt"]).strip()
