@@ -20,9 +20,9 @@ STRANGE = ("castle", "bicycle", "elephant", "piano", "robot", "wizard", "purple"
 
 
 def told(model, prompt):
-    """The words that are reproached, each with its reason."""
+    """The words that are reproached, each with its kind."""
     *_, event = unheard(model, prompt)
-    return {prompt[span["start"] : span["end"]]: span["reason"] for span in event["spans"]}
+    return {prompt[span["start"] : span["end"]]: span["kind"] for span in event["spans"]}
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 A word is replaced by a neutral one, T(w -> the), and d(w) = T(w) - T(the) is what it brings: T are the pooled vectors
 and the means of the token states. Two things are asked, both on the scale of this very model and prompt:
 
-    no effect:  |d(w)| <= max |d(n)| for other neutral words n, in every tensor
-    not read:   cos of d(w) between this sentence and others <= that of made-up words
+    small:    |d(w)| <= max |d(n)| for other neutral words n, in every tensor
+    strange:  cos of d(w) between this sentence and others <= that of made-up words
 
 A word that means something moves the text the same way whatever stands around it; one that falls into letters does not.
 Dropping a word instead would also move all that follow it, which is more than most words do.
@@ -26,15 +26,14 @@ MADE_UP = ("zxqv", "blorp")
 FRAMES = (("", ""), ("a picture of ", ""))
 # Words that only hold others together are not worth a remark.
 JOINING = frozenset("a an and are as at by for from in is it its of on or that the this to with".split())
-NO_EFFECT = "Without it this model reads next to the same."
-NOT_READ = "This model reads it like a made-up word."
+NO_EFFECT, NOT_READ = "small", "strange"
 Vectors = tuple[Tensor, ...]
 
 
 def judge(
     model: Model, prompt: str, places: Sequence[tuple[int, int]], deadline: float
 ) -> Generator[Event, None, list[tuple[int, int, str]]]:
-    """The words at `places` that have no effect, each with a reason; yields `TURN` before each use of the model.
+    """The words at `places` that have no effect, each with its kind; yields `TURN` before each use of the model.
 
     What is not judged by `deadline` (monotonic seconds) is not reproached.
     """

@@ -10,14 +10,19 @@ from trajflow.base import Conditioning, Model, Vocabulary, vocabulary_of
 from trajflow.sampler import RemoteModel
 from trajflow.ui.blending import BETWEEN
 from trajflow.ui.desk import TURN, Event
-from trajflow.ui.effect import judge
+from trajflow.ui.effect import NO_EFFECT, NOT_READ, judge
 
 # Words, and the share in a prompt between two, which is none.
 WORD = re.compile(r"~\d{1,3}%~|[^\W_]+(?:['’-][^\W_]+)*")
 MOST_SECONDS = 2.0
-UNKNOWN = "This model has not learned the word."
-IGNORED = "This model was taught to pass over it."
-PAST = "Past the length this model's text encoders read: it changes nothing."
+UNKNOWN, IGNORED, PAST = "unknown", "ignored", "past"
+REASONS = {
+    UNKNOWN: "This model has not learned the word.",
+    IGNORED: "This model was taught to pass over it.",
+    NO_EFFECT: "Without it this model reads next to the same.",
+    NOT_READ: "This model reads it like a made-up word.",
+    PAST: "Past the length this model's text encoders read: it changes nothing.",
+}
 Place = tuple[int, int]
 
 
@@ -27,7 +32,7 @@ def places(prompt: str) -> list[Place]:
 
 
 def unknown(prompt: str, vocabulary: Vocabulary) -> list[tuple[int, int, str]]:
-    """The words that draw nothing by the model's own list, with the reason. A hyphen may join words that are known."""
+    """The words that draw nothing by the model's own list, with the kind. A hyphen may join words that are known."""
     found = []
     for start, end in places(prompt):
         word = prompt[start:end].lower()
@@ -56,7 +61,7 @@ def unheard(model: Model, prompt: str) -> Iterator[Event]:
         found = yield from judge(model, prompt, [place for place in places(prompt) if place[1] <= cut], deadline)
     if cut < len(prompt):
         found.append((next(start for start, _ in places(prompt) if start >= cut), len(prompt), PAST))
-    spans = [{"start": start, "end": end, "reason": reason} for start, end, reason in found]
+    spans = [{"start": start, "end": end, "kind": kind, "reason": REASONS[kind]} for start, end, kind in found]
     yield {"type": "words", "prompt": prompt, "spans": spans}
 
 
