@@ -1,5 +1,6 @@
 """One server and one Chromium for a module; every test gets a page, and so a session, of its own."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -25,14 +26,12 @@ def free_port():
         return sock.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """`python app.py` as a user starts it, on the loopback."""
-    port = free_port()
-    home = tmp_path_factory.mktemp("server")
-    log = home / "log.txt"
+@contextlib.contextmanager
+def served(home, **variables):
+    """`python app.py` as a user starts it, on the loopback, with these environment variables; its address."""
+    port, log = free_port(), home / "log.txt"
     environment = os.environ | {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    environment |= {"TRAJFLOW_HOME": str(home)}
+    environment |= {"TRAJFLOW_HOME": str(home), **variables}
     with log.open("w") as output:
         server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}"
@@ -47,6 +46,17 @@ def address(tmp_path_factory):
         server.terminate()
         server.wait(timeout=20)
     assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
+
+
+@pytest.fixture(scope="session")
+def serve():
+    return served
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("server")) as url:
+        yield url
 
 
 def is_up(url):

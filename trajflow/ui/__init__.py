@@ -20,6 +20,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from trajflow.base import Model
+from trajflow.extras import require
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import account, api
@@ -60,8 +61,11 @@ def launch(
 
     Without a host or a port Gradio's own environment variables decide. With `auth`, "user:password", nothing but the
     probes answers who does not know it. Beyond `most_sessions` sessions, or `most_waiting` requests that wait, the next
-    is refused in a sentence. Raises RequestError for credentials that cannot be.
+    is refused in a sentence. Raises RequestError for credentials that cannot be, and MissingExtra where
+    Gradio's variable asks for MCP tools without their package.
     """
+    if os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true":
+        require("mcp", "Serving MCP tools")
     credentials = None if auth is None else read_credentials(auth)
     if threading.current_thread() is threading.main_thread():
         # Ends as Ctrl-C does: the server is closed, and takes the pictures it has served as files with it.

@@ -47,7 +47,9 @@ class Making:
                 },
                 "strategies": [{"name": name, "line": line} for line, name in choices.strategies()],
                 "examples": self._examples,
-                "tiers": {name: [[t.least_similarity, t.resume_fraction] for t in table] for name, table in PRESETS.items()},
+                "tiers": {
+                    name: [[t.least_similarity, t.resume_fraction] for t in table] for name, table in PRESETS.items()
+                },
                 "vocabulary": None if known is None else known.meanings,
                 **await wire.in_thread(told, tab_session, self._model.defaults),
             }
