@@ -120,6 +120,7 @@ async function begin() {
   changed("settings", "nodes", "stage", "run");
   if (state.order.length) say("done", "As you left it.");
   else if (greeting.was) say("warn", "The server no longer holds your earlier pictures; a new session begins.");
+  if (!state.order.length) typed();
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -36,7 +36,9 @@ def run(tab_session: TabSession, ask: Ask, asked_at: float) -> Iterator[Event]:
     with ended((scratch or session).stream(**ask.options)) as events:
         for event in events:
             if isinstance(event, Step):
-                yield drawing.step(event)
+                # A preview is over before twenty coasted steps could be looked at one by one.
+                if not ask.is_preview or event.kind == "computed":
+                    yield drawing.step(event)
                 continue
             if event.is_final:
                 yield run_made(event)
