@@ -28,7 +28,8 @@ def block(section, language, address):
     """The first code block of a section, asking the server at `address`."""
     text = PAGE[PAGE.index(f"\n## {section}\n") :]
     found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
-    assert found and DOCUMENTED in found[1]
+    assert found
+    assert DOCUMENTED in found[1]
     return found[1].replace(DOCUMENTED, address)
 
 
@@ -52,7 +53,8 @@ def test_the_http_call_gives_the_picture(address, tmp_path):
     event = re.search(r'"event_id":\s*"(\w+)"', said("sh", "-c", asked))[1]
     out = said("sh", "-c", told.replace("EVENT_ID", event))
     assert "event: complete" in out
-    assert '"nfe": 28' in out and "image.png" in out
+    assert '"nfe": 28' in out
+    assert "image.png" in out
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
@@ -78,7 +80,8 @@ def test_every_endpoint_is_a_tool_that_says_what_it_takes(address):
     assert {"generate", "stream", "compare", "history", "grid", "export"} == set(tools)
     assert {"prompt", "seed", "session", "negative_prompt"} <= set(tools["generate"].inputSchema["properties"])
     assert all(tool.description for tool in tools.values())
-    assert refused.isError and "from 1 to 200" in refused.content[0].text
+    assert refused.isError
+    assert "from 1 to 200" in refused.content[0].text
 
 
 def anyio_run(address):

@@ -18,7 +18,9 @@ def test_words_are_read_in_lower_case(tmp_path):
     assert known.meanings["time"]["night"] == ("at night",)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"time": ["night"]}', '{"time": {"night": "at night"}}', '{"nothing": {"odd": ["a"]}}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"time": ["night"]}', '{"time": {"night": "at night"}}', '{"nothing": {"odd": ["a"]}}']
+)
 def test_a_file_of_another_form_is_refused(tmp_path, text):
     (tmp_path / "vocabulary.json").write_text(text)
     with pytest.raises(ModelError, match=r"vocabulary\.json must hold"):

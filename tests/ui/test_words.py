@@ -37,7 +37,7 @@ def knows_words():
 
 
 @pytest.mark.parametrize(
-    "prompt, reproached",
+    ("prompt", "reproached"),
     [
         ("A mountain at Night", []),
         ("a lovely castle at night", [("lovely", IGNORED), ("castle", UNKNOWN)]),
@@ -53,7 +53,8 @@ def test_a_list_says_what_is_known(knows_words, prompt, reproached):
 
 def test_the_bundled_model_knows_its_own_captions(bundled):
     known = vocabulary_of(bundled)
-    assert known is not None and known == vocabulary_of(blending(bundled))
+    assert known is not None
+    assert known == vocabulary_of(blending(bundled))
     rng = np.random.default_rng(0)
     for scene, split in itertools.product(ALL_SCENES[::7], ("train", "heldout")):
         text = caption(scene, rng, split)

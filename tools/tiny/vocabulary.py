@@ -1,10 +1,10 @@
-"""The words of the bundled model, by attribute and value, as its captions use them: for the app's chips and underlining.
+"""The words of the bundled model, by attribute and value, as its captions use them: for the app's chips and remarks.
 
     python -m tools.tiny.vocabulary [--out assets/tiny/vocabulary.json]
 
 Read out of the training grammar, not of the weights: every phrase that names a value, then the words that join phrases,
 then those of the openings, praise and fillers, which captions carry at random and which therefore mean nothing. `none`
-and what stands for it have no words. tests/ui/test_effect.py compares the list with what the text encoders say.
+and what stands for it have no words. tests/ui/test_words.py compares the list with what the text encoders say.
 """
 
 import argparse

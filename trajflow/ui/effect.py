@@ -25,7 +25,34 @@ NEUTRAL = ("a", "and")
 MADE_UP = ("zxqv", "blorp")
 FRAMES = (("", ""), ("a picture of ", ""))
 # Words that only hold others together are not worth a remark.
-JOINING = frozenset("a an and are as at by for from in is it its of on or that the this to with".split())
+JOINING = frozenset(
+    ("a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "that", "the",
+     "this", "to", "with")
+)  # fmt: skip
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "by",
+        "for",
+        "from",
+        "in",
+        "is",
+        "it",
+        "its",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "this",
+        "to",
+        "with",
+    ]
+)
 NO_EFFECT, NOT_READ = "small", "strange"
 Vectors = tuple[Tensor, ...]
 
