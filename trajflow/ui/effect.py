@@ -29,30 +29,6 @@ JOINING = frozenset(
     ("a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "that", "the",
      "this", "to", "with")
 )  # fmt: skip
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "by",
-        "for",
-        "from",
-        "in",
-        "is",
-        "it",
-        "its",
-        "of",
-        "on",
-        "or",
-        "that",
-        "the",
-        "this",
-        "to",
-        "with",
-    ]
-)
 NO_EFFECT, NOT_READ = "small", "strange"
 Vectors = tuple[Tensor, ...]
 
