@@ -364,3 +364,6 @@ def test_axe_finds_nothing_serious(visit, theme):
     page.click("#tab-studio")
     page.click("#more")
     check("menu")
+    page.keyboard.press("Escape")
+    page.click("#vocabulary")
+    check("words")

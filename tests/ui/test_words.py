@@ -101,6 +101,7 @@ def test_the_text_encoders_say_about_what_the_list_says(bundled):
             if kind != "meant" or word in meant:
                 asked[kind].append(place in reproached)
     shares = {kind: float(np.mean(each)) for kind, each in asked.items()}
+    print(shares, {kind: len(each) for kind, each in asked.items()})
     assert shares["meant"] < 0.2, shares
     assert shares["ignored"] > 0.6, shares
     assert shares["strange"] > 0.4, shares
