@@ -19,15 +19,13 @@ export function wordDiff(before, after) {
   return out;
 }
 
-/** What changed, with a word on either side of it; the rest is an ellipsis. */
+/** Only what changed; the rest is an ellipsis. */
 export function drawChange(holder, before, after) {
-  const words = wordDiff(before, after), isNear = (index) => [index - 1, index, index + 1].some((each) => words[each] && words[each][0] !== "same");
   const parts = [];
-  words.forEach(([kind, word], index) => {
+  for (const [kind, word] of wordDiff(before, after)) {
     if (kind !== "same") parts.push(el(kind, {}, word), " ");
-    else if (isNear(index)) parts.push(word, " ");
     else if (parts.at(-1) !== "… ") parts.push("… ");
-  });
+  }
   holder.replaceChildren(...parts);
 }
 
