@@ -101,7 +101,7 @@ function badgeText(node, kind, which) {
 export function numbers(node, which = "shown") {
   if (which === "exact") return `all ${node.steps} steps computed`;
   const computed = `${node.nfe} of ${node.steps} steps computed`;
-  const later = node.background && which === "shown" ? `, ${node.background} more when idle` : "";
+  const later = node.background && which === "shown" ? ` + ${node.background} when idle` : "";
   return computed + later + (node.waited ? ` · ${seconds(node.waited)}` : "") + ` · seed ${node.seed}`;
 }
 

@@ -53,7 +53,7 @@ def served(home, **variables):
         yield url
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=90)
     assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
 
 
