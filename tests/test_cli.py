@@ -41,9 +41,9 @@ def test_help_names_the_commands():
 
 @pytest.mark.slow
 def test_the_package_runs_as_a_module():
-    command = [sys.executable, "-m", "trajflow.cli", "bench", "--help"]
+    command = [sys.executable, "-m", "trajflow", "bench", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("Usage: python -m trajflow.cli bench ")
+    assert done.stdout.startswith("Usage: python -m trajflow bench ")
 
 
 def test_the_command_line_adds_no_heavy_import():
