@@ -107,9 +107,11 @@ def test_the_checker_sees_imports_that_are_there() -> None:
 
 @pytest.mark.slow
 def test_importing_the_library_loads_only_what_every_run_needs() -> None:
-    code = "import sys, trajflow; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "import sys, trajflow; print(*sys.modules); import trajflow.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    library, commands = ({name.partition(".")[0] for name in line.split()} for line in done.stdout.splitlines())
     known = {"trajflow", "torch", "numpy", "PIL", "safetensors", "filelock", *WITH_TORCH, *sys.stdlib_module_names}
-    loaded = {name for name in done.stdout.split() if not name.startswith("_")}
-    assert "torch" in loaded
-    assert loaded - known == set()
+    assert "torch" in library
+    assert {name for name in library if not name.startswith("_")} - known == set()
+    heavy = {"diffusers", "transformers", "gradio", "sentence_transformers", "faiss"}
+    assert not commands & heavy, "nor does the command line"
