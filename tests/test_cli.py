@@ -27,11 +27,6 @@ def pairs(tmp_path):
     return path
 
 
-def test_the_package_itself_is_the_command():
-    told = subprocess.run([sys.executable, "-m", "trajflow", "--help"], capture_output=True, text=True, check=True)
-    assert "doctor" in told.stdout
-
-
 def test_help_names_the_commands():
     for name in ("ui", "generate", "bench", "calibrate", "doctor"):
         assert name in run("--help").output

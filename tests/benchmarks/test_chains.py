@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import trajflow
 from benchmarks.chains import (
     WAYS,
     Chain,
@@ -27,8 +26,8 @@ CHAIN = Chain(3, ("first", "time", "weather"), ("a mountain", "a mountain at dus
 
 
 @pytest.fixture(scope="module")
-def worked():
-    return tuple(measure_chains(trajflow.load("tiny"), [CHAIN], budgets=[BUDGET], steps=STEPS))
+def worked(model):
+    return tuple(measure_chains(model, [CHAIN], budgets=[BUDGET], steps=STEPS))
 
 
 def of_way(worked, way):
@@ -151,8 +150,7 @@ def test_rows_hold_the_figures_of_their_own_group(worked):
     assert len({len(line) for line in lines}) == 1
 
 
-def test_nothing_to_measure_is_refused(worked):
-    model = trajflow.load("tiny")
+def test_nothing_to_measure_is_refused(model):
     for chains, budgets, reason in (((), [2], "nothing"), ([CHAIN], [], "nothing"), ([CHAIN], [9], "The budget is 9")):
         with pytest.raises(RequestError, match=reason):
             measure_chains(model, chains, budgets=budgets, steps=STEPS)
