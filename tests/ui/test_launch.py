@@ -27,11 +27,12 @@ def server(tmp_path):
 
 
 def ready(url):
-    for _ in range(240):
-        try:
-            return httpx.get(f"{url}/readyz")
-        except httpx.TransportError:
-            time.sleep(0.25)
+    with httpx.Client() as client:
+        for _ in range(240):
+            try:
+                return client.get(f"{url}/readyz")
+            except httpx.TransportError:
+                time.sleep(0.25)
     raise AssertionError("The server did not come up.")
 
 
