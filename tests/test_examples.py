@@ -71,7 +71,9 @@ def test_the_adapters_velocity_is_that_of_its_data() -> None:
 
 
 @pytest.mark.slow
-def test_a_calibration(run) -> None:
+def test_a_calibration(run, monkeypatch, model) -> None:
+    """On a small random model, which takes a third of the time."""
+    monkeypatch.setattr(trajflow, "load", lambda _: model)
     printed = run("calibrating.py", "--steps", 4)
     assert " dB expected, " in printed
     assert Path("profile.json").exists()

@@ -11,7 +11,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
-import trajflow
 from trajflow.cache.similarity import SentenceEncoder, has_encoder, is_searchable
 from trajflow.cli import app
 from trajflow.errors import MissingExtra, RequestError
@@ -86,8 +85,7 @@ def test_calibrating_compares_prompts_without_the_extra_of_the_search(monkeypatc
 
 
 @pytest.mark.parametrize("strategy", ["mpc", "shooting-mpc", "published"])
-def test_control_is_asked_for_before_anything_is_evaluated(monkeypatch, strategy):
-    session = trajflow.Session(trajflow.load("tiny"))
+def test_control_is_asked_for_before_anything_is_evaluated(monkeypatch, session, strategy):
     session.generate("a mountain", steps=4, strategy="baseline")
     spent = session.spent
     monkeypatch.setitem(sys.modules, "osqp", None)
