@@ -117,7 +117,7 @@ function handle(event, run) {
   } else if (event.type === "picture") picture(event, run);
   else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
   else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }
-  else if (event.type === "outlook") outlook(event);
+  else if (event.type === "estimate") estimate(event);
   else if (event.type === "error") { say("error", event.text); if (run.name !== "complete") toast(event.text); }
 }
 
@@ -170,7 +170,7 @@ function announce(node, text) {
   at("spoken").textContent = `${text} ${node.prompt}`;
 }
 
-function outlook(event) {
+function estimate(event) {
   const line = at("outlook");
   if (line.dataset.words) return;
   line.classList.toggle("warned", Boolean(event.warning));

@@ -78,8 +78,8 @@ def test_a_preview_is_a_draft_that_the_next_picture_replaces(visitor):
 
 def test_a_preview_says_what_enter_would_do(visitor):
     events = visitor.events("run", {"prompt": "a mountain", "seed": 7, "level": "preview", "quality": "exact"})
-    [outlook] = [event for event in events if event["type"] == "outlook"]
-    assert outlook["nfe"] == 8
+    [estimate] = [event for event in events if event["type"] == "estimate"]
+    assert estimate["nfe"] == 8
 
 
 def test_idle_time_makes_a_picture_exact_and_keeps_the_draft(visitor):

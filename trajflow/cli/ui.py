@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from trajflow.cli.shared import ModelName, load_model
-from trajflow.extras import require
 
 Auth = Annotated[
     str | None,
@@ -27,7 +26,6 @@ def ui(
     max_queue: Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")] = 32,
 ) -> None:
     """Serve the app in the browser."""
-    require("ui", "The app")
     from trajflow.ui import launch
 
     launch(load_model(model), host, port, auth=auth, most_sessions=max_sessions, most_waiting=max_queue)

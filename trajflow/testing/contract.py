@@ -18,7 +18,7 @@ from trajflow.flow import euler_step
 PROMPTS = ("a snowy mountain at dusk", "a red cabin by the sea")
 STEPS = 4
 THREADS = 4
-ROUNDS = 4
+ROUNDS = 2
 
 
 def check_model(model: Model) -> None:

@@ -10,6 +10,12 @@ import signal
 import threading
 from functools import partial
 
+from trajflow.extras import missing, require
+
+# Asked as a condition, which imports may follow.
+if missing("ui"):
+    require("ui", "The app")
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Its own records of past events, all of which it goes over after each one.
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")

@@ -1,7 +1,7 @@
 """What the desk does for a tab: one picture, its completion, or several pictures, told event by event.
 
 Every event is plain JSON. `step`: one step taken; `picture`: a picture and its node; `forgotten`: keys that are gone;
-`outlook`: what Enter would do.
+`estimate`: what Enter would do.
 """
 
 import time
@@ -47,7 +47,7 @@ def run(tab_session: TabSession, ask: Ask, asked_at: float) -> Iterator[Event]:
             waited = None if not event.is_final else time.monotonic() - asked_at
             yield from finished(tab_session, event, ask, waited)
     if ask.is_preview:
-        yield outlook(session, ask)
+        yield estimate(session, ask)
 
 
 def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | None) -> Iterator[Event]:
@@ -116,14 +116,14 @@ def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
         }
 
 
-def outlook(session: Session, ask: Ask) -> Event:
+def estimate(session: Session, ask: Ask) -> Event:
     """What the request would take if it were not only a preview."""
     try:
         known = session.estimate(**ask.wanted)
     except TrajflowError as error:
-        return {"type": "outlook", "warning": str(error)}
+        return {"type": "estimate", "warning": str(error)}
     return {
-        "type": "outlook",
+        "type": "estimate",
         "nfe": known.nfe,
         "seconds": known.seconds,
         "reason": known.reason,
