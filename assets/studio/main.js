@@ -22,7 +22,8 @@ const QUALITIES = [
 ];
 
 function greet(greeting) {
-  Object.assign(state, { model: greeting.model, strategies: greeting.strategies, examples: greeting.examples, vocabulary: greeting.vocabulary, tiers: greeting.tiers });
+  const { model, strategies, examples, vocabulary, tiers, kept_days: keptDays } = greeting;
+  Object.assign(state, { model, strategies, examples, vocabulary, tiers, keptDays });
   takeLibrary(greeting);
 }
 
@@ -113,7 +114,7 @@ async function begin() {
   stage.setUp();
   film.setUp();
   for (const part of [keys, why, words, explore, lab, programs, files]) part.setUp();
-  whenRenewed((greeting) => { greet(greeting); toast("Your earlier pictures were released to make room; a new session begins."); });
+  whenRenewed((greeting) => { greet(greeting); if (greeting.is_new) toast("Your earlier pictures were released to make room; a new session begins."); });
   const last = sessionStorage.getItem("trajflow-current");
   state.current = state.nodes.has(last) ? last : state.order[0] ?? null;
   on("stage", () => sessionStorage.setItem("trajflow-current", state.current ?? ""));

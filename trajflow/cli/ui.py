@@ -1,5 +1,6 @@
 """`trajflow ui`: the app in the browser."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,8 +25,23 @@ def ui(
     auth: Auth = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Sessions held at once; the next visitor waits.")] = 256,
     max_queue: Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")] = 32,
+    state: Annotated[
+        Path | None, typer.Option(envvar="TRAJFLOW_STATE", help="Keep sessions in this folder, over restarts too.")
+    ] = None,
+    state_gib: Annotated[float, typer.Option(min=0.01, help="What that folder may hold, in GiB.")] = 8.0,
+    state_days: Annotated[float, typer.Option(min=0.01, help="Days that a session is kept after its last use.")] = 30.0,
 ) -> None:
     """Serve the app in the browser."""
     from trajflow.ui import launch
 
-    launch(load_model(model), host, port, auth=auth, most_sessions=max_sessions, most_waiting=max_queue)
+    launch(
+        load_model(model),
+        host,
+        port,
+        auth=auth,
+        most_sessions=max_sessions,
+        most_waiting=max_queue,
+        state=state,
+        state_bytes=int(state_gib * 2**30),
+        state_days=state_days,
+    )

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from functools import partial
+from pathlib import Path
 
 from trajflow.extras import missing, require
 
@@ -26,7 +27,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from trajflow.base import Model
-from trajflow.extras import require
+from trajflow.cache import FolderStore, WriteBehind
+from trajflow.cache.folder_store import DEFAULT_BYTES, DEFAULT_DAYS
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import account, api
@@ -61,14 +63,18 @@ def launch(
     auth: str | None = None,
     most_sessions: int = MOST_SESSIONS,
     most_waiting: int = MOST_WAITING,
+    state: Path | None = None,
+    state_bytes: int = DEFAULT_BYTES,
+    state_days: float = DEFAULT_DAYS,
     open_browser: bool = False,
 ) -> None:
     """Serve the app until interrupted; each tab gets a session of at most `cache_bytes` bytes.
 
     Without a host or a port Gradio's own environment variables decide. With `auth`, "user:password", nothing but the
     probes answers who does not know it. Beyond `most_sessions` sessions, or `most_waiting` requests that wait, the next
-    is refused in a sentence. Raises RequestError for credentials that cannot be, and MissingExtra where
-    Gradio's variable asks for MCP tools without their package.
+    is refused in a sentence. In the folder `state` sessions are kept and found again: at most `state_bytes` in all, and
+    each for `state_days` after its last use. Raises RequestError for credentials that cannot be, CacheError for a
+    folder that cannot be used, and MissingExtra where Gradio's variable asks for MCP tools without their package.
     """
     if os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true":
         require("mcp", "Serving MCP tools")
@@ -81,7 +87,29 @@ def launch(
     model = model if isinstance(model, RemoteModel) else blending(model)
     account.show()
     make = partial(Session, model, cache_bytes=cache_bytes)
-    registry = Registry(make, most_sessions=most_sessions, most_waiting=most_waiting)
+    serve = partial(_serve, model, credentials=credentials, host=host, port=port, open_browser=open_browser)
+    make_registry = partial(Registry, make, most_sessions=most_sessions, most_waiting=most_waiting)
+    if state is None:
+        serve(make_registry())
+        return
+    folder = FolderStore(state, state_bytes, state_days * 86_400)
+    store = WriteBehind(folder)
+    try:
+        serve(make_registry(store=store, tidy_store=folder.sweep, kept_days=state_days))
+    finally:
+        store.close()
+
+
+def _serve(
+    model: Model,
+    registry: Registry,
+    *,
+    credentials: Credentials | None,
+    host: str | None,
+    port: int | None,
+    open_browser: bool,
+) -> None:
+    """Serve until interrupted."""
     options = launch_options(model, registry, credentials)
     build(model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
 
