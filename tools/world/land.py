@@ -54,9 +54,7 @@ def paint_hills(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
         relief = _flooded(relief, rng)
     fields = float(rng.choice((0.15, 0.5, 0.9)))
     wooded, conifers = rng.uniform(-0.3, 0.55), rng.choice((0.05, 0.3, 0.9))
-    _cover_and_wood(
-        canvas, air, relief, rng, snowline=9.0, wooded=wooded, conifers=conifers, steep=0.5, fields=fields
-    )
+    _cover_and_wood(canvas, air, relief, rng, snowline=9.0, wooded=wooded, conifers=conifers, steep=0.5, fields=fields)
 
 
 def paint_dunes(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
@@ -227,7 +225,7 @@ def _before(
 ) -> Relief:
     """A random relief of `kind` before the viewer; `eye` is still counted from its ground."""
     heights = crop(kind, canvas.view, rng) * np.float32(rng.uniform(*amplitude))
-    cell = float(np.exp(rng.uniform(0.1, 1.0))) * {"alps": 1.3, "dunes": 0.5}.get(kind, 1.0)
+    cell = float(np.exp(rng.uniform(0.1, 0.75))) * {"alps": 1.3, "dunes": 0.5}.get(kind, 1.0)
     return Relief(heights, float(cell), float(rng.uniform(*eye)))
 
 
