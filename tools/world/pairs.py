@@ -3,9 +3,9 @@
     python -m tools.world.pairs --split heldout --pictures 5 --out assets/pairs/world_heldout_5.csv
 
 Twelve kinds of eight: two attributes at once, a thing added, taken away, counted, coloured or moved, another style, a
-negative prompt, a contradiction, a long prompt edited, a paraphrase, a word of praise. `heldout` pairs tell of scenes no
-picture was trained on, in words and templates the training captions do not use; `calibration` pairs are the opposite,
-and have other noise seeds. A longer session begins with the pictures of a shorter one.
+negative prompt, a contradiction, a long prompt edited, a paraphrase, a word of praise. `heldout` pairs tell of scenes
+no picture was trained on, in words and templates the training captions do not use; `calibration` pairs are the
+opposite, and have other noise seeds. A longer session begins with the pictures of a shorter one.
 """
 
 import argparse

@@ -92,7 +92,10 @@ def _measure(
 
 
 class FromScratch:
-    """From-scratch runs by prompt, seed and negative prompt, each made in a session of its own; the last `REMEMBERED_RUNS` are kept."""
+    """From-scratch runs by prompt, seed and negative prompt, each made in a session of its own.
+
+    The last `REMEMBERED_RUNS` are kept.
+    """
 
     def __init__(self, model: Model, steps: int | None) -> None:
         self._model = model
