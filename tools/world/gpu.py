@@ -4,12 +4,12 @@
     python -m tools.world.gpu 2 --work /tmp/world
     python -m tools.world.gpu 3 --work /tmp/world --out OUT
 
-1 draws pictures in the background on the other cores while it trains the text encoders, the judge and the autoencoder;
-2 polishes the decoder, encodes the pictures and trains the velocity, first at half size; 3 encodes what was drawn since,
-finishes the velocity, and writes the half-precision model as pieces of 16 MiB (`tools.world.pieces` joins them), a sheet
-of samples, and what was measured. A call that broke off is given again and goes on. On another machine `--carried
-FOLDER` spares what a joined folder has of it: text encoders, judge, autoencoder, and the transformer to begin with.
-`--minutes FACTOR` stretches or shortens every stage. `--miniature` rehearses the calls with tiny networks, on anything.
+1 draws pictures in the background on the other cores while it trains text encoders, judge and autoencoder; 2 polishes
+the decoder, encodes the pictures and trains the velocity, first at half size; 3 encodes what was drawn since, finishes
+the velocity, and writes the half-precision model as pieces of 16 MiB (`tools.world.pieces` joins them), a sheet of
+samples, and what was measured. A call that broke off is given again and goes on. On another machine `--carried FOLDER`
+spares what a joined folder has of it: text encoders, judge, autoencoder, and the transformer to begin with. `--minutes
+FACTOR` stretches or shortens every stage. `--miniature` rehearses the calls with tiny networks, on anything.
 """
 
 import argparse
@@ -88,17 +88,12 @@ def draw_in_background(work: Path, count: int, shard: int, workers: int) -> None
     running = work / "drawing.pid"
     if running.exists() and _is_alive(int(running.read_text())):
         return
-    command = [sys.executable, "-m", "tools.world.pictures", "--work", str(work), "--count", str(count)]
-    command += ["--shard", str(shard), "--workers", str(workers)]
-    with (work / "drawing.log").open("a") as log:
-        process = subprocess.Popen(
-            ["nice", "-n", "10", *command],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-    running.write_text(str(process.pid))
+    command = ["nice", "-n", "10", sys.executable, "-m", "tools.world.pictures", "--work", str(work)]
+    command += ["--count", str(count), "--shard", str(shard), "--workers", str(workers)]
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    output = [(os.POSIX_SPAWN_OPEN, stream, work / "drawing.log", append, 0o644) for stream in (1, 2)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    running.write_text(str(os.posix_spawnp("nice", command, environment, file_actions=output, setsid=True)))
 
 
 def wait_for_pictures(work: Path, shards: int) -> None:
@@ -112,7 +107,10 @@ def wait_for_pictures(work: Path, shards: int) -> None:
 def pack(pipeline: StableDiffusion3Pipeline, work: Path, out: Path) -> None:
     """Write the model, the reader's heads and the judge as pieces under `out`."""
     folder = work / "pack"
-    release(pipeline, folder / "model", work / "text" / "vocabulary.json")
+    words = work / "text" / "vocabulary.json"
+    command = ["-m", "tools.world.vocabulary", "--work", str(work / "text"), "--out", str(words)]
+    subprocess.run([sys.executable, *command], check=True)
+    release(pipeline, folder / "model", words)
     shutil.copy(work / "text" / "reader.safetensors", folder)
     judge = {name: value.contiguous() for name, value in read_judge(work / "judge").state_dict().items()}
     save_file(judge, folder / "judge.safetensors")

@@ -171,14 +171,14 @@ class Workshop:
             self._train(half, "coarse", "latents_half", pipeline, text_side, recipe.coarse, IMAGE_SIZE // 2)
         # Half-size training that had to stop goes on next time, before anything is built on it.
         if "velocity" in stages and time.time() < self.until:
-            self._begin(transformer, half)
+            self.begin(transformer, half)
             transformer = self._train(
                 transformer, "velocity", "latents", pipeline, text_side, recipe.velocity, IMAGE_SIZE
             )
         pipeline.transformer = transformer
         return pipeline
 
-    def _begin(self, transformer: SD3Transformer2DModel, half: SD3Transformer2DModel) -> None:
+    def begin(self, transformer: SD3Transformer2DModel, half: SD3Transformer2DModel) -> None:
         """Give the velocity the weights of half-size training, or those of an earlier model brought along."""
         learned, brought = self.work / "coarse" / "velocity.pt", self.work / "start"
         if learned.exists():
