@@ -136,7 +136,10 @@ def call(number: int, workshop: Workshop, recipe: Recipe, minutes: float = 1.0) 
         if part.stage in ("judge", "autoencoder", "polish", "latents"):
             wait_for_pictures(workshop.work, min(FEWEST_SHARDS, -(-recipe.pictures // recipe.shard)))
         until = time.time() + 60 * minutes * part.minutes
-        pipeline = replace(workshop, until=until, is_last=part.is_last).run(recipe, (part.stage,)) or pipeline
+        # Half-size training is over before it would be compiled.
+        compiled = workshop.compiled and part.stage == "velocity"
+        bench = replace(workshop, until=until, is_last=part.is_last, compiled=compiled)
+        pipeline = bench.run(recipe, (part.stage,)) or pipeline
         shards = len(finished_shards(workshop.work / "pictures"))
         print(f"{part.stage}: {time.time() - began:.0f} s; {shards} shards of pictures", flush=True)
     return pipeline
@@ -160,6 +163,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--carried", type=Path, help="a joined folder of an earlier machine, or a part of one")
     parser.add_argument("--minutes", type=float, default=1.0, help="factor on every stage's minutes")
     parser.add_argument("--pictures", type=int, default=GPU.pictures)
+    parser.add_argument("--eager", action="store_true", help="do not compile the transformer")
     parser.add_argument("--miniature", action="store_true", help="tiny networks, eight pictures")
     options = parser.parse_args(arguments)
     if options.call == 3 and not options.out:
@@ -174,7 +178,9 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = MINIATURE if options.miniature else replace(GPU, pictures=options.pictures)
     coarse, velocity = (replace(each, workers=wording) for each in (recipe.coarse, recipe.velocity))
     recipe = replace(recipe, coarse=coarse, velocity=velocity)
-    workshop = Workshop(options.work, device, others, compiled=not options.miniature, wording=wording)
+    workshop = Workshop(
+        options.work, device, others, compiled=not (options.eager or options.miniature), wording=wording
+    )
     options.work.mkdir(parents=True, exist_ok=True)
     if options.carried:
         take(options.carried, options.work)

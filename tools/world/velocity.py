@@ -52,12 +52,12 @@ class VelocityRecipe:
 
 @dataclass(frozen=True)
 class Samples:
-    """One step's worth: latents and noise [B, 16, h, w] float16 and float32, token ids [B, T], sigma [B]."""
+    """One step's worth: latents [B, 16, h, w] float16, token ids [B, T], sigma [B], and the seed of the noise."""
 
     latents: Tensor
-    noise: Tensor
     ids: Tensor
     sigma: Tensor
+    seed: int
 
 
 class Lessons(Dataset):
@@ -80,10 +80,7 @@ class Lessons(Dataset):
         scenes = [to_scene(codes[index]) for _, codes, index in places]
         tokens = SHORT_TOKENS if rng.random() < SHORT_SHARE else TEXT_TOKENS
         return Samples(
-            latents,
-            torch.randn(latents.shape, generator=generator),
-            self.word(scenes, tokens, rng),
-            draw_sigmas(self.batch, generator),
+            latents, self.word(scenes, tokens, rng), draw_sigmas(self.batch, generator), int(rng.integers(2**62))
         )
 
     def word(self, scenes: list[Scene], tokens: int, rng: np.random.Generator) -> Tensor:
@@ -148,7 +145,8 @@ def train_velocity(
 
     def take_step(step: int) -> dict[str, float]:
         samples = stream.at(step)
-        image, noise, sigma = (part.to(device).float() for part in (samples.latents, samples.noise, samples.sigma))
+        image, sigma = (part.to(device).float() for part in (samples.latents, samples.sigma))
+        noise = torch.randn(image.shape, device=device, generator=torch.Generator(device).manual_seed(samples.seed))
         mix = sigma.view(-1, 1, 1, 1)
         with torch.autocast(device.type, torch.bfloat16), attention():
             with torch.no_grad():
