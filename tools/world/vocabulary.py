@@ -148,7 +148,7 @@ def main() -> None:
     out = arguments.out or arguments.work / "vocabulary.json"
     out.write_text(json.dumps({**table, "nothing": nothing()}, ensure_ascii=False, indent=1) + "\n", "utf-8")
     for attribute, values in everything.items():
-        of, kept = (sum(map(len, rows.values())) for rows in (values, table[attribute]))
+        of, kept = (sum(map(len, rows.values())) for rows in (values, table.get(attribute, {})))
         print(f"{attribute:8s} {kept} of {of}")
 
 
