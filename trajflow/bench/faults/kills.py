@@ -23,6 +23,8 @@ from trajflow.session import Session
 
 SEED = 0
 PATIENCE_SECONDS = 120.0
+# No bars and notices of libraries that load.
+QUIET = {"TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,12 @@ class Victim:
         command = [sys.executable, "-m", "trajflow.bench.faults.victim", kind, str(folder), name, str(steps)]
         # A group of its own, so that its children end with it.
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **QUIET},
         )
         self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -28,14 +28,14 @@ def kills_of_the_app(name: str, folder: Path, count: int, steps: int) -> Killed:
             lost += len(set(pictures) - held)
             unserved += sum(visitor.picture(each) != pictures[each] for each in set(pictures) & held)
             if number == count:
+                visitor.client.close()
                 break
             node = visitor.run(prompt(number), seed=7, steps=steps, quality="exact")["node"]
             pictures[node["key"]] = visitor.picture(node["key"])
             time.sleep(MOMENT_SECONDS)
             asked = {"prompt": "a run that nobody finishes", "steps": steps, "quality": "exact"}
-            # Held on to, so that the run goes on until the app is killed.
-            events = visitor.events("run", asked)
-            next(event for event in events if event["type"] == "step")
-            os.kill(app.pid, signal.SIGKILL)
+            with visitor.opened("run", asked) as answer:
+                next(line for line in answer.iter_lines() if '"type": "step"' in line)
+                os.kill(app.pid, signal.SIGKILL)
             visitor.client.close()
     return Killed(count, len(pictures), lost, 0, unserved)

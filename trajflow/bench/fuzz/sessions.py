@@ -129,7 +129,7 @@ def two_threads(steps: int) -> Seen:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    made = machine(GaussianMixture(size=4), seen)
+    made = machine(GaussianMixture(size=8), seen)
     while seen.steps < steps:
         run_state_machine_as_test(made, settings=chosen)
     return seen
