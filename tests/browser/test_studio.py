@@ -187,7 +187,8 @@ def test_a_grid_a_blend_and_the_lab(visit, tmp_path):
     studio.cards.filter(has_text="28/28").locator(".open").first.click()
     page.click("#tab-lab")
     page.click("#ablate")
-    expect(page.locator("#kept figcaption")).to_have_text([re.compile("dB"), re.compile("dB"), re.compile("identical")])
+    kept = [re.compile("dB"), re.compile("dB"), re.compile("identical")]
+    expect(page.locator("#kept figcaption")).to_have_text(kept, timeout=RUN_MS)
     page.fill("#lab-budget", "3")
     page.click("#lab-go")
     rows = page.locator("#lab-table tbody tr")
