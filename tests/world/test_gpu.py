@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,22 @@ def test_the_rate_falls_to_nothing_by_the_clock_in_a_last_stage_only():
     assert Pace(10**6, until=0.0, began=-100.0).factor(500) == 1
     assert Pace(1000).factor(500) == Pace(1000, is_last=True).factor(500) == 1
     assert Pace(1000).factor(1000) == 0
+
+
+def test_a_stage_ended_by_the_clock_says_how_far_it_came(machine, tmp_path):
+    shutil.copytree(machine[0], tmp_path, dirs_exist_ok=True)
+    for name in ("coarse", "velocity"):
+        shutil.rmtree(tmp_path / name)
+    endless = replace(MINIATURE, velocity=replace(MINIATURE.velocity, steps=10**6))
+    workshop = Workshop(tmp_path, torch.device("cpu"), 1, compiled=False, is_last=True)
+    assert replace(workshop, until=time.time() + 2).run(endless, ("velocity",))
+    rows = (tmp_path / "velocity" / "velocity.csv").read_text().splitlines()
+    step = torch.load(tmp_path / "velocity" / "velocity.pt", weights_only=True)["step"]
+    assert 0 < step < 10**6
+    assert rows[-1].startswith(f"{step},")
+    # No time at all is no error either.
+    shutil.rmtree(tmp_path / "velocity")
+    assert replace(workshop, until=0.0).run(endless, ("coarse",))
 
 
 def test_a_card_is_made_of_any_model_folder(joined, tmp_path):

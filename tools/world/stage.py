@@ -110,6 +110,8 @@ def run(
                 on_save(step)
             saved = time.time()
             noted += saved - now
+    if measured:
+        _note(name, path.with_suffix(".csv"), step, (time.time() - noted) / len(measured), measured)
     save(path, step, parts)
     if on_save:
         on_save(step)
