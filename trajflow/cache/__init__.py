@@ -3,6 +3,7 @@
 from trajflow.cache.cache import TrajectoryCache
 from trajflow.cache.disk import Disk
 from trajflow.cache.entry import Entry, new_key
+from trajflow.cache.folder_store import FolderStore
 from trajflow.cache.key import CacheKey, cache_digest, differences
 from trajflow.cache.places import Memory, Place
 from trajflow.cache.similarity import SentenceEncoder, nearest
@@ -14,6 +15,7 @@ __all__ = [
     "CacheKey",
     "Disk",
     "Entry",
+    "FolderStore",
     "Memory",
     "Place",
     "SentenceEncoder",
