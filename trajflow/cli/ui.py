@@ -18,13 +18,19 @@ Auth = Annotated[
 ]
 
 
+Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: this machine only.")]
+Port = Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")]
+MaxSessions = Annotated[int, typer.Option(min=1, help="Sessions held at once; the next visitor waits.")]
+MaxQueue = Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")]
+
+
 def ui(
-    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: this machine only.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")] = None,
+    host: Host = None,
+    port: Port = None,
     model: ModelName = "tiny",
     auth: Auth = None,
-    max_sessions: Annotated[int, typer.Option(min=1, help="Sessions held at once; the next visitor waits.")] = 256,
-    max_queue: Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")] = 32,
+    max_sessions: MaxSessions = 256,
+    max_queue: MaxQueue = 32,
 ) -> None:
     """Serve the app in the browser."""
     require("ui", "The app")

@@ -8,7 +8,6 @@ value it has shown.
 import os
 import signal
 import threading
-from functools import partial
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Its own records of past events, all of which it goes over after each one.
@@ -20,6 +19,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from trajflow.base import Model
+from trajflow.engine import Engine, InProcess
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import account, api
@@ -46,7 +46,7 @@ def build(model: Model, registry: Registry) -> gr.Blocks:
 
 
 def launch(
-    model: Model,
+    engine: Engine | Model,
     host: str | None = None,
     port: int | None = None,
     *,
@@ -58,6 +58,8 @@ def launch(
 ) -> None:
     """Serve the app until interrupted; each tab gets a session of at most `cache_bytes` bytes.
 
+    A model alone is computed with in this process. The engine is closed at the end.
+
     Without a host or a port Gradio's own environment variables decide. With `auth`, "user:password", nothing but the
     probes answers who does not know it. Beyond `most_sessions` sessions, or `most_waiting` requests that wait, the next
     is refused in a sentence. Raises RequestError for credentials that cannot be.
@@ -68,12 +70,21 @@ def launch(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # A worker that ZeroGPU forks has nothing to close.
         os.register_at_fork(after_in_child=_end_at_once)
-    model = model if isinstance(model, RemoteModel) else blending(model)
+    if not isinstance(engine, Engine):
+        engine = InProcess(engine if isinstance(engine, RemoteModel) else blending(engine))
     account.show()
-    make = partial(Session, model, cache_bytes=cache_bytes)
-    registry = Registry(make, most_sessions=most_sessions, most_waiting=most_waiting)
-    options = launch_options(model, registry, credentials)
-    build(model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
+    registry = Registry(
+        lambda: Session(engine.open(), cache_bytes=cache_bytes),
+        most_sessions=most_sessions,
+        most_waiting=most_waiting,
+        hands=engine.hands,
+        notes=engine.notes,
+    )
+    options = launch_options(engine.model, registry, credentials)
+    try:
+        build(engine.model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
+    finally:
+        engine.close()
 
 
 def _end_at_once() -> None:

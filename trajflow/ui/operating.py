@@ -25,7 +25,10 @@ class Operating:
         return wire.answered({"status": "alive"})
 
     async def ready(self, _: Request) -> Response:
-        """The model is loaded, which it is before the server begins, and the desk takes more; else 503."""
+        """The model is loaded, which it is before the server begins, and the desk takes more; else 503.
+
+        What does not work as it should, and stops nobody, is told beside.
+        """
         desk = self._registry.desk
         is_ready = desk.is_ready
         told = {
@@ -34,6 +37,8 @@ class Operating:
             "waiting": desk.waiting,
             "most_waiting": desk.most_waiting,
         }
+        notes = self._registry.notes()
+        told |= {"notes": list(notes)} if notes else {}
         return JSONResponse(told, 200 if is_ready else 503, headers=wire.PRIVATE)
 
     async def metrics(self, _: Request) -> Response:

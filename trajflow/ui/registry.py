@@ -34,7 +34,8 @@ class TabSession:
 class Registry:
     """Every open session. Thread-safe; the least recently used idle sessions go first when memory is short.
 
-    They share a model: whatever asks it for anything does so as a job at the `desk`.
+    They share a model: whatever asks it for anything does so as a job at the `desk`, which has as many `hands` as the
+    engine. `notes` are the engine's.
     """
 
     def __init__(
@@ -44,12 +45,15 @@ class Registry:
         total_bytes: int = TOTAL_BYTES,
         most_sessions: int = MOST_SESSIONS,
         most_waiting: int = MOST_WAITING,
+        hands: int = 1,
+        notes: Callable[[], tuple[str, ...]] = tuple,
         idle_seconds: float = IDLE_SECONDS,
         left_seconds: float = LEFT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.desk = Desk(most_waiting)
+        self.desk = Desk(most_waiting, hands)
         self.desk.watch(account.log)
+        self.notes = notes
         self._make = make
         self._total_bytes = total_bytes
         self._most_sessions = most_sessions

@@ -1,0 +1,66 @@
+"""`trajflow serve`: the app for many people, whose pictures are made at replicas on one machine or on several."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from trajflow.cli.shared import ModelName, load_model
+from trajflow.cli.ui import Auth, Host, MaxQueue, MaxSessions, Port
+from trajflow.errors import RequestError
+from trajflow.extras import require
+
+GIB = 2**30
+
+
+class EngineName(StrEnum):
+    """Where pictures are made."""
+
+    PROCESS = "process"
+    RAY = "ray"
+
+
+def serve(
+    engine: Annotated[EngineName, typer.Option(help="Where pictures are made: in this process, or at replicas.")] = (
+        EngineName.PROCESS
+    ),
+    replicas: Annotated[int, typer.Option(min=1, help="Copies of the model, each in a process of its own.")] = 2,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="What replicas share: file:///FOLDER, redis://HOST:PORT or valkey://HOST:PORT."
+        ),
+    ] = None,
+    store_gib: Annotated[float, typer.Option(min=0.01, help="The most the store may hold, in GiB.")] = 16.0,
+    warm_gib: Annotated[float, typer.Option(min=0.01, help="What each replica may have at hand, in GiB.")] = 1.0,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="A cluster to join; auto: the one this machine belongs to.")
+    ] = None,
+    cpus: Annotated[float, typer.Option(min=0.0, help="CPUs of the cluster for each replica.")] = 1.0,
+    gpus: Annotated[float, typer.Option(min=0.0, help="GPUs of the cluster for each replica.")] = 0.0,
+    host: Host = None,
+    port: Port = None,
+    model: ModelName = "tiny",
+    auth: Auth = None,
+    max_sessions: MaxSessions = 256,
+    max_queue: MaxQueue = 32,
+) -> None:
+    """Serve the app, with its pictures made where `--engine` says."""
+    require("ui", "The app")
+    if engine is EngineName.RAY:
+        require("ray", "Serving with --engine ray")
+    elif store is not None or address is not None:
+        raise RequestError("A store and a cluster are for replicas: give --engine ray with --store or --address.")
+    from trajflow.ui import launch
+
+    limits = {"auth": auth, "most_sessions": max_sessions, "most_waiting": max_queue}
+    if engine is EngineName.PROCESS:
+        launch(load_model(model), host, port, **limits)
+        return
+    from trajflow.engine.replicas.cluster import Sharing, start
+
+    sharing = None if store is None else Sharing(store, round(store_gib * GIB))
+    made = start(
+        model, replicas, sharing=sharing, address=address, cpus=cpus, gpus=gpus, warm_bytes=round(warm_gib * GIB)
+    )
+    launch(made, host, port, **limits)
