@@ -22,6 +22,7 @@ from ray import serve
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.config import RequestRouterConfig
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
+from ray.serve.schema import ReplicaState
 
 from trajflow.base import Model
 from trajflow.cache.store import Store
@@ -113,9 +114,17 @@ class RayServe:
         """The model for one more session, which its calls bring to one replica."""
         return self._open(secrets.token_hex(16))
 
+    @property
+    def running(self) -> int:
+        """How many of the replicas are there now."""
+        app = serve.status().applications.get(APP)
+        return 0 if app is None else app.deployments[DEPLOYMENT].replica_states.get(ReplicaState.RUNNING.value, 0)
+
     def notes(self) -> tuple[str, ...]:
-        """Whether the store answers, as the last run found it."""
-        return tuple(filter(None, (self._note.text,)))
+        """Whether all replicas are there, and the store answers, as the last run found it."""
+        running = self.running
+        fewer = f"{running} of {self.hands} replicas are there." if running < self.hands else ""
+        return tuple(filter(None, (fewer, self._note.text)))
 
     def close(self) -> None:
         """Take the replicas down, where this process put them up."""
@@ -131,8 +140,12 @@ class RayServe:
     def _send(self, session: str, serialization: bytes) -> Generator[bytes, None, None]:
         """A call of a session, answer by answer."""
         response = self._handle.options(stream=True, session_id=session).work.remote(serialization)
+        is_left = False
         try:
             yield from response
+        except GeneratorExit:
+            is_left = True
+            raise
         except BackPressureError as error:
             raise EngineBusy(error.args[0] + 1) from error
         except (RayActorError, DeploymentUnavailableError) as error:
@@ -142,8 +155,9 @@ class RayServe:
         except (RayError, RayServeException) as error:
             raise EngineError(f"The cluster did not do this: {type(error).__name__}.") from error
         finally:
-            # Leaving the stream alone would let the replica go on to the end.
-            response.cancel()
+            # Leaving the stream alone would let the replica go on to the end. Of a call that failed this raises again.
+            if is_left:
+                response.cancel()
 
 
 def _close(events: Any) -> None:
