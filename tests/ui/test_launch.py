@@ -42,9 +42,9 @@ def test_the_flags_hold_in_the_app_that_is_served(server):
     assert httpx.get(url).status_code == httpx.post(f"{url}/studio/hello", json={}).status_code == 401
     with httpx.Client(base_url=url, auth=("ann", "secret"), timeout=60) as visitor:
         header = {"x-trajflow-session": visitor.post("/studio/hello", json={}).json()["session"]}
-        assert visitor.post("/studio/hello", json={}).status_code == 503
         asked = {"prompt": "a secret lake", "steps": 4, "quality": "exact"}
         assert '"type": "done"' in visitor.post("/studio/run", json=asked, headers=header).text
+        assert visitor.post("/studio/hello", json={}).status_code == 503
         assert 'trajflow_evaluations_spent_total{kind="waited"} 4.0' in visitor.get("/metrics").text
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0

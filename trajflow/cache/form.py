@@ -89,6 +89,7 @@ class ResultForm(_Form):
     forecast: Forecast | None
     raw_forecast: Forecast | None
     diagnostics: tuple[NodeDiagnostics, ...]
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, result: Result) -> Self:

@@ -225,13 +225,15 @@ class Session:
         self._cache.adopt(entry)
 
     def forget(self, key: str) -> None:
-        """Drop one entry and the from-scratch run that was made to compare it with."""
+        """Drop one entry, the from-scratch run that was made to compare it with, and what the text encoders said of
+        prompts that no entry has."""
         self._cache.forget(key)
+        self._runner.forget({entry.prompt for entry in self._cache.entries()})
 
     def clear(self) -> None:
         """Drop everything this session holds."""
         self._cache.clear()
-        self._runner.clear()
+        self._runner.forget()
 
     @property
     def nbytes(self) -> int:

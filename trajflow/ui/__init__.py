@@ -32,6 +32,8 @@ from trajflow.ui.routes import routes
 from trajflow.ui.upkeep import upkeep
 
 CACHE_BYTES = 256 * 2**20
+# Seconds between sweeps, and of life, of the files that programs are handed by address: who knows one can open it.
+FILES_KEPT = (30, 120)
 # Threads beside those that wait at the desk for programs.
 SPARE_THREADS = 8
 
@@ -40,7 +42,7 @@ __all__ = ["Registry", "build", "launch", "launch_options"]
 
 def build(model: Model, registry: Registry) -> gr.Blocks:
     """What Gradio serves of the app: its endpoints for programs."""
-    with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=(600, 600)) as blocks:
+    with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=FILES_KEPT) as blocks:
         api.add(model, registry)
     return blocks.queue(max_size=registry.desk.most_waiting, api_open=False)
 

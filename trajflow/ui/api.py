@@ -185,12 +185,13 @@ class Programs:
         report |= {"computed": told[-1]["computed"], "saved": told[-1]["saved"], "errors": errors}
         return sheet.contact(made, columns), report
 
-    def export(self, session: str) -> str:
-        """A session as a file, which Gradio takes over."""
-        folder = Path(tempfile.mkdtemp(prefix="trajflow-"))
-        path = folder / "trajflow-session.zip"
-        path.write_bytes(archive.write(self._open(session)))
-        return str(path)
+    def export(self, session: str) -> Iterator[str]:
+        """A session as a file, which Gradio copies before it asks whether there is more."""
+        tab_session = self._open(session)
+        with tempfile.TemporaryDirectory(prefix="trajflow-") as folder:
+            path = Path(folder) / "trajflow-session.zip"
+            path.write_bytes(archive.write(tab_session))
+            yield str(path)
 
     def _open(self, session: Any) -> TabSession:
         tab_session = self.registry.find(session) if isinstance(session, str) else None
@@ -242,7 +243,7 @@ class Programs:
         told |= {name: getattr(result.request, name) for name in FIELDS}
         told |= {"steps": result.request.steps or self.model.defaults.steps, "nfe": result.cost.nfe}
         told |= {"rows": result.cost.rows, "seconds": dict(result.seconds), "from_store": result.from_store}
-        told |= {"reason": result.plan.reason, "planned": result.plan.strategy}
+        told |= {"reason": result.plan.reason, "planned": result.plan.strategy, "warnings": list(result.warnings)}
         told |= {"source": None if result.plan.match is None else result.plan.match.prompt}
         told |= {"psnr_db": None if result.metrics is None else result.metrics.psnr_db}
         told |= {"ssim": None if result.metrics is None else result.metrics.ssim, "is_kept": entry is not None}

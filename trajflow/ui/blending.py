@@ -40,7 +40,8 @@ class BlendingModel:
             else (a if share < 0.5 else b).tensors[name]
             for name, tensor in a.tensors.items()
         }
-        return Conditioning(prompt, negative_prompt, guidance, tensors)
+        warnings = tuple(dict.fromkeys(a.warnings + b.warnings))
+        return Conditioning(prompt, negative_prompt, guidance, tensors, warnings)
 
 
 def blending(model: Model) -> Model:

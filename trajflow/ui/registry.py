@@ -30,6 +30,11 @@ class TabSession:
     tree: Tree = field(default_factory=Tree)
     is_spare: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that its visitor could miss."""
+        return not self.session.entries() and not self.tree.deleted
+
 
 class Registry:
     """Every open session. Thread-safe; the least recently used idle sessions go first when memory is short.
@@ -84,7 +89,7 @@ class Registry:
     def open(self, key: str | None, *, is_spare: bool = False) -> TabSession:
         """The session of `key`, or a new one under a new secret when the key is unknown or its session was given up.
 
-        Raises Busy when as many sessions are held as may be, and none of them is one that closed tabs or programs left.
+        Raises Busy when as many sessions are held as may be, all in use and with pictures in them.
         """
         with self._lock:
             self.sweep()
@@ -115,12 +120,16 @@ class Registry:
                     self.drop(key)
 
     def _make_room(self) -> None:
-        """Room for one more session, by giving up the least recently used spare ones. Raises Busy."""
-        for key, tab_session in list(self._tab_sessions.items()):
-            if len(self) < self._most_sessions:
-                return
-            if tab_session.is_spare and not self.desk.is_busy(key):
-                self.drop(key)
+        """Room for one more session, by giving up the least recently used spare ones, then those that hold nothing.
+
+        An empty session costs nobody anything: its page begins a new one by itself. A limit by address would shut out
+        everybody behind one proxy, and on Spaces that is everybody. Raises Busy.
+        """
+        idle = [(key, each) for key, each in self._tab_sessions.items() if not self.desk.is_busy(key)]
+        spare = [key for key, each in idle if each.is_spare]
+        empty = [key for key, each in idle if not each.is_spare and each.is_empty]
+        for key in [*spare, *empty][: max(0, len(self) - self._most_sessions + 1)]:
+            self.drop(key)
         if len(self) >= self._most_sessions:
             raise Busy("As many people are here as there are places for.", FULL_SECONDS)
 

@@ -1,0 +1,5 @@
+"""Faults put in on purpose: what is stopped, killed, damaged or out of memory harms nobody else and nothing kept."""
+
+from trajflow.bench.faults.measure import PARTS, QUICK, Size, measure
+
+__all__ = ["PARTS", "QUICK", "Size", "measure"]
