@@ -1,5 +1,5 @@
 """Faults put in on purpose: what is stopped, killed, damaged or out of memory harms nobody else and nothing kept."""
 
-from trajflow.bench.faults.measure import PARTS, QUICK, Size, measure
+from trajflow.bench.faults.measure import NEEDS, PARTS, QUICK, Size, measure
 
-__all__ = ["PARTS", "QUICK", "Size", "measure"]
+__all__ = ["NEEDS", "PARTS", "QUICK", "Size", "measure"]
