@@ -24,7 +24,9 @@ def serve(
     engine: Annotated[EngineName, typer.Option(help="Where pictures are made: in this process, or at replicas.")] = (
         EngineName.PROCESS
     ),
-    replicas: Annotated[int, typer.Option(min=1, help="Copies of the model, each in a process of its own.")] = 2,
+    replicas: Annotated[
+        int, typer.Option(min=0, help="Copies of the model, each in a process of its own; 0: those of the cluster.")
+    ] = 2,
     store: Annotated[
         str | None,
         typer.Option(
@@ -51,16 +53,17 @@ def serve(
         require("ray", "Serving with --engine ray")
     elif store is not None or address is not None:
         raise RequestError("A store and a cluster are for replicas: give --engine ray with --store or --address.")
+    from trajflow.engine import Engine, InProcess
     from trajflow.ui import launch
+    from trajflow.ui.blending import blending
 
-    limits = {"auth": auth, "most_sessions": max_sessions, "most_waiting": max_queue}
+    made: Engine
     if engine is EngineName.PROCESS:
-        launch(load_model(model), host, port, **limits)
-        return
-    from trajflow.engine.replicas.cluster import Sharing, start
+        made = InProcess(blending(load_model(model)))
+    else:
+        from trajflow.engine.replicas.cluster import Sharing, start
 
-    sharing = None if store is None else Sharing(store, round(store_gib * GIB))
-    made = start(
-        model, replicas, sharing=sharing, address=address, cpus=cpus, gpus=gpus, warm_bytes=round(warm_gib * GIB)
-    )
-    launch(made, host, port, **limits)
+        sharing = None if store is None else Sharing(store, round(store_gib * GIB))
+        warm_bytes = round(warm_gib * GIB)
+        made = start(model, replicas, sharing=sharing, address=address, cpus=cpus, gpus=gpus, warm_bytes=warm_bytes)
+    launch(made, host, port, auth=auth, most_sessions=max_sessions, most_waiting=max_queue)

@@ -1,5 +1,7 @@
 """What who runs the app asks it: whether it is alive, whether it takes more, and what it has counted."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -31,7 +33,7 @@ class Operating:
         """
         desk = self._registry.desk
         is_ready = desk.is_ready
-        told = {
+        told: dict[str, Any] = {
             "status": "ready" if is_ready else "busy",
             "model": self._model.name,
             "waiting": desk.waiting,

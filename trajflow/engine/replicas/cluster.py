@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -16,11 +17,14 @@ from trajflow.engine.replicas.messages import EngineError
 from trajflow.engine.replicas.serve import APP, DEPLOYMENT, RayServe, application
 from trajflow.engine.replicas.sharing import Sharing
 from trajflow.engine.replicas.shelf import WARM_BYTES
+from trajflow.errors import RequestError
 from trajflow.models.registry import load
 
 # For what is on its way between processes; paths that are kept lie elsewhere.
 OBJECT_STORE_BYTES = 256 * 2**20
 GIB = 2**30
+# Seconds that machines and replicas may take to come to a cluster that is joined.
+JOIN = 300.0
 
 
 def start(
@@ -36,20 +40,24 @@ def start(
     """The engine with so many replicas of a model, given by name or as what loads it.
 
     Without an address there is a cluster of this process, which ends with it. On one that is joined, replicas that run
-    there already are used as they are, and stay when this process ends. Raises EngineError where there is no such
-    cluster or the replicas do not start, RequestError for a folder as the store of several machines.
+    there already are used as they are, and stay when this process ends; with none asked for (`replicas` 0) others put
+    them up. Machines and replicas that are on their way are waited for. Raises EngineError where there is no such
+    cluster or the replicas do not start, RequestError for a folder as the store of several machines, or no replica.
     """
+    if not replicas and address is None:
+        raise RequestError("Without replicas there must be a cluster that has some: give --replicas, or --address.")
     _join(address, replicas, cpus, gpus)
     try:
         if sharing is not None:
             sharing.check(sum(bool(node["Alive"]) for node in ray.nodes()))
         serve.start(proxy_location="Disabled")
+        if not replicas and not _wait(_running):
+            raise EngineError(f"No replicas have come to the cluster at {address} for {JOIN:g} s. Give --replicas.")
         running = _running() if address is not None else 0
         if running:
             return RayServe(serve.get_app_handle(APP), running, close=ray.shutdown)
-        made = load if isinstance(model, str) else model
         app = application(
-            partial(made, model) if isinstance(model, str) else made,
+            partial(load, model) if isinstance(model, str) else model,
             replicas,
             open_store=None if sharing is None else sharing.open,
             warm_bytes=warm_bytes,
@@ -95,14 +103,30 @@ def _join(address: str | None, replicas: int, cpus: float, gpus: float) -> None:
         except (ConnectionError, RuntimeError, ValueError) as error:
             said = str(error).splitlines()[0].strip() if str(error) else type(error).__name__
             raise EngineError(f"There is no cluster to join at {address}: {said}") from error
-    there = ray.cluster_resources()
     for name, each in (("CPU", cpus), ("GPU", gpus)):
-        if replicas * each > there.get(name, 0.0):
+        patience = 0.0 if address is None else JOIN
+        if not _wait(partial(_have, name, replicas * each), patience):
+            there = ray.cluster_resources().get(name, 0.0)
             ray.shutdown()
             raise EngineError(
-                f"{replicas} replicas of {each:g} {name}s do not fit into a cluster with {there.get(name, 0.0):g}. "
+                f"{replicas} replicas of {each:g} {name}s do not fit into a cluster with {there:g}. "
                 f"Give fewer --replicas, or less to each by --{name.lower()}s."
             )
+
+
+def _have(name: str, needed: float) -> bool:
+    """Whether the cluster has so much of a resource."""
+    return needed <= ray.cluster_resources().get(name, 0.0)
+
+
+def _wait(is_so: Callable[[], object], seconds: float = JOIN) -> bool:
+    """Wait until something is so; whether it is."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def _running() -> int:

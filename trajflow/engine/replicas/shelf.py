@@ -10,6 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -97,8 +98,7 @@ class Shelf:
             owner, digest = name = next(iter(self._unshared))
             path = self._warm.get(name)
             if path is not None:
-                document = paths.write(path)
-                if self._ask(lambda store: store.put(owner, digest, document) or True) is None:  # noqa: B023
+                if not self._ask(partial(_put, owner, digest, paths.write(path))):
                     return
             del self._unshared[name]
 
@@ -118,3 +118,9 @@ class Shelf:
             logger.warning("The store answers again: runs are shared.")
             self.note = ""
         return answer
+
+
+def _put(owner: str, digest: str, document: bytes, store: Store) -> bool:
+    """Keep a document; True when that is done."""
+    store.put(owner, digest, document)
+    return True
