@@ -47,7 +47,11 @@ def slow_disk(seconds: float) -> Iterator[None]:
 def clock_off(seconds: float) -> Iterator[None]:
     """The wall clock shows another time; the one that only counts seconds goes on, as with a real jump."""
     now = time.time
-    with mock.patch("time.time", lambda: now() + seconds):
+
+    def shown() -> float:
+        return now() + seconds
+
+    with mock.patch("time.time", shown):
         yield
 
 

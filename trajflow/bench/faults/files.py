@@ -1,4 +1,4 @@
-"""Files that others have damaged, a disk that is full, and two processes in one folder: a miss, never a wrong picture."""
+"""Damaged files, a disk that is full, and two processes in one folder: a miss, never a wrong picture."""
 
 import os
 import random

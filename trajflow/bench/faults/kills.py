@@ -1,4 +1,4 @@
-"""kill -9 at any moment, while runs are saved and while they are made: what was committed is there, whole, afterwards."""
+"""kill -9 while runs are saved and while they are made: what was committed is there, whole, afterwards."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,8 @@ class Victim:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self.wait("ready")
 
     def _read(self) -> None:
@@ -60,6 +61,17 @@ class Victim:
         for line in self.process.stdout:
             self.lines.put(line.strip())
         self.lines.put("over")
+
+    def end(self) -> None:
+        """End it, and every child of it."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._reader.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            # What was not taken any more is lost with its reader.
+            with suppress(BrokenPipeError):
+                pipe.close()
 
     def line(self) -> str:
         """The next line. Raises TrajflowError when there is none."""
@@ -104,8 +116,7 @@ def victim(kind: str, folder: Path, name: str = "-", steps: int = 0) -> Iterator
     try:
         yield made
     finally:
-        os.killpg(made.process.pid, signal.SIGKILL)
-        made.process.wait()
+        made.end()
 
 
 def kills_while_saving(folder: Path, count: int) -> Killed:

@@ -12,7 +12,7 @@ def faults(only: Only = None, quick: Quick = False, out: Out = None, model: Mode
 
     Without the packages of an extra its parts are left out, unless they are named.
     """
-    from trajflow.bench.faults import NEEDS, PARTS, QUICK, Size, measure
+    from trajflow.bench.faults.measure import NEEDS, PARTS, QUICK, Size, measure
 
     parts = read_parts(only, tuple(PARTS))
     absent = {part: extra for part in parts for extra in NEEDS.get(part, ()) if missing(extra)}

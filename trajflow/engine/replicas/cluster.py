@@ -68,7 +68,7 @@ def start(
         return RayServe(handle, replicas, close=ray.shutdown if address is not None else _shut_down)
     except BaseException as error:
         _shut_down() if address is None else ray.shutdown()
-        if isinstance(error, RuntimeError) and not isinstance(error, EngineError):
+        if isinstance(error, RuntimeError):
             said = [line for line in str(error).splitlines() if line.strip()][-1:] or [""]
             raise EngineError(f"The replicas do not start: {said[0].strip()}") from error
         raise

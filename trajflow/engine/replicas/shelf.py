@@ -97,9 +97,10 @@ class Shelf:
         while self._unshared:
             owner, digest = name = next(iter(self._unshared))
             path = self._warm.get(name)
-            if path is not None:
-                if not self._ask(partial(_put, owner, digest, paths.write(path))):
-                    return
+            if path is not None and not self._ask(partial(_put, owner, digest, paths.write(path))):
+                # Should it be the path that the store does not take, the next time is another one's.
+                self._unshared.move_to_end(name)
+                return
             del self._unshared[name]
 
     def _ask(self, question: Callable[[Store], T]) -> T | None:
