@@ -21,7 +21,7 @@ const QUALITIES = [
 ];
 
 function greet(greeting) {
-  Object.assign(state, { model: greeting.model, strategies: greeting.strategies, examples: greeting.examples });
+  Object.assign(state, { model: greeting.model, strategies: greeting.strategies, examples: greeting.examples, keptDays: greeting.kept_days });
   takeLibrary(greeting);
 }
 
@@ -138,7 +138,7 @@ async function begin() {
   stage.setUp();
   film.setUp();
   for (const part of [keys, why, words, explore, lab, programs, files]) part.setUp();
-  whenRenewed((greeting) => { greet(greeting); toast("Your earlier pictures were released to make room; a new session begins."); });
+  whenRenewed((greeting) => { greet(greeting); if (greeting.is_new) toast("Your earlier pictures were released to make room; a new session begins."); });
   const last = sessionStorage.getItem("trajflow-current");
   state.current = state.nodes.has(last) ? last : state.order[0] ?? null;
   on("stage", () => sessionStorage.setItem("trajflow-current", state.current ?? ""));

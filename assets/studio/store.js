@@ -63,7 +63,7 @@ export function set(changes) {
 export function takeLibrary(library) {
   state.nodes = new Map(library.nodes.map((node) => [node.key, node]));
   state.order = library.nodes.map((node) => node.key);
-  for (const name of ["held", "capacity", "deleted"]) state[name] = library[name] ?? state[name];
+  for (const name of ["held", "capacity", "deleted", "is_kept"]) state[name] = library[name] ?? state[name];
   if (!state.nodes.has(state.current)) state.current = null;
   if (!state.nodes.has(state.other)) state.other = null;
   changed("nodes", "stage");

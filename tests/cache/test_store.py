@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,11 +15,11 @@ KEY = "0" * 32
 
 
 @pytest.fixture(params=["folder"])
-def store(request, tmp_path) -> Store:
+def store(tmp_path) -> Iterator[Store]:
     """An empty store of 100,000 bytes."""
     store = FolderStore(tmp_path / "state", capacity=100_000)
-    request.addfinalizer(store.close)
-    return store
+    yield store
+    store.close()
 
 
 def test_it_is_a_store(store) -> None:

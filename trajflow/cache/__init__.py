@@ -6,6 +6,7 @@ from trajflow.cache.entry import Entry, new_key
 from trajflow.cache.folder_store import FolderStore
 from trajflow.cache.key import CacheKey, cache_digest, differences
 from trajflow.cache.places import Memory, Place
+from trajflow.cache.shelf import Shelf
 from trajflow.cache.similarity import SentenceEncoder, nearest
 from trajflow.cache.store import Store
 from trajflow.cache.tiers import PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
@@ -19,6 +20,7 @@ __all__ = [
     "Memory",
     "Place",
     "SentenceEncoder",
+    "Shelf",
     "Store",
     "Tier",
     "Tiers",

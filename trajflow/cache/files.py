@@ -4,6 +4,7 @@ A file appears under its name only when all of it is on the disk: temporary name
 is read as a whole, for a mapped one that others cut would end the process, and never through a link.
 """
 
+import errno
 import hashlib
 import os
 import secrets
@@ -40,13 +41,18 @@ def put_in_place(partial: Path, path: Path) -> None:
 
 
 def read_whole(path: Path, size: int, sha256: str) -> bytes:
-    """The file's bytes. Raises OSError where there is none or it is a link, ValueError where it is not what was
-    written."""
-    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    """The file's bytes. Raises ValueError where it is not what was written, OSError where nobody can tell now."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        raise ValueError("it is gone, or has become a link") from error
+    found = os.fstat(number)
+    if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+        os.close(number)
+        raise ValueError("it has been replaced or cut")
     with os.fdopen(number, "rb") as file:
-        found = os.fstat(number)
-        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
-            raise ValueError("it has been replaced or cut")
         document = file.read(size + 1)
     if hashlib.sha256(document).hexdigest() != sha256:
         raise ValueError("its checksum is another one")

@@ -33,11 +33,11 @@ NAME = re.compile(r"([0-9a-f]{64})\.([0-9a-z-]{1,64})\.([0-9a-f]{64})\.safetenso
 LEFT_SECONDS = 3600.0
 OPENING_SECONDS = 60.0
 DEFAULT_BYTES = 8 * 2**30
-DEFAULT_SECONDS = 30 * 86_400.0
+DEFAULT_DAYS = 30.0
 
 
 class Trouble(NamedTuple):
-    """What is wrong with a file, in words; `row` is its entry in the index, None where it has none."""
+    """What is wrong with a file, in words; `row` is its entry in the index, None where it has none or may be well."""
 
     path: Path
     said: str
@@ -55,7 +55,7 @@ class FolderStore:
         self,
         folder: Path,
         capacity: int = DEFAULT_BYTES,
-        keep_seconds: float = DEFAULT_SECONDS,
+        keep_seconds: float = DEFAULT_DAYS * 86_400,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.folder = folder
@@ -109,10 +109,10 @@ class FolderStore:
                 document = read_whole(self._path(row), row.size, row.sha256)
             except (OSError, ValueError) as error:
                 former, row = row, self._index.find(owner, key)
-                if row == former:
-                    self._lose(Trouble(self._path(row), _said(error), row))
+                if row is not None and row == former:
+                    self._lose(row, error)
                     return None
-                # It was replaced meanwhile.
+                # It was replaced or deleted meanwhile.
                 continue
             with self._uses_lock:
                 self._uses[owner, key] = self._clock()
@@ -144,6 +144,17 @@ class FolderStore:
         """Every owner with the time of the last use (unix seconds), the number of documents and their bytes."""
         return self._index.owners()
 
+    def documents(self) -> list[Row]:
+        """Every document, by owner: a record of it, not its bytes."""
+        return self._index.all()
+
+    def peek(self, row: Row) -> bytes | None:
+        """The bytes of one of these, None where they are not what was put; no use, and nothing is changed."""
+        try:
+            return read_whole(self._path(row), row.size, row.sha256)
+        except (OSError, ValueError):
+            return None
+
     def sweep(self) -> int:
         """Remove what was not used for too long, what is too much, and files that dead processes left; how many
         documents that were."""
@@ -163,7 +174,7 @@ class FolderStore:
                 read_whole(path, row.size, row.sha256)
             except (OSError, ValueError) as error:
                 if self._index.find(row.owner, row.key) == row:
-                    yield Trouble(path, _said(error), row)
+                    yield Trouble(path, _said(error), row if _is_damage(error) else None)
         for path in sorted(self._documents.iterdir()):
             if path not in rows and path.suffix != PARTIAL and not self._is_put(path):
                 yield Trouble(path, "it is none of the documents", None)
@@ -186,10 +197,13 @@ class FolderStore:
         row = _named(path)
         return row is not None and self._index.find(row.owner, row.key) is not None
 
-    def _lose(self, trouble: Trouble) -> None:
-        """Take out what is not what was put, and say so."""
-        logger.warning("A document in %s is lost: %s.", self.folder, trouble.said)
-        self.remove(trouble)
+    def _lose(self, row: Row, error: Exception) -> None:
+        """Say that a document cannot be had, and take it out unless it may be there again."""
+        logger.warning(
+            "A document in %s %s: %s.", self.folder, "is lost" if _is_damage(error) else "cannot be read", _said(error)
+        )
+        if _is_damage(error):
+            self._take_out([row])
 
     def _take_out(self, rows: list[Row]) -> None:
         if rows:
@@ -250,6 +264,11 @@ def _named(path: Path) -> Row | None:
         return Row(owner, key, os.lstat(path).st_size, sha256)
     except FileNotFoundError:
         return None
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether what `read_whole` raised will not pass."""
+    return isinstance(error, ValueError)
 
 
 def _said(error: Exception) -> str:

@@ -38,6 +38,7 @@ def _begin(connection: sqlite3.Connection) -> None:
     )
 
 
+TABLES = {"owners", "documents"}
 # What brings an index from version n to n + 1, by n.
 STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_begin,)
 
@@ -54,7 +55,8 @@ class Index:
         try:
             try:
                 self._connection = _opened(path)
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                # The disk, or another process, and not the index.
                 if isinstance(error, sqlite3.OperationalError):
                     raise
                 _put_aside(path, error)
@@ -180,8 +182,10 @@ def _opened(path: Path) -> sqlite3.Connection:
         ):
             connection.execute(f"PRAGMA {setting}")
         (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if said != "ok":
-            raise sqlite3.DatabaseError(said)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if said != "ok" or (tables != TABLES if version else tables):
+            raise sqlite3.DatabaseError(said if said != "ok" else "its tables are others")
     except BaseException:
         connection.close()
         raise
@@ -203,5 +207,5 @@ def _told(path: Path) -> Iterator[None]:
     """Errors of SQLite as ours."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise CacheError(f"The index {path} cannot be used: {error}.") from error

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """The command line: `trajflow ui | serve | generate | calibrate | bench | doctor`.
+=======
+"""The command line: `trajflow ui | generate | calibrate | bench | cache | doctor`.
+>>>>>>> state
 
 Heavy libraries are imported inside the commands, so that help and usage errors answer at once.
 """
@@ -8,7 +12,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+<<<<<<< HEAD
 from trajflow.cli import bench, calibrate, doctor, generate, serve, ui
+=======
+from trajflow.cli import bench, cache, calibrate, doctor, generate, ui
+>>>>>>> state
 from trajflow.errors import TrajflowError
 
 
@@ -34,6 +42,7 @@ app = typer.Typer(
 for command in (ui.ui, serve.serve, generate.generate, calibrate.calibrate, doctor.doctor):
     app.command()(command)
 app.add_typer(bench.group, name="bench")
+app.add_typer(cache.group, name="cache")
 
 
 def main() -> None:

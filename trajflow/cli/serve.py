@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from trajflow.cli.shared import ModelName, load_model
-from trajflow.cli.ui import Auth, Host, MaxQueue, MaxSessions, Port
+from trajflow.cli.ui import Auth, Host, MaxQueue, MaxSessions, Port, State, StateDays, StateGib
 from trajflow.errors import RequestError
 from trajflow.extras import require
 
@@ -46,6 +46,9 @@ def serve(
     auth: Auth = None,
     max_sessions: MaxSessions = 256,
     max_queue: MaxQueue = 32,
+    state: State = None,
+    state_gib: StateGib = 8.0,
+    state_days: StateDays = 30.0,
 ) -> None:
     """Serve the app, with its pictures made where `--engine` says."""
     require("ui", "The app")
@@ -66,4 +69,14 @@ def serve(
         sharing = None if store is None else Sharing(store, round(store_gib * GIB))
         warm_bytes = round(warm_gib * GIB)
         made = start(model, replicas, sharing=sharing, address=address, cpus=cpus, gpus=gpus, warm_bytes=warm_bytes)
-    launch(made, host, port, auth=auth, most_sessions=max_sessions, most_waiting=max_queue)
+    launch(
+        made,
+        host,
+        port,
+        auth=auth,
+        most_sessions=max_sessions,
+        most_waiting=max_queue,
+        state=state,
+        state_bytes=round(state_gib * GIB),
+        state_days=state_days,
+    )

@@ -8,6 +8,8 @@ value it has shown.
 import os
 import signal
 import threading
+from functools import partial
+from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Its own records of past events, all of which it goes over after each one.
@@ -19,6 +21,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from trajflow.base import Model
+from trajflow.cache import FolderStore
+from trajflow.cache.folder_store import DEFAULT_BYTES, DEFAULT_DAYS
 from trajflow.engine import Engine, InProcess
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
@@ -56,6 +60,9 @@ def launch(
     auth: str | None = None,
     most_sessions: int = MOST_SESSIONS,
     most_waiting: int = MOST_WAITING,
+    state: Path | None = None,
+    state_bytes: int = DEFAULT_BYTES,
+    state_days: float = DEFAULT_DAYS,
     open_browser: bool = False,
 ) -> None:
     """Serve the app until interrupted; each tab gets a session of at most `cache_bytes` bytes.
@@ -64,7 +71,9 @@ def launch(
 
     Without a host or a port Gradio's own environment variables decide. With `auth`, "user:password", nothing but the
     probes answers who does not know it. Beyond `most_sessions` sessions, or `most_waiting` requests that wait, the next
-    is refused in a sentence. Raises RequestError for credentials that cannot be.
+    is refused in a sentence. In the folder `state` sessions are kept and found again: at most `state_bytes` in all, and
+    each for `state_days` after its last use. Raises RequestError for credentials that cannot be, and CacheError for a
+    folder that cannot be used.
     """
     credentials = None if auth is None else read_credentials(auth)
     if threading.current_thread() is threading.main_thread():
@@ -75,8 +84,11 @@ def launch(
     if not isinstance(engine, Engine):
         engine = InProcess(engine if isinstance(engine, RemoteModel) else blending(engine))
     account.show()
+    store = None if state is None else FolderStore(state, state_bytes, state_days * 86_400)
     registry = Registry(
-        lambda: Session(engine.open(), cache_bytes=cache_bytes),
+        partial(_session, engine, cache_bytes),
+        store=store,
+        kept_days=None if store is None else state_days,
         most_sessions=most_sessions,
         most_waiting=most_waiting,
         hands=engine.hands,
@@ -87,6 +99,11 @@ def launch(
         build(engine.model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
     finally:
         engine.close()
+
+
+def _session(engine: Engine, cache_bytes: int, **kept: Any) -> Session:
+    """A session of one more tab, which the engine may tell from others."""
+    return Session(engine.open(), cache_bytes=cache_bytes, **kept)
 
 
 def _end_at_once() -> None:

@@ -200,10 +200,10 @@ class Programs:
             yield str(path)
 
     def _open(self, session: Any) -> TabSession:
-        tab_session = self.registry.find(session) if isinstance(session, str) else None
-        if session and tab_session is None:
-            raise gr.Error("That session is not held here; leave it empty for a new one.", print_exception=False)
         try:
+            tab_session = self.registry.reopen(session) if session and isinstance(session, str) else None
+            if session and tab_session is None:
+                raise gr.Error("That session is not held here; leave it empty for a new one.", print_exception=False)
             return tab_session or self.registry.open(None, is_spare=True)
         except Busy as error:
             raise gr.Error(str(error), print_exception=False) from error

@@ -15,6 +15,9 @@ from trajflow.ui.ask import read_ask
 from trajflow.ui.library import told
 from trajflow.ui.registry import Registry
 
+# Sessions that a browser may know of, beside its tab's own.
+MOST_KNOWN = 8
+
 
 class Making:
     """Asking for pictures, over one model and its sessions."""
@@ -27,13 +30,17 @@ class Making:
     async def hello(self, request: Request) -> Response:
         """The page was opened: its session, new or as it was left."""
         given = await wire.read_json(request)
-        key = given.get("session")
+        key, others = given.get("session"), given.get("others")
+        if key is None and isinstance(others, list):
+            known = [str(other) for other in others[:MOST_KNOWN]]
+            key = await wire.in_thread(self._registry.left, known)
         tab_session = await wire.in_thread(self._registry.open, key if isinstance(key, str) else None)
         defaults = self._model.defaults
         return wire.answered(
             {
                 "session": tab_session.key,
                 "is_new": tab_session.key != key,
+                "kept_days": self._registry.kept_days,
                 "model": {
                     "name": self._model.name,
                     "steps": defaults.steps,

@@ -62,6 +62,7 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
     elif not ask.is_preview:
         known = replace(known, is_draft=False)
     tree.put(known)
+    tab_session.keep()
     yield {
         "type": "picture",
         "node": describe.node(entry, known, session.model.defaults),
@@ -75,6 +76,7 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
     for draft in gone:
         tree.remove(draft)
         session.forget(draft)
+    tab_session.keep()
     if gone:
         yield {"type": "forgotten", "keys": gone}
 
@@ -102,6 +104,7 @@ def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
             else:
                 yield completion_made(event)
     tree.settle(key)
+    tab_session.keep()
     entry = next((e for e in session.entries() if e.key == key), None)
     if entry is not None:
         yield {
