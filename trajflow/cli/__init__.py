@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The command line: `trajflow ui | serve | generate | calibrate | bench | doctor`.
-=======
-"""The command line: `trajflow ui | generate | calibrate | bench | cache | doctor`.
->>>>>>> state
+"""The command line: `trajflow ui | serve | generate | calibrate | bench | cache | doctor`.
 
 Heavy libraries are imported inside the commands, so that help and usage errors answer at once.
 """
@@ -12,11 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-<<<<<<< HEAD
-from trajflow.cli import bench, calibrate, doctor, generate, serve, ui
-=======
-from trajflow.cli import bench, cache, calibrate, doctor, generate, ui
->>>>>>> state
+from trajflow.cli import bench, cache, calibrate, doctor, generate, serve, ui
 from trajflow.errors import TrajflowError
 
 
