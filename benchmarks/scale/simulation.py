@@ -27,7 +27,8 @@ class Work:
     """What people ask for, and what it takes. With `people` these go on for ever; else sessions arrive, so many a
     second, and end after `pictures`. The first picture of a session takes `full` evaluations, the others `edit`.
 
-    `joining` replicas come in the middle of the `seconds`.
+    Sessions that arrive are there from the beginning, each somewhere on its way; what is counted begins after
+    `before_seconds`. `joining` replicas come in the middle of the `seconds` that are counted.
     """
 
     replicas: int
@@ -47,6 +48,7 @@ class Work:
     store_bytes_per_second: float = 1e9
     store_seconds: float = 0.001
     joining: int = 0
+    before_seconds: float = 0.0
     seed: int = 0
 
 
@@ -109,22 +111,25 @@ class _Cluster:
         self.warm: list[OrderedDict[tuple[int, int], None]] = []
         self.freed = self.env.event()
         self.store = simpy.Resource(self.env, work.store_servers)
+        self.homes: dict[int, int] = {}
+        self.moved = self.moved_of = 0
+        self.forget()
+        for _ in range(work.replicas):
+            self.join()
+
+    def forget(self) -> None:
+        """Begin to count."""
         self.waits: list[float] = []
         self.latencies: list[float] = []
         self.busy_seconds = self.read_bytes = self.written_bytes = 0.0
         self.asked = self.found = self.at_home = self.reads = 0
-        self.homes: dict[int, int] = {}
-        self.moved = self.moved_of = 0
-        for _ in range(work.replicas):
-            self.join()
 
     def join(self) -> None:
         self.ring.add(len(self.busy))
         self.busy.append(False)
         self.warm.append(OrderedDict())
 
-    def person(self, session: int, forever: bool) -> Process:
-        number = 0
+    def person(self, session: int, forever: bool, number: int = 0) -> Process:
         while forever or number < self.work.pictures:
             yield self.env.timeout(self.drawn.expovariate(1 / self.work.think_seconds))
             yield from self.run(session, number)
@@ -177,14 +182,18 @@ class _Cluster:
             held.popitem(last=False)
 
     def arrivals(self) -> Process:
-        session = 0
+        work = self.work
+        there = round(work.sessions_per_second * work.pictures * work.think_seconds)
+        for session in range(there):
+            self.env.process(self.person(session, forever=False, number=self.drawn.randrange(work.pictures)))
+        session = there
         while True:
             yield self.env.timeout(self.drawn.expovariate(self.work.sessions_per_second))
             self.env.process(self.person(session, forever=False))
             session += 1
 
     def growth(self) -> Process:
-        yield self.env.timeout(self.work.seconds / 2)
+        yield self.env.timeout(self.work.before_seconds + self.work.seconds / 2)
         for _ in range(self.work.joining):
             self.join()
         self.moved = sum(self.ring.ranked(session)[0] != home for session, home in self.homes.items())
@@ -200,7 +209,10 @@ def simulate(work: Work) -> Outcome:
         cluster.env.process(cluster.arrivals())
     if work.joining:
         cluster.env.process(cluster.growth())
-    cluster.env.run(work.seconds)
+    if work.before_seconds:
+        cluster.env.run(work.before_seconds)
+        cluster.forget()
+    cluster.env.run(work.before_seconds + work.seconds)
     runs = len(cluster.waits)
     there = work.replicas + work.joining / 2
     return Outcome(

@@ -1,4 +1,4 @@
-"""The store on a server, against a real one of its own on the loopback."""
+"""The store on a server, a real one on the loopback; what every store promises is in test_store.py."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import time
 import pytest
 
 from trajflow.bench.scale.server import StoreServer, server_program
-from trajflow.cache.store import Store, owner_of
+from trajflow.cache.store import owner_of
 from trajflow.errors import CacheError, MissingExtra
 from trajflow.extras import missing
 
@@ -50,61 +50,6 @@ def open_store(server):
         store.close()
 
 
-def test_documents_come_back_as_they_were_put(open_store):
-    store, other = open_store(), open_store()
-    assert isinstance(store, Store)
-    document = bytes(range(256)) * 100
-    store.put(ONE, "a", document)
-    store.put(ONE, "b", b"")
-    assert other.get(ONE, "a") == document
-    assert other.get(ONE, "b") == b""
-    assert sorted(other.keys(ONE)) == ["a", "b"]
-    store.put(ONE, "a", b"new")
-    assert other.get(ONE, "a") == b"new"
-
-
-def test_no_owner_is_given_anothers_documents(open_store):
-    store = open_store()
-    store.put(ONE, "a", b"mine")
-    assert store.get(OTHER, "a") is None
-    assert store.keys(OTHER) == ()
-    store.drop(OTHER)
-    store.delete(OTHER, "a")
-    assert store.get(ONE, "a") == b"mine"
-
-
-def test_what_is_removed_is_gone_and_its_bytes_too(open_store):
-    store = open_store()
-    for owner in (ONE, OTHER):
-        for key in "abc":
-            store.put(owner, key, b"x" * 100)
-    full = store.nbytes
-    store.delete(ONE, "a")
-    store.delete(ONE, "a")
-    store.drop(OTHER)
-    assert sorted(store.keys(ONE)) == ["b", "c"]
-    assert store.keys(OTHER) == ()
-    assert store.nbytes == full // 3
-    store.drop(ONE)
-    assert store.nbytes == 0
-
-
-def test_the_least_recently_used_documents_of_the_least_recently_used_owners_give_way(open_store):
-    store = open_store(capacity=500)
-    for owner, key in ((ONE, "a"), (ONE, "b"), (OTHER, "c"), (OTHER, "d"), (OTHER, "e")):
-        store.put(owner, key, b"x" * 100)
-    store.get(ONE, "a")
-    store.put(ONE, "f", b"x" * 100)
-    assert sorted(store.keys(OTHER)) == ["d", "e"], "the other was used before this one, and c first of its"
-    store.put(ONE, "g", b"x" * 300)
-    assert store.keys(OTHER) == ()
-    assert store.nbytes <= store.capacity
-    assert sorted(store.keys(ONE)) == ["a", "f", "g"], "b was used before a"
-    with pytest.raises(CacheError, match="does not fit"):
-        store.put(ONE, "h", b"x" * 1000)
-    assert sorted(store.keys(ONE)) == ["a", "f", "g"]
-
-
 def test_a_damaged_document_is_none(server, open_store, caplog):
     import redis
 
@@ -117,13 +62,6 @@ def test_a_damaged_document_is_none(server, open_store, caplog):
         connection.hset(hash_name, "a", bytes(value))
     assert store.get(ONE, "a") is None
     assert "not what was put" in caplog.text
-
-
-def test_names_are_checked_before_the_server_is_asked(open_store):
-    store = open_store()
-    for owner, key in (("one", "a"), (ONE, "a b"), (ONE, "../a"), (ONE, "")):
-        with pytest.raises(CacheError, match="hexadecimal"):
-            store.get(owner, key)
 
 
 WRITE_MANY = """

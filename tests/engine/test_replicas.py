@@ -24,7 +24,7 @@ OWNER = owner_of("somebody")
 
 
 class Front:
-    """Sessions over replicas in this process. Calls go to replica `at`, which dies after `dies_after` answers to one."""
+    """Sessions over replicas in this process: calls go to replica `at`, which dies after `dies_after` answers."""
 
     def __init__(self, replicas):
         self.replicas, self.at, self.dies_after, self.sent, self.notes = replicas, 0, None, [], []
