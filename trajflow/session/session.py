@@ -257,7 +257,7 @@ class Session:
     def release(self) -> None:
         """Give back the memory; what is kept in `state` stays, for the next session."""
         self._cache.release()
-        self._runner.clear()
+        self._runner.forget()
 
     def catch_up(self) -> None:
         """Take up what other processes have kept of this session meanwhile."""
