@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -225,8 +226,12 @@ def test_doctor_finds_this_installation_well():
         assert f"ok   {name}" in done.stdout
 
 
-def test_doctor_reports_what_is_broken(monkeypatch):
+def test_doctor_reports_what_is_broken(monkeypatch, tmp_path):
     monkeypatch.setattr("trajflow.cli.doctor.PACKAGES", ("torch", "no-such-package"))
+    monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path))
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "mine.json").write_text("garbage")
     done = run("doctor")
     assert done.exit_code == 1
     assert "FAIL no-such-package" in done.stdout
+    assert re.search(r"FAIL profiles .*mine\.json is not a profile", done.stdout)

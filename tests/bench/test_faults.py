@@ -10,6 +10,7 @@ from trajflow.bench.faults.clocks import jumps, slowed
 from trajflow.bench.faults.files import HARMS, full_disks, harmed, harmed_documents, two_processes
 from trajflow.bench.faults.kills import kills_while_running, kills_while_saving
 from trajflow.bench.faults.network import failing, failures, network_of
+from trajflow.bench.faults.restarts import kills_of_the_app
 from trajflow.bench.faults.stops import hang_ups, stops_in_library
 from trajflow.errors import ModelError, NumericalError
 
@@ -48,6 +49,12 @@ def test_runs_that_a_killed_process_has_kept_answer_again(tmp_path):
 
     seen = kills_while_running(load("tiny"), "tiny", tmp_path / "store", 2, 2)
     assert (seen.kills, seen.is_clean) == (2, True), seen
+
+
+@pytest.mark.slow
+def test_an_app_that_was_killed_goes_on_where_it_was(tmp_path):
+    seen = kills_of_the_app("tiny", tmp_path / "state", 1, 2)
+    assert (seen.committed, seen.is_clean) == (1, True), seen
 
 
 @pytest.mark.parametrize("name", HARMS)

@@ -25,11 +25,12 @@ class Refused(TrajflowError):
 
 
 class Visitor:
-    """One person at the app of that address; `close` leaves as a closed tab does."""
+    """One person at the app of that address, new or with a session from before; `close` leaves as a closed tab does."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         self.client = httpx.Client(base_url=url, timeout=PATIENCE_SECONDS)
-        self.key = str(self._answer(self.client.post("/studio/hello", json={})).json()["session"])
+        asked = {"session": key} if key else {}
+        self.key = str(self._answer(self.client.post("/studio/hello", json=asked)).json()["session"])
 
     def post(self, name: str, body: Any = None) -> Any:
         """The answer to one request: parsed JSON, or bytes. Raises Refused."""

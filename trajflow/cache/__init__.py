@@ -10,6 +10,7 @@ from trajflow.cache.shelf import Shelf
 from trajflow.cache.similarity import SentenceEncoder, nearest
 from trajflow.cache.store import Store
 from trajflow.cache.tiers import PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
+from trajflow.cache.write_behind import WriteBehind
 
 __all__ = [
     "PRESETS",
@@ -25,6 +26,7 @@ __all__ = [
     "Tier",
     "Tiers",
     "TrajectoryCache",
+    "WriteBehind",
     "cache_digest",
     "differences",
     "nearest",

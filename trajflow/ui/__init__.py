@@ -8,6 +8,7 @@ value it has shown.
 import os
 import signal
 import threading
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from trajflow.base import Model
-from trajflow.cache import FolderStore
+from trajflow.cache import FolderStore, WriteBehind
 from trajflow.cache.folder_store import DEFAULT_BYTES, DEFAULT_DAYS
 from trajflow.engine import Engine, InProcess
 from trajflow.sampler import RemoteModel
@@ -38,6 +39,8 @@ from trajflow.ui.upkeep import upkeep
 CACHE_BYTES = 256 * 2**20
 # Seconds between sweeps, and of life, of the files that programs are handed by address: who knows one can open it.
 FILES_KEPT = (30, 120)
+# Requests in Gradio's own queue for each that may wait at the desk, which refuses with a time to try again.
+IN_GRADIO = 16
 # Threads beside those that wait at the desk for programs.
 SPARE_THREADS = 8
 
@@ -48,7 +51,7 @@ def build(model: Model, registry: Registry) -> gr.Blocks:
     """What Gradio serves of the app: its endpoints for programs."""
     with gr.Blocks(title="trajflow", analytics_enabled=False, delete_cache=FILES_KEPT) as blocks:
         api.add(model, registry)
-    return blocks.queue(max_size=registry.desk.most_waiting, api_open=False)
+    return blocks.queue(max_size=IN_GRADIO * registry.desk.most_waiting, api_open=False)
 
 
 def launch(
@@ -84,26 +87,41 @@ def launch(
     if not isinstance(engine, Engine):
         engine = InProcess(engine if isinstance(engine, RemoteModel) else blending(engine))
     account.show()
-    store = None if state is None else FolderStore(state, state_bytes, state_days * 86_400)
-    registry = Registry(
+    make_registry = partial(
+        Registry,
         partial(_session, engine, cache_bytes),
-        store=store,
-        kept_days=None if store is None else state_days,
         most_sessions=most_sessions,
         most_waiting=most_waiting,
         hands=engine.hands,
         notes=engine.notes,
     )
-    options = launch_options(engine.model, registry, credentials)
-    try:
-        build(engine.model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
-    finally:
-        engine.close()
+    serve = partial(_serve, engine.model, credentials=credentials, host=host, port=port, open_browser=open_browser)
+    with closing(engine):
+        if state is None:
+            serve(make_registry())
+            return
+        folder = FolderStore(state, state_bytes, state_days * 86_400)
+        with closing(WriteBehind(folder)) as store:
+            serve(make_registry(store=store, tidy_store=folder.sweep, kept_days=state_days))
 
 
 def _session(engine: Engine, cache_bytes: int, **kept: Any) -> Session:
     """A session of one more tab, which the engine may tell from others."""
     return Session(engine.open(), cache_bytes=cache_bytes, **kept)
+
+
+def _serve(
+    model: Model,
+    registry: Registry,
+    *,
+    credentials: Credentials | None,
+    host: str | None,
+    port: int | None,
+    open_browser: bool,
+) -> None:
+    """Serve until interrupted."""
+    options = launch_options(model, registry, credentials)
+    build(model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
 
 
 def _end_at_once() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trajflow.cache import FolderStore, Shelf, Store
+from trajflow.cache import Shelf, Store
 from trajflow.cache.store import owner_of
 from trajflow.errors import CacheError
 from trajflow.session import Session
@@ -58,7 +58,8 @@ class Registry:
 
     They share a model: whatever asks it for anything does so as a job at the `desk`, which has as many `hands` as the
     engine, whose `notes` are told. With a `store`, which keeps for `kept_days`, sessions are found again after the
-    server was restarted, or had given up their memory; `make` is given the shelf of each as `state`.
+    server was restarted, or had given up their memory; `make` is given the shelf of each as `state`, and `tidy_store`
+    removes what was kept long enough.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Registry:
         make: Callable[..., Session],
         *,
         store: Store | None = None,
+        tidy_store: Callable[[], object] = lambda: None,
         kept_days: float | None = None,
         total_bytes: int = TOTAL_BYTES,
         most_sessions: int = MOST_SESSIONS,
@@ -82,6 +84,7 @@ class Registry:
         self.kept_days = kept_days
         self._make = make
         self._store = store
+        self._tidy_store = tidy_store
         self._total_bytes = total_bytes
         self._most_sessions = most_sessions
         self._idle_seconds = idle_seconds
@@ -173,11 +176,10 @@ class Registry:
 
     def tidy(self) -> None:
         """Remove what was kept long enough. What is wrong is in the log."""
-        if isinstance(self._store, FolderStore):
-            try:
-                self._store.sweep()
-            except CacheError as error:
-                logger.warning("%s", error)
+        try:
+            self._tidy_store()
+        except CacheError as error:
+            logger.warning("%s", error)
 
     def _make_room(self) -> None:
         """Room for one more session, by giving up the least recently used spare ones, then those that hold nothing.

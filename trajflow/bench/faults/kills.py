@@ -64,6 +64,7 @@ class Victim:
 
     def end(self) -> None:
         """End it, and every child of it."""
+        # Until it is waited for, its group is there, also of one that was killed before.
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._reader.join()
@@ -90,6 +91,11 @@ class Victim:
             lines.append(self.line())
         return lines
 
+    def rest(self) -> Iterator[str]:
+        """What it still says."""
+        while (line := self.lines.get(timeout=PATIENCE_SECONDS)) != "over":
+            yield line
+
     def die(self, after: float, first: str) -> Iterator[tuple[str, str]]:
         """Start a child and kill it `after` so many seconds from its first such line: keys and checksums it kept."""
         assert self.process.stdin is not None
@@ -103,10 +109,7 @@ class Victim:
         time.sleep(after)
         os.kill(child, signal.SIGKILL)
         lines += self.wait("ended")
-        for line in lines:
-            if line.startswith("kept "):
-                _, key, sha256 = line.split()
-                yield key, sha256
+        yield from _kept(lines)
 
 
 @contextmanager
@@ -148,12 +151,17 @@ def kills_while_running(model: Model, name: str, folder: Path, count: int, steps
     """Kill a process that makes pictures and keeps each; at the end a new session answers with all that were kept."""
     chance = random.Random(SEED)
     kept: dict[str, str] = {}
-    with victim("run", folder, name, steps) as process:
-        began = time.monotonic()
-        kept.update(process.die(0, "kept"))
-        one = time.monotonic() - began
-        for _ in range(count - 1):
-            kept.update(process.die(chance.uniform(0, 2 * one), "begun"))
+    one = 0.0
+    for number in range(count):
+        with victim("run", folder, name, steps) as process:
+            lines, began = process.wait("begun"), time.monotonic()
+            if number == 0:
+                lines += process.wait("kept")
+                one = time.monotonic() - began
+            time.sleep(chance.uniform(0, 2 * one))
+            os.killpg(process.process.pid, signal.SIGKILL)
+            lines += process.rest()
+        kept.update(_kept(lines))
     store = FolderStore(folder)
     torn, lost, unserved = len(list(store.check())), 0, 0
     for key, sha256 in kept.items():
@@ -164,6 +172,14 @@ def kills_while_running(model: Model, name: str, folder: Path, count: int, steps
         unserved += not _is_served(model, document)
     store.close()
     return Killed(count, len(kept), lost, torn, unserved)
+
+
+def _kept(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Keys and checksums of what was kept."""
+    for line in lines:
+        if line.startswith("kept "):
+            _, key, sha256 = line.split()
+            yield key, sha256
 
 
 def _is_served(model: Model, document: bytes) -> bool:

@@ -14,6 +14,7 @@ from trajflow.bench.faults.files import HARMS, Harmed, full_disks, harmed, harme
 from trajflow.bench.faults.kills import Killed, kills_while_running, kills_while_saving
 from trajflow.bench.faults.network import Failed, failures
 from trajflow.bench.faults.replicas import replica_kills, store_kills
+from trajflow.bench.faults.restarts import kills_of_the_app
 from trajflow.bench.faults.stops import Ending, Stopped, hang_ups, stops_in_library
 from trajflow.bench.figures import Figure
 from trajflow.bench.served import served
@@ -33,6 +34,7 @@ class Size:
     hang_ups: int = 28
     kills_saving: int = 200
     kills_running: int = 50
+    kills_app: int = 10
     harms: int = 100
     failing_steps: int = 28
     replica_kills: int = 50
@@ -45,6 +47,7 @@ QUICK = Size(
     hang_ups=4,
     kills_saving=10,
     kills_running=4,
+    kills_app=1,
     harms=20,
     failing_steps=3,
     replica_kills=1,
@@ -85,6 +88,7 @@ def _kills(place: Place) -> Iterator[Figure]:
     yield _killed("kill -9 while saving", kills_while_saving(place.folder / "saving", size.kills_saving))
     seen = kills_while_running(place.model, place.name, place.folder / "running", size.kills_running, size.steps)
     yield _killed("kill -9 during a run", seen)
+    yield _killed("kill -9 of the app", kills_of_the_app(place.name, place.folder / "app", size.kills_app, size.steps))
 
 
 def _files(place: Place) -> Iterator[Figure]:

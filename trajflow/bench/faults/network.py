@@ -66,7 +66,8 @@ def failures(model: Model, failure: Failure, steps: list[int], total: int, side:
     expected = {prompt: Session(model).generate(prompt, **asked).image.tobytes() for prompt in (PROMPT, AFTER)}
     untold = poisoned = peers = after = 0
     for k in steps:
-        session, peer, seen = Session(model), Session(model), []
+        session, peer = Session(model), Session(model)
+        seen: list[bool] = []
 
         def live(peer: Session = peer, seen: list[bool] = seen) -> None:
             seen.append(peer.generate(AFTER, **asked).image.tobytes() == expected[AFTER])

@@ -3,9 +3,10 @@
 import gc
 import weakref
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
+from torch import Tensor
 
 from trajflow.base import Model, Step
 from trajflow.bench.served import Served
@@ -37,22 +38,23 @@ class Stopped:
 
 def stops_in_library(model: Model, steps: int, side: int, ending: Ending) -> Stopped:
     """End a run after each of its steps, by `Session.stop`, by closing its stream, or by dropping that."""
-    asked = {"seed": 7, "steps": steps, "width": side, "height": side}
+    asked: dict[str, Any] = {"seed": 7, "steps": steps, "width": side, "height": side}
     undisturbed = Session(model).generate(AFTER, **asked).image.tobytes()
     late = disturbed = held = 0
+    left = []
     for k in range(steps):
         session = Session(model)
-        left = weakref.ref(_end(session, k, asked, ending))
+        left.append(weakref.ref(_end(session, k, asked, ending)))
         late += session.spent.waited.nfe > k + 1
-        gc.collect()
-        held += left() is not None or session.nbytes > 0 or len(session.entries()) > 0
+        held += session.nbytes > 0 or len(session.entries()) > 0
         disturbed += session.generate(AFTER, **asked).image.tobytes() != undisturbed
-    return Stopped(steps, late, disturbed, held)
+    gc.collect()
+    return Stopped(steps, late, disturbed, held + sum(state() is not None for state in left))
 
 
-def _end(session: Session, k: int, asked: dict[str, int], ending: Ending) -> object:
+def _end(session: Session, k: int, asked: dict[str, Any], ending: Ending) -> Tensor:
     """The state at step k, at which the run was ended."""
-    events = session.stream(PROMPT, **asked)  # type: ignore[arg-type]
+    events = session.stream(PROMPT, **asked)
     step = next(event for event in events if isinstance(event, Step) and event.k == k)
     latents = step.latents
     if ending == "stop":

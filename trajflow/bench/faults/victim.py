@@ -1,7 +1,8 @@
 """A process to be killed: `python -m trajflow.bench.faults.victim save|run FOLDER MODEL`.
 
-It loads what it needs once. For every line on its standard input it forks a child, which works until it is killed and
-says in a line what it has kept, each time only after the store said so.
+It says in a line what it has kept, each time only after the store said so. What saves forks a child for every line on
+its standard input, so that many can be killed in little time; what runs a network is the process itself, because a
+forked one has lost the threads of its libraries.
 """
 
 import hashlib
@@ -49,19 +50,18 @@ def run(folder: Path, turn: int, session: Session, steps: int) -> None:
 
 
 def main(kind: str, folder: Path, name: str, steps: int) -> None:
-    """Fork a child for every line that comes in."""
-    session = None
+    """Make pictures, or fork a child that saves for every line that comes in."""
     if kind == "run":
         from trajflow.models.registry import load
 
         session = Session(load(name))
-        # What is loaded at the first use is loaded before anybody forks.
-        session.generate("a mountain", steps=1, strategy="baseline")
+        say("ready")
+        run(folder, os.getpid() % 1000, session, steps)
     say("ready")
     for turn, _ in enumerate(sys.stdin):
         child = os.fork()
         if child == 0:
-            save(folder, turn) if session is None else run(folder, turn, session, steps)
+            save(folder, turn)
         say(f"child {child}")
         os.waitpid(child, 0)
         say("ended")

@@ -63,7 +63,7 @@ class Counting:
 def through_python(model: Model, requests: Iterable[dict[str, Any]]) -> Refusals:
     """Each as a call of `Session.generate`."""
     counting = Counting(model)
-    session = Session(counting)  # type: ignore[arg-type]
+    session = Session(counting)
     count, wordless = 0, []
     for request in requests:
         count += 1

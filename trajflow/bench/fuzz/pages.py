@@ -40,6 +40,11 @@ class Injected:
     ran: list[str] = field(default_factory=list)
     stumbled: list[str] = field(default_factory=list)
 
+    def dialog(self, dialog: Any) -> None:
+        """A window that a script has opened."""
+        self.ran.append("a dialog")
+        dialog.dismiss()
+
 
 @contextmanager
 def chromium() -> Iterator[Any]:
@@ -64,16 +69,16 @@ def injections(app: Served, hostile: tuple[str, ...] = HOSTILE) -> Injected:
     seen = Injected()
     with chromium() as browser:
         for text in hostile:
-            visitor, key = _session_full_of(app, text)
+            visitor = _session_full_of(app, text)
             context = browser.new_context(bypass_csp=True)
             context.add_init_script(f"sessionStorage.setItem('trajflow-session', '{visitor.key}')")
             page = context.new_page()
             page.set_default_timeout(20_000)
-            page.on("dialog", lambda dialog: (seen.ran.append("a dialog"), dialog.dismiss()))
+            page.on("dialog", seen.dialog)
             page.on("pageerror", lambda error: seen.stumbled.append(str(error)[:200]))
             page.goto(app.url, wait_until="load")
             page.wait_for_selector("html[data-ready]")
-            for where, act in _places(page, text, key):
+            for where, act in _places(page, text):
                 act()
                 page.wait_for_timeout(SETTLE_MS)
                 seen.count += 1
@@ -85,10 +90,10 @@ def injections(app: Served, hostile: tuple[str, ...] = HOSTILE) -> Injected:
     return seen
 
 
-def _session_full_of(app: Served, text: str) -> tuple[Visitor, str]:
+def _session_full_of(app: Served, text: str) -> Visitor:
     """A session whose prompts, names and archive hold the text."""
     visitor = Visitor(app.url)
-    asked = {"seed": 7, "steps": 2, "quality": "exact", "width": 64, "height": 64}
+    asked = {"seed": 7, "steps": 2, "quality": "exact"}
     key = visitor.run(text, **asked, negative_prompt=text)["node"]["key"]
     visitor.post("node", {"key": key, "name": text[:80], "is_pinned": True})
     visitor.run(f"a lake {text}", **asked, parent=key)
@@ -98,7 +103,7 @@ def _session_full_of(app: Served, text: str) -> tuple[Visitor, str]:
             visitor.post("load", _renamed(saved, name, text))
         except Refused:
             continue
-    return visitor, key
+    return visitor
 
 
 def _renamed(saved: bytes, name: str, text: str) -> bytes:
@@ -128,7 +133,7 @@ def _picture(text: str) -> bytes:
     return made.getvalue()
 
 
-def _places(page: Any, text: str, key: str) -> Iterator[tuple[str, Any]]:
+def _places(page: Any, text: str) -> Iterator[tuple[str, Any]]:
     """Every place of the page where the text shows or goes in, and how to come there."""
     yield "the history", lambda: page.locator(".card").first.click()
     yield "why", lambda: page.evaluate("document.querySelector('#why').open = true")

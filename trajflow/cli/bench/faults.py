@@ -12,6 +12,7 @@ def faults(only: Only = None, quick: Quick = False, out: Out = None, model: Mode
 
     Without the packages of an extra its parts are left out, unless they are named.
     """
+    require("bench", "This benchmark")
     from trajflow.bench.faults.measure import NEEDS, PARTS, QUICK, Size, measure
 
     parts = read_parts(only, tuple(PARTS))

@@ -1,17 +1,13 @@
 """`trajflow bench fuzz`: what nobody would ask for."""
 
-from importlib.util import find_spec
-
 from trajflow.cli.bench.reporting import Only, Out, Quick, read_parts, report
 from trajflow.cli.shared import ModelName, load_model
-from trajflow.errors import MissingExtra
 from trajflow.extras import require
 
 
 def fuzz(only: Only = None, quick: Quick = False, out: Out = None, model: ModelName = "tiny") -> None:
     """Bad requests by hand and made up, a cache between two threads, scripts in every text: nothing gives way."""
-    if find_spec("hypothesis") is None:
-        raise MissingExtra("Requests are made up by hypothesis, which is not installed: pip install hypothesis.")
+    require("bench", "This benchmark")
     require("ui", "The app that is tried")
     from trajflow.bench.fuzz.measure import PARTS, QUICK, Size, measure
 

@@ -28,12 +28,14 @@ def load(
     model: ModelName = "tiny",
 ) -> None:
     """Throughput and fairness for many people, memory over time, a full queue, and whose pictures are whose."""
+    require("bench", "This benchmark")
+    if on is Target.app:
+        require("ui", "The app that is measured")
     from trajflow.bench.load.measure import PARTS, QUICK, Size, measure_app, measure_library
 
     parts, size = read_parts(only, PARTS), QUICK if quick else Size()
     size = replace(size, people=people or size.people, seconds=seconds or size.seconds)
     if on is Target.app:
-        require("ui", "The app that is measured")
         report(measure_app(model, size, parts), out)
     else:
         report(measure_library(load_model(model), size, parts), out)
