@@ -198,6 +198,17 @@ def test_an_index_that_is_lost_or_damaged_is_made_again_from_the_files(tmp_path,
     assert "is damaged" in caplog.text
 
 
+def test_a_file_that_says_it_is_endless_costs_nobody_a_document(tmp_path) -> None:
+    filled(tmp_path).close()
+    (tmp_path / "index.sqlite").unlink()
+    endless = tmp_path / "documents" / f"{OWNER}.endless.{'0' * 64}.safetensors"
+    endless.touch()
+    os.truncate(endless, 2**42)
+    store = FolderStore(tmp_path)
+    assert held(store) == DOCUMENTS
+    assert store.get(OWNER, "endless") is None
+
+
 def test_no_flipped_bit_of_the_index_gives_a_wrong_document(tmp_path) -> None:
     filled(tmp_path).close()
     index, chance = tmp_path / "index.sqlite", random.Random(0)

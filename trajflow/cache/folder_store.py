@@ -32,6 +32,8 @@ NAME = re.compile(r"([0-9a-f]{64})\.([0-9a-z-]{1,64})\.([0-9a-f]{64})\.safetenso
 # No document takes so long to be written: what is older was left by a process that died.
 LEFT_SECONDS = 3600.0
 OPENING_SECONDS = 60.0
+# Of a document, where only its file tells.
+LARGEST = 4 * 2**30
 DEFAULT_BYTES = 8 * 2**30
 DEFAULT_DAYS = 30.0
 
@@ -249,7 +251,9 @@ class FolderStore:
         rows = [
             (row, found.st_mtime)
             for path in self._documents.iterdir()
-            if (row := _named(path)) is not None and stat.S_ISREG((found := path.lstat()).st_mode)
+            if (row := _named(path)) is not None
+            and stat.S_ISREG((found := path.lstat()).st_mode)
+            and row.size <= LARGEST
         ]
         yield from sorted(rows, key=lambda each: each[1])
 

@@ -72,8 +72,8 @@ class SessionCache(TrajectoryCache):
                 try:
                     if entry.key not in self._records:
                         super().adopt(on_device(entry, self._device))
-                except CacheError as error:
-                    logger.warning("A kept run is not held again. %s", error)
+                except (CacheError, torch.OutOfMemoryError) as error:
+                    logger.warning("A kept run is not held again. %s", str(error))
         for key, companion in companions.items():
             if isinstance(companion, str):
                 super().accompany(key, companion)
