@@ -22,7 +22,7 @@ SHOWN = ("", "runs/s", "GPUs busy", "wait s", "95 %", "at home", "at hand", "rea
 
 def scale(
     measured: Annotated[bool, typer.Option("--measured", help="Also measure 1 and 2 replicas here.")] = False,
-    seconds: Annotated[float, typer.Option(min=5.0, help="Seconds of each measurement.")] = 30.0,
+    seconds: Annotated[float, typer.Option(min=5.0, help="Seconds of each measurement.")] = 40.0,
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
 ) -> None:
     """A hundred GPUs, simulated; with --measured also what two replicas do here, beside their simulation."""
@@ -48,23 +48,17 @@ def scale(
     typer.echo(tabulate(rows, SHOWN, tablefmt="pipe", disable_numparse=True))
     if not measured:
         return
-    from benchmarks.scale.measurement import measure
+    from benchmarks.scale.measurement import one_and_two
 
     rows = []
-    for replicas, people in ((1, 4), (2, 4)):
-        seen = measure(replicas, people, seconds=seconds)
-        told = seen.simulated
+    for seen, told in one_and_two(seconds=seconds):
         rows.append(
             (
-                replicas,
-                people,
-                f"{seen.runs_per_second:.2f}",
-                f"{told.runs_per_second:.2f}",
-                f"{seen.latency_mean:.2f}",
-                f"{told.latency_mean:.2f}",
-                f"{seen.warm_share:.0%}",
-                f"{told.warm_share:.0%}",
+                str(seen.replicas),
+                *(f"{seen.runs_per_second:.2f}", f"{told.runs_per_second:.2f}"),
+                *(f"{seen.latency_mean:.2f}", f"{told.latency_mean:.2f}"),
+                *(f"{seen.warm_share:.0%}", f"{told.warm_share:.0%}"),
             )
         )
-    shown = ("replicas", "people", "runs/s", "simulated", "seconds a run", "simulated", "at hand", "simulated")
+    shown = ("replicas", "runs/s", "simulated", "seconds a run", "simulated", "at hand", "simulated")
     typer.echo("\n" + tabulate(rows, shown, tablefmt="pipe", disable_numparse=True))

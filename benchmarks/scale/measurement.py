@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -43,30 +43,21 @@ class Paced(GaussianMixture):
 
 @dataclass(frozen=True)
 class Measured:
-    """What people got at so many replicas, beside what the simulation says of the same people."""
+    """What people got at so many replicas: runs a second, the mean seconds of one, and the share of its sources that
+    its replica had at hand, of those that it or the store had."""
 
     replicas: int
-    people: int
     runs_per_second: float
     latency_mean: float
     warm_share: float
-    simulated: Outcome
 
 
-def measure(
-    replicas: int, people: int, *, seconds: float = 30.0, think_seconds: float = 0.5, pace: float = 0.05
-) -> Measured:
+def measure(replicas: int, people: int, *, seconds: float, think_seconds: float, pace: float) -> Measured:
     """Let people work for so many seconds, after each has made a first picture."""
     load: Callable[[], Model] = partial(Paced, pace)
     with tempfile.TemporaryDirectory(prefix="trajflow-scale-") as folder:
         engine = start(load, replicas, sharing=Sharing(f"file://{Path(folder) / 'store'}", 2**30), cpus=0.5)
         try:
-            lone = Session(engine.open())
-            lone.generate("a mountain", steps=STEPS)
-            began = time.monotonic()
-            for word in WORDS:
-                lone.generate(f"a mountain {word}", steps=STEPS, budget=BUDGET)
-            fixed = (time.monotonic() - began) / len(WORDS) - BUDGET * pace
             sessions = [Session(engine.open()) for _ in range(people)]
             for session in sessions:
                 session.generate("a mountain", steps=STEPS)
@@ -84,26 +75,31 @@ def measure(
             warm, shared = engine.warm - warm, engine.shared - shared
         finally:
             engine.close()
+    found = warm / max(1, warm + shared)
+    return Measured(replicas, len(latencies) / seconds, statistics.fmean(latencies), found)
+
+
+def one_and_two(
+    people: int = 4, *, seconds: float = 40.0, think_seconds: float = 1.0, pace: float = 0.3
+) -> tuple[tuple[Measured, Outcome], ...]:
+    """One replica, and two, each measured and simulated. What a run takes beside its evaluations is known from the
+    one, which never rests; the two are then foretold."""
+    measured = [
+        measure(replicas, people, seconds=seconds, think_seconds=think_seconds, pace=pace) for replicas in (1, 2)
+    ]
     work = Work(
-        replicas,
-        seconds,
+        1,
+        SIMULATED_SECONDS,
         people=people,
         think_seconds=think_seconds,
-        full=STEPS,
+        full=BUDGET,
         edit=BUDGET,
         evaluation_seconds=pace,
-        fixed_seconds=fixed,
-        path_bytes=STEPS * 3 * 8 * 8 * 4,
+        fixed_seconds=max(0.0, 1 / measured[0].runs_per_second - BUDGET * pace),
+        path_bytes=0.0,
         store_seconds=0.0,
     )
-    return Measured(
-        replicas,
-        people,
-        len(latencies) / seconds,
-        statistics.fmean(latencies),
-        warm / max(1, warm + shared),
-        simulate(work),
-    )
+    return tuple((seen, simulate(replace(work, replicas=seen.replicas))) for seen in measured)
 
 
 def _work(session: Session, number: int, deadline: float, think_seconds: float, latencies: list[float]) -> None:

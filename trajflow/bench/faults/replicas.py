@@ -101,6 +101,8 @@ def replica_kills(name: str, folder: Path, kills: int, steps: int) -> Killed:
                 if isinstance(event, Step) and event.k == at:
                     os.kill(int(log.read_text().split()[-1]), signal.SIGKILL)
                 made = event if isinstance(event, Result) else made
+            # Until the cluster has noticed, it counts the dead one.
+            _wait(lambda: engine.running < 2)
             if made is not None:
                 ended += 1
                 different += not _are_same(made, undisturbed)
