@@ -25,6 +25,7 @@ from trajflow.testing import GaussianMixture
 
 STEPS = 12
 BUDGET = 5
+SIMULATED_SECONDS = 2000.0
 WORDS = ["dusk", "noon", "night", "fog", "snow", "rain", "spring", "autumn", "summer", "winter", "storm", "mist"]
 
 
