@@ -123,7 +123,7 @@ class ValkeyStore:
         """Keep a document; the least recently used ones make room for it. Raises CacheError."""
         value = hashlib.sha256(document).digest() + document
         if len(document) > self.capacity:
-            raise CacheError(f"A document of {len(document):,} bytes does not fit into a store of {self.capacity:,}.")
+            raise CacheError(f"{len(document):,} bytes do not fit into a store of {self.capacity:,} bytes.")
         self._run(self._put, owner, key, value, self.capacity, PREFIX)
 
     def get(self, owner: str, key: str) -> bytes | None:
