@@ -39,7 +39,7 @@ class Operating:
             "waiting": desk.waiting,
             "most_waiting": desk.most_waiting,
         }
-        notes = self._registry.notes()
+        notes = await wire.in_thread(self._registry.notes)
         told |= {"notes": list(notes)} if notes else {}
         return JSONResponse(told, 200 if is_ready else 503, headers=wire.PRIVATE)
 

@@ -122,8 +122,11 @@ class RayServe:
 
     def notes(self) -> tuple[str, ...]:
         """Whether all replicas are there, and the store answers, as the last run found it."""
-        running = self.running
-        fewer = f"{running} of {self.hands} replicas are there." if running < self.hands else ""
+        try:
+            running = self.running
+            fewer = f"{running} of {self.hands} replicas are there." if running < self.hands else ""
+        except (RayError, RayServeException):
+            fewer = "The cluster does not answer."
         return tuple(filter(None, (fewer, self._note.text)))
 
     def close(self) -> None:
