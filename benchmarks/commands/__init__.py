@@ -3,7 +3,7 @@
 import typer
 
 from benchmarks.commands.ablation import ablation
-from benchmarks.commands.imports import import_time
+from benchmarks.commands.imports import import_time, request_path
 from benchmarks.commands.page import evidence, rivals
 from benchmarks.commands.policies import block_caches, policies
 from benchmarks.commands.scale import scale
@@ -19,17 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (
-    evidence,
-    rivals,
-    chains,
-    planner,
-    ablation,
-    refinement,
-    policies,
-    block_caches,
-    import_time,
-    studio,
-    film,
+    *(evidence, rivals, chains, planner, ablation, refinement, policies, block_caches),
+    *(import_time, request_path, studio, film),
     scale,
 )
 for command in COMMANDS:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from trajflow.cli.shared import ModelName, load_model
-from trajflow.extras import require
 
 Auth = Annotated[
     str | None,
@@ -40,7 +39,6 @@ def ui(
     state_days: StateDays = 30.0,
 ) -> None:
     """Serve the app in the browser."""
-    require("ui", "The app")
     from trajflow.ui import launch
 
     launch(

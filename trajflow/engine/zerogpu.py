@@ -30,6 +30,8 @@ from trajflow.base import (
     Schedule,
     Step,
     Trajectory,
+    Vocabulary,
+    vocabulary_of,
 )
 from trajflow.engine.serialization import pack, unpack
 from trajflow.engine.worker import Worker
@@ -82,6 +84,10 @@ class ZeroGPUModel:
     def identity(self) -> Mapping[str, Any]:
         """As it was when the weights were still here."""
         return self._identity
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The model's own."""
+        return vocabulary_of(self._model)
 
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """The model's own."""

@@ -12,6 +12,12 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from trajflow.extras import missing, require
+
+# Asked as a condition, which imports may follow.
+if missing("ui"):
+    require("ui", "The app")
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Its own records of past events, all of which it goes over after each one.
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
@@ -75,9 +81,11 @@ def launch(
     Without a host or a port Gradio's own environment variables decide. With `auth`, "user:password", nothing but the
     probes answers who does not know it. Beyond `most_sessions` sessions, or `most_waiting` requests that wait, the next
     is refused in a sentence. In the folder `state` sessions are kept and found again: at most `state_bytes` in all, and
-    each for `state_days` after its last use. Raises RequestError for credentials that cannot be, and CacheError for a
-    folder that cannot be used.
+    each for `state_days` after its last use. Raises RequestError for credentials that cannot be, CacheError for a
+    folder that cannot be used, and MissingExtra where Gradio's variable asks for MCP tools without their package.
     """
+    if os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true":
+        require("mcp", "Serving MCP tools")
     credentials = None if auth is None else read_credentials(auth)
     if threading.current_thread() is threading.main_thread():
         # Ends as Ctrl-C does: the server is closed, and takes the pictures it has served as files with it.

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from trajflow.assets import asset
-from trajflow.base import Model
+from trajflow.base import Model, vocabulary_of
+from trajflow.cache import PRESETS
 from trajflow.engine import ZeroGPUModel
 from trajflow.sampler import RemoteModel
 from trajflow.ui import ablation, choices, sheet, variations, wire, words, work
@@ -36,7 +37,7 @@ class Making:
             known = [str(other) for other in others[:MOST_KNOWN]]
             key = await wire.in_thread(self._registry.left, known)
         tab_session = await wire.in_thread(self._registry.open, key if isinstance(key, str) else None)
-        defaults = self._model.defaults
+        defaults, known = self._model.defaults, vocabulary_of(self._model)
         return wire.answered(
             {
                 "session": tab_session.key,
@@ -56,6 +57,10 @@ class Making:
                 },
                 "strategies": [{"name": name, "line": line} for line, name in choices.strategies()],
                 "examples": self._examples,
+                "tiers": {
+                    name: [[t.least_similarity, t.resume_fraction] for t in table] for name, table in PRESETS.items()
+                },
+                "vocabulary": None if known is None else known.meanings,
                 **await wire.in_thread(told, tab_session, self._model.defaults),
             }
         )
