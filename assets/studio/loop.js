@@ -184,7 +184,7 @@ function estimate(event) {
 
 /** After a run that ended by itself: idle time is used. */
 function rest(run) {
-  if (!state.settings.idle || state.model.is_lent || run.name === "complete") return;
+  if (!state.settings.idle || state.model.is_shared || run.name === "complete") return;
   const node = state.nodes.get(state.current);
   if (!node) return;
   idleTimer = setTimeout(() => { if (!state.run) start("complete", { key: state.current }); }, node.draft ? IDLE_PREVIEW_MS : IDLE_MS);

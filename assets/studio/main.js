@@ -47,7 +47,7 @@ function setUpAsk() {
     at(id).addEventListener("change", () => { set({ [name]: at(id).checked }); if (!at(id).checked && name === "idle" && state.run?.name === "complete") stop(); });
     at(`${id}`).checked = state.settings[name];
   }
-  at("idle-label").hidden = state.model.is_lent;
+  at("idle-label").hidden = state.model.is_shared;
 }
 
 function setUpQuality() {

@@ -8,6 +8,7 @@ value it has shown.
 import os
 import signal
 import threading
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from starlette.middleware import Middleware
 from trajflow.base import Model
 from trajflow.cache import FolderStore, WriteBehind
 from trajflow.cache.folder_store import DEFAULT_BYTES, DEFAULT_DAYS
+from trajflow.engine import Engine, InProcess
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import account, api
@@ -59,7 +61,7 @@ def build(model: Model, registry: Registry) -> gr.Blocks:
 
 
 def launch(
-    model: Model,
+    engine: Engine | Model,
     host: str | None = None,
     port: int | None = None,
     *,
@@ -73,6 +75,8 @@ def launch(
     open_browser: bool = False,
 ) -> None:
     """Serve the app until interrupted; each tab gets a session of at most `cache_bytes` bytes.
+
+    A model alone is computed with in this process. The engine is closed at the end.
 
     Without a host or a port Gradio's own environment variables decide. With `auth`, "user:password", nothing but the
     probes answers who does not know it. Beyond `most_sessions` sessions, or `most_waiting` requests that wait, the next
@@ -88,20 +92,30 @@ def launch(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # A worker that ZeroGPU forks has nothing to close.
         os.register_at_fork(after_in_child=_end_at_once)
-    model = model if isinstance(model, RemoteModel) else blending(model)
+    if not isinstance(engine, Engine):
+        engine = InProcess(engine if isinstance(engine, RemoteModel) else blending(engine))
     account.show()
-    make = partial(Session, model, cache_bytes=cache_bytes)
-    serve = partial(_serve, model, credentials=credentials, host=host, port=port, open_browser=open_browser)
-    make_registry = partial(Registry, make, most_sessions=most_sessions, most_waiting=most_waiting)
-    if state is None:
-        serve(make_registry())
-        return
-    folder = FolderStore(state, state_bytes, state_days * 86_400)
-    store = WriteBehind(folder)
-    try:
-        serve(make_registry(store=store, tidy_store=folder.sweep, kept_days=state_days))
-    finally:
-        store.close()
+    make_registry = partial(
+        Registry,
+        partial(_session, engine, cache_bytes),
+        most_sessions=most_sessions,
+        most_waiting=most_waiting,
+        hands=engine.hands,
+        notes=engine.notes,
+    )
+    serve = partial(_serve, engine.model, credentials=credentials, host=host, port=port, open_browser=open_browser)
+    with closing(engine):
+        if state is None:
+            serve(make_registry())
+            return
+        folder = FolderStore(state, state_bytes, state_days * 86_400)
+        with closing(WriteBehind(folder)) as store:
+            serve(make_registry(store=store, tidy_store=folder.sweep, kept_days=state_days))
+
+
+def _session(engine: Engine, cache_bytes: int, **kept: Any) -> Session:
+    """A session of one more tab, which the engine may tell from others."""
+    return Session(engine.open(), cache_bytes=cache_bytes, **kept)
 
 
 def _serve(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from trajflow.assets import asset
 from trajflow.base import Model, vocabulary_of
 from trajflow.cache import PRESETS
+from trajflow.engine import ZeroGPUModel
 from trajflow.sampler import RemoteModel
 from trajflow.ui import ablation, choices, sheet, variations, wire, words, work
 from trajflow.ui.ask import read_ask
@@ -50,7 +51,9 @@ class Making:
                     "height": defaults.height,
                     "size_multiple": defaults.size_multiple,
                     "largest_side": defaults.largest_side,
-                    "is_lent": isinstance(self._model, RemoteModel),
+                    # A GPU that is lent costs its visitor; replicas cost the others, whose runs wait.
+                    "is_lent": isinstance(self._model, ZeroGPUModel),
+                    "is_shared": isinstance(self._model, RemoteModel),
                 },
                 "strategies": [{"name": name, "line": line} for line, name in choices.strategies()],
                 "examples": self._examples,
