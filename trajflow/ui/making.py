@@ -34,8 +34,8 @@ class Making:
         given = await wire.read_json(request)
         key, others = given.get("session"), given.get("others")
         if key is None and isinstance(others, list):
-            known = [str(other) for other in others[:MOST_KNOWN]]
-            key = await wire.in_thread(self._registry.left, known)
+            shown = [str(other) for other in others[:MOST_KNOWN]]
+            key = await wire.in_thread(self._registry.left, shown)
         tab_session = await wire.in_thread(self._registry.open, key if isinstance(key, str) else None)
         defaults, known = self._model.defaults, vocabulary_of(self._model)
         return wire.answered(
