@@ -44,6 +44,7 @@ def test_a_session_goes_on_where_it_was(mixture, tmp_path) -> None:
         assert mine.result.image.tobytes() == other.result.image.tobytes()
         assert torch.equal(mine.trajectory.velocities, other.trajectory.velocities)
     assert after.generate(PROMPTS[0]).from_store
+    assert prompts(trajflow.Session(mixture, state=str(tmp_path))) == list(PROMPTS[::-1])
     ours, theirs = (session.generate("snowy mountain lake", budget=4) for session in (after, unbroken))
     assert ours.plan.sources == theirs.plan.sources
     assert ours.image.tobytes() == theirs.image.tobytes()

@@ -2,7 +2,7 @@
 
 import { at, el, megabytes, menu, save, toast } from "./dom.js";
 import { wordDiff } from "./diff.js";
-import { cancelIdle, fill, say } from "./loop.js";
+import { cancelIdle, fill, onwards, say } from "./loop.js";
 import { download, post } from "./net.js";
 import { changed, on, otherKey, putNode, set, state, takeLibrary } from "./store.js";
 
@@ -102,7 +102,7 @@ export function restore(key) {
   cancelIdle();
   if (state.run) state.run.isLeft = true;
   Object.assign(state, { current: key, isOtherChosen: false, other: null });
-  fill(node);
+  fill(onwards(node));
   say("done", `Back at “${node.name || node.prompt}”, with its settings.`);
   changed("stage", "nodes");
 }

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from trajflow.bench.scale.server import StoreServer, server_program
 from trajflow.cache import FolderStore, Store, WriteBehind
 from trajflow.cache.store import owner_of
+from trajflow.cache.valkey import ValkeyStore
 from trajflow.errors import CacheError
+from trajflow.extras import missing
 
 MINE, YOURS = owner_of("mine"), owner_of("yours")
 KEY = "0" * 32
@@ -20,13 +23,30 @@ def flush(store) -> None:
         assert store.flush(30)
 
 
-@pytest.fixture(params=["folder", "behind"])
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[StoreServer]:
+    if server_program() is None:
+        pytest.skip("neither valkey-server nor redis-server is installed")
+    if missing("store"):
+        pytest.skip("the extra `store` is not installed")
+    server = StoreServer(tmp_path_factory.mktemp("server"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["folder", "behind", "server"])
 def store(request, tmp_path) -> Iterator[Store]:
     """An empty store of 100,000 bytes."""
-    store: Store = FolderStore(tmp_path / "state", capacity=100_000)
+    store: Store
+    if request.param == "server":
+        store = ValkeyStore(request.getfixturevalue("server").url, capacity=100_000)
+    else:
+        store = FolderStore(tmp_path / "state", capacity=100_000)
     if request.param == "behind":
         store = WriteBehind(store)
     yield store
+    for owner in (MINE, YOURS):
+        store.drop(owner)
     store.close()
 
 

@@ -19,7 +19,7 @@ def server(tmp_path):
     flags = ["--host", "127.0.0.1", "--port", str(port), "--max-sessions", "1", "--max-queue", "5"]
     log = tmp_path / "log"
     with log.open("wb") as out:
-        command = [sys.executable, "-m", "trajflow.cli", "ui", *flags, "--auth", "ann:secret"]
+        command = [sys.executable, "-m", "trajflow", "ui", *flags, "--auth", "ann:secret"]
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     yield process, f"http://127.0.0.1:{port}", log
     process.kill()
@@ -27,11 +27,12 @@ def server(tmp_path):
 
 
 def ready(url):
-    for _ in range(240):
-        try:
-            return httpx.get(f"{url}/readyz")
-        except httpx.TransportError:
-            time.sleep(0.25)
+    with httpx.Client() as client:
+        for _ in range(240):
+            try:
+                return client.get(f"{url}/readyz")
+            except httpx.TransportError:
+                time.sleep(0.25)
     raise AssertionError("The server did not come up.")
 
 

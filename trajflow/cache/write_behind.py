@@ -14,7 +14,7 @@ from trajflow.errors import CacheError
 
 logger = logging.getLogger(__name__)
 MOST_BYTES = 256 * 2**20
-CLOSING_SECONDS = 8.0
+CLOSING_SECONDS = 6.0
 
 
 class WriteBehind:
@@ -82,14 +82,16 @@ class WriteBehind:
             return self._changed.wait_for(lambda: not self._waiting, seconds)
 
     def close(self) -> None:
-        """Write what waits, for as long as that takes but `CLOSING_SECONDS`, and close the store."""
+        """Write what waits, which may take `CLOSING_SECONDS`, and close the store."""
         if not self.flush(CLOSING_SECONDS):
             logger.warning("The store is slow: %d documents were not written.", len(self._waiting))
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        self._thread.join(CLOSING_SECONDS)
-        self._store.close()
+        self._thread.join(1.0)
+        # A disk that does not answer keeps nobody from ending.
+        if not self._thread.is_alive():
+            self._store.close()
 
     def _room(self) -> int:
         return self._most_bytes - sum(len(document or b"") for document in self._waiting.values())

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from trajflow.cli.shared import ModelName, load_model
-from trajflow.extras import require
 
 Auth = Annotated[
     str | None,
@@ -17,23 +16,29 @@ Auth = Annotated[
         help="Ask everybody for this name and password.",
     ),
 ]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: this machine only.")]
+Port = Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")]
+MaxSessions = Annotated[int, typer.Option(min=1, help="Sessions held at once; the next visitor waits.")]
+MaxQueue = Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")]
+State = Annotated[
+    Path | None, typer.Option(envvar="TRAJFLOW_STATE", help="Keep sessions in this folder, over restarts too.")
+]
+StateGib = Annotated[float, typer.Option(min=0.01, help="What that folder may hold, in GiB.")]
+StateDays = Annotated[float, typer.Option(min=0.01, help="Days that a session is kept after its last use.")]
 
 
 def ui(
-    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: this machine only.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")] = None,
+    host: Host = None,
+    port: Port = None,
     model: ModelName = "tiny",
     auth: Auth = None,
-    max_sessions: Annotated[int, typer.Option(min=1, help="Sessions held at once; the next visitor waits.")] = 256,
-    max_queue: Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")] = 32,
-    state: Annotated[
-        Path | None, typer.Option(envvar="TRAJFLOW_STATE", help="Keep sessions in this folder, over restarts too.")
-    ] = None,
-    state_gib: Annotated[float, typer.Option(min=0.01, help="What that folder may hold, in GiB.")] = 8.0,
-    state_days: Annotated[float, typer.Option(min=0.01, help="Days that a session is kept after its last use.")] = 30.0,
+    max_sessions: MaxSessions = 256,
+    max_queue: MaxQueue = 32,
+    state: State = None,
+    state_gib: StateGib = 8.0,
+    state_days: StateDays = 30.0,
 ) -> None:
     """Serve the app in the browser."""
-    require("ui", "The app")
     from trajflow.ui import launch
 
     launch(

@@ -7,6 +7,7 @@ velocity can be seen, counted and kept.
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,12 +17,13 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
+from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule, Vocabulary
 from trajflow.errors import ModelError, NumericalError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.seam import PlainCall, RecordingCall, ReplayCall, Seam
+from trajflow.models.vocabulary import read_vocabulary
 
 # Tokenizers written in Rust refuse to be used by two threads at once, and pipelines may share one.
 ENCODING = threading.Lock()
@@ -54,6 +56,8 @@ class Adapter(ABC):
         self.text_length = int(settings.get("max_sequence_length", self.text_length))
         self.defaults = make_defaults(settings, *self.usual, self.side, self.size_multiple, self.largest_side)
         self._identity = Identity(pipeline, ("transformer", *self.encoders, "vae"), self.tokenizers)
+        # Where diffusers has read the pipeline from; empty for one that was put together by hand.
+        self._vocabulary = read_vocabulary(Path(pipeline.name_or_path)) if pipeline.name_or_path else None
 
     @property
     @abstractmethod
@@ -128,6 +132,10 @@ class Adapter(ABC):
     def identity(self) -> Mapping[str, Any]:
         """Everything that decides a picture: weights and configs of all parts, dtype, text length, batch layout."""
         return self._identity.read(self.facts())
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of `vocabulary.json` in the model's folder, where it has one."""
+        return self._vocabulary
 
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """[1, C, H / f, W / f] for a picture of height x width pixels."""

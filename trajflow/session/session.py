@@ -76,13 +76,13 @@ class Session:
         mode: Mode = "manual",
         profile: Profile | None = None,
         spill: Path | None = None,
-        state: Path | Shelf | None = None,
+        state: str | Path | Shelf | None = None,
     ) -> None:
         if mode not in MODES:
             raise RequestError(f"There is no mode {mode!r}. Choose one of: {', '.join(MODES)}.")
         self.model = model
         self.mode = mode
-        self._shelf = Shelf(FolderStore(state), owner_of("")) if isinstance(state, Path) else state
+        self._shelf = Shelf(FolderStore(Path(state)), owner_of("")) if isinstance(state, str | Path) else state
         self._cache = SessionCache(cache_bytes, tiers, device=model.device, spill=spill, shelf=self._shelf)
         self._runner = Runner(model, profile, self._cache.make_room)
         if self._shelf is not None:

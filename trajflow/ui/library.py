@@ -73,9 +73,10 @@ class Library:
             if not tab_session.tree.node(entry.key).is_pinned:
                 tab_session.tree.delete(entry)
                 await wire.in_thread(tab_session.session.forget, entry.key)
+        answer = await self._changed(tab_session)
         if tab_session.shelf is not None and not tab_session.session.entries():
             await wire.in_thread(tab_session.shelf.clear)
-        return await self._changed(tab_session)
+        return answer
 
     async def sources(self, request: Request) -> Response:
         """The cached pictures that one was made from, and their shares."""

@@ -56,9 +56,10 @@ class TabSession:
 class Registry:
     """Every open session. Thread-safe; the least recently used idle sessions go first when memory is short.
 
-    They share a model: whatever asks it for anything does so as a job at the `desk`. With a `store`, which keeps for
-    `kept_days`, sessions are found again after the server was restarted, or had given up their memory; `make` is given
-    the shelf of each as `state`, and `tidy_store` removes what was kept long enough.
+    They share a model: whatever asks it for anything does so as a job at the `desk`, which has as many `hands` as the
+    engine, whose `notes` are told. With a `store`, which keeps for `kept_days`, sessions are found again after the
+    server was restarted, or had given up their memory; `make` is given the shelf of each as `state`, and `tidy_store`
+    removes what was kept long enough.
     """
 
     def __init__(
@@ -71,12 +72,15 @@ class Registry:
         total_bytes: int = TOTAL_BYTES,
         most_sessions: int = MOST_SESSIONS,
         most_waiting: int = MOST_WAITING,
+        hands: int = 1,
+        notes: Callable[[], tuple[str, ...]] = tuple,
         idle_seconds: float = IDLE_SECONDS,
         left_seconds: float = LEFT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.desk = Desk(most_waiting)
+        self.desk = Desk(most_waiting, hands)
         self.desk.watch(account.log)
+        self.notes = notes
         self.kept_days = kept_days
         self._make = make
         self._store = store

@@ -4,7 +4,7 @@ A part is a function of a `Place`. What needs more than one machine, or a store 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,11 +13,16 @@ from trajflow.bench.faults.clocks import jumps, slowed
 from trajflow.bench.faults.files import HARMS, Harmed, full_disks, harmed, harmed_documents, two_processes
 from trajflow.bench.faults.kills import Killed, kills_while_running, kills_while_saving
 from trajflow.bench.faults.network import Failed, failures
+from trajflow.bench.faults.replicas import replica_kills, store_kills
 from trajflow.bench.faults.restarts import kills_of_the_app
 from trajflow.bench.faults.stops import Ending, Stopped, hang_ups, stops_in_library
 from trajflow.bench.figures import Figure
 from trajflow.bench.served import served
 from trajflow.session import Session
+
+LONGEST_GAP_SECONDS = 3.0
+# What a part needs beside the library: extras, and whether a store's server.
+NEEDS = {"hang-ups": ("ui",), "replicas": ("ray",), "store": ("ray", "store")}
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,23 @@ class Size:
     kills_app: int = 10
     harms: int = 100
     failing_steps: int = 28
+    replica_kills: int = 50
+    store_kills: int = 10
     seconds: float = 5.0
 
 
-QUICK = Size(steps=6, hang_ups=4, kills_saving=10, kills_running=4, kills_app=1, harms=20, failing_steps=3, seconds=1.0)
+QUICK = Size(
+    steps=6,
+    hang_ups=4,
+    kills_saving=10,
+    kills_running=4,
+    kills_app=1,
+    harms=20,
+    failing_steps=3,
+    replica_kills=1,
+    store_kills=1,
+    seconds=1.0,
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +121,26 @@ def _time(place: Place) -> Iterator[Figure]:
     yield Figure("clock jumps by hours and days", "nothing changes", f"{harm} changes in {count}", harm == 0, numbers)
 
 
+def _replicas(place: Place) -> Iterator[Figure]:
+    size = place.size
+    (place.folder / "replicas").mkdir()
+    seen = replica_kills(place.name, place.folder / "replicas", size.replica_kills, size.steps)
+    told = f"{seen.ended} finish, {seen.different} differ, longest gap {seen.longest_gap_seconds:.2f} s"
+    is_ok = seen.ended == seen.kills and not seen.different and seen.longest_gap_seconds < LONGEST_GAP_SECONDS
+    what = f"Ray replica killed mid-run, {seen.kills} times"
+    yield Figure(what, f"all finish bit-equal, gap under {LONGEST_GAP_SECONDS:g} s", told, is_ok, asdict(seen))
+
+
+def _store(place: Place) -> Iterator[Figure]:
+    size = place.size
+    (place.folder / "server").mkdir()
+    seen = store_kills(place.name, place.folder / "server", size.store_kills, size.steps)
+    told = f"{seen.ended} finish, {seen.different} differ, unsaid {seen.unsaid}, sharing stays off {seen.not_resumed}"
+    is_ok = seen.ended == seen.outages and not (seen.different or seen.unsaid or seen.not_resumed)
+    what = f"the store of two replicas killed mid-run, {seen.outages} times"
+    yield Figure(what, "all finish bit-equal, said, sharing resumes", told, is_ok, asdict(seen))
+
+
 PARTS: dict[str, Callable[[Place], Iterator[Figure]]] = {
     "stops": _stops,
     "hang-ups": _hang_ups,
@@ -110,6 +148,8 @@ PARTS: dict[str, Callable[[Place], Iterator[Figure]]] = {
     "files": _files,
     "network": _network,
     "time": _time,
+    "replicas": _replicas,
+    "store": _store,
 }
 
 
