@@ -1,6 +1,7 @@
 """The endpoints for programs, as gradio_client and plain HTTP use them, over the closed-form flow."""
 
 import asyncio
+import socket
 import threading
 import time
 import zipfile
@@ -40,7 +41,11 @@ async def launched(model, registry):
     """Gradio opens an event loop of its own, and never closes it, where none is running."""
     app = build(model, registry)
     options = launch_options(model, registry)
-    app.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **options)
+    # Gradio, which goes through ports until one is free, leaves a socket open at each that is not.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **options)
     return app
 
 
