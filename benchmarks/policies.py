@@ -28,8 +28,8 @@ from trajflow.methods import METHODS
 from trajflow.metrics import compare_images
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
+from trajflow.policies.calibrated import Calibrated, Prior
 from trajflow.policies.interval import Interval, interval_within
-from trajflow.policies.tcc import Calibrated, Prior
 from trajflow.sampler import collect, sample
 
 BATCH = 16
@@ -41,8 +41,8 @@ MANY = "budcache, many prompts"
 ONE = "budcache, 1 prompt"
 SCALED = "budcache, many prompts + scale in order"
 ALIGNED = "aligned"
-TCC = "tcc"
-STORED = {MANY: "budcache", ALIGNED: "aligned", TCC: "tcc"}
+LEARNED = "solver"
+STORED = {MANY: "budcache", ALIGNED: "aligned", LEARNED: "solver"}
 LEVELS: tuple[Level, ...] = ("stack", "blocks")
 FORMS: tuple[Form, ...] = ("offset", "scale")
 Family = Literal["full", "solver", "reuse"]
@@ -66,7 +66,7 @@ COMPARED = (
             *(interval_name(level, form, is_single) for form in FORMS for is_single in (True, False)),
         )
     ),
-    EVEN, ONE, MANY, SCALED, ALIGNED, TCC,
+    EVEN, ONE, MANY, SCALED, ALIGNED, LEARNED,
 )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Priors of reused steps, estimated in order: each on runs that all the earlier ones have corrected.
 
 At reused step k the residual r that full computing leaves is compared with what is kept; w and b (see
-`policies/tcc.py`) minimise the squared difference over all prompts and places, for each channel and branch apart. At
-level `velocity` the residual to reach is the one that leads from where the run is to where the from-scratch run is at
+`policies/calibrated.py`) minimise the squared difference over all prompts and places, for each channel and branch
+apart. At level `velocity` the residual to reach is the one that leads from where the run is to where the from-scratch run is at
 the end e of the gap,
 
     v_k + (x_k - x^_k) / (sigma_e - sigma_k),
@@ -20,7 +20,7 @@ from torch import Tensor
 from trajflow.base import Level, Model, Residual, StepPolicy
 from trajflow.flow import euler_step
 from trajflow.learning.known import Known
-from trajflow.policies.tcc import Calibrated, Prior
+from trajflow.policies.calibrated import Calibrated, Prior
 
 Form = Literal["offset", "scale", "history"]
 DEPTHS: Mapping[Form, int] = {"offset": 1, "scale": 1, "history": 4}

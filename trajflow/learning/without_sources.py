@@ -31,7 +31,7 @@ SEARCHED = 16
 ALIGNED = 8
 PARTS = 5
 MOST_FORECAST = 48
-SEARCHES: dict[str, Rule] = {"budcache": "hold", "tcc": "history"}
+SEARCHES: dict[str, Rule] = {"budcache": "hold", "solver": "history"}
 SOLVERS = of_family("shorter")
 
 
@@ -135,7 +135,7 @@ def learn_alone(
     began = time.perf_counter()
     policies["aligned"] = align_mask(model, prompts.aligning, found["budcache"].mask)
     timed("aligned", began)
-    policies["tcc"], _ = estimate(model, (prompts.fitting,), BudCache(found["tcc"].mask, "velocity"), "history")
+    policies["solver"], _ = estimate(model, (prompts.fitting,), BudCache(found["solver"].mask, "velocity"), "history")
     done()
     forecasts = {
         name: _forecast(model, prompts, run_policy(model, prompts.forecasting, each)) for name, each in policies.items()

@@ -16,7 +16,7 @@ WAYS = {
     "interval": "every {every}, the others reuse them",
     "budcache": "where a search found them best, the others reuse them",
     "aligned": "where a search found them best, on a grid that was moved for them; the others reuse them",
-    "tcc": "where a search found them best; the others reuse them, corrected by priors learned beforehand",
+    "solver": "where a search found them best; the others follow from the newest few by learned coefficients",
 }
 
 

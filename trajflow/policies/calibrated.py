@@ -5,8 +5,12 @@ On top of any policy, at each reused step and for each part of the residual r, p
     r = sum_i w_i r_{j_i} + b,   j_0 > j_1 > ... the newest computed steps.
 
 `offset` has w = (1), `scale` one free w, `history` as many as are kept. The priors are estimated in order by
-`learning/priors.py`, each on runs that the earlier ones have corrected (Trajectory-Consistent Calibration,
-arXiv:2605.24870; the form of the correction is ours).
+`learning/priors.py`, each on runs that the earlier ones have corrected.
+
+Two strategies run on it. `tcc` is Trajectory-Consistent Calibration (arXiv:2605.24870): offsets and scales on what the
+blocks of every n-th step left; the form of the correction is ours. `solver` is `history` on velocities, which makes it
+a multistep solver whose coefficients are learned for the model and the mask, a bespoke one; nearest is L2P
+(arXiv:2604.26365).
 """
 
 from collections.abc import Mapping
