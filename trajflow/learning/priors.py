@@ -2,8 +2,8 @@
 
 At reused step k the residual r that full computing leaves is compared with what is kept; w and b (see
 `policies/calibrated.py`) minimise the squared difference over all prompts and places, for each channel and branch
-apart. At level `velocity` the residual to reach is the one that leads from where the run is to where the from-scratch run is at
-the end e of the gap,
+apart. At level `velocity` the residual to reach is the one that leads from where the run is to where the from-scratch
+run is at the end e of the gap,
 
     v_k + (x_k - x^_k) / (sigma_e - sigma_k),
 
