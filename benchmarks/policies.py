@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import torch
 from PIL.Image import Image
 from torch import Tensor
 
@@ -22,13 +21,12 @@ from trajflow.calibration import Profile
 from trajflow.flow import even_nodes
 from trajflow.learning.known import Asked, Known, SharingModel, run_known
 from trajflow.learning.masks import search_mask
-from trajflow.learning.priors import Form, estimate
+from trajflow.learning.priors import Form, estimate, spread_rows
 from trajflow.learning.without_sources import decode_each
 from trajflow.methods import METHODS
 from trajflow.metrics import compare_images
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
-from trajflow.policies.calibrated import Calibrated, Prior
 from trajflow.policies.interval import Interval, interval_within
 from trajflow.sampler import collect, sample
 
@@ -147,21 +145,6 @@ def run_way(model: Model, known: Known, plan: SamplingPlan) -> tuple[Tensor, int
     run_field = known.field(model, plan.schedule)
     taken, _ = collect(sample(METHODS[plan.method].transition, (), plan, run_field, ""))
     return taken[-1].latents, run_field.nfe
-
-
-def spread_rows(policy: StepPolicy, known: Known) -> StepPolicy:
-    """Priors of one prompt's rows, for all prompts of `known`, whose rows of one kind stand together."""
-    if not isinstance(policy, Calibrated) or policy.level == "velocity":
-        return policy
-
-    def spread(tensor: Tensor, axis: int) -> Tensor:
-        return torch.cat([tensor.repeat_interleave(count, axis) for count in known.conditioning.counts], axis)
-
-    priors = {
-        k: {name: Prior(spread(prior.weights, 1), spread(prior.offset, 0)) for name, prior in parts.items()}
-        for k, parts in policy.priors.items()
-    }
-    return replace(policy, priors=priors)
 
 
 def find_ways(

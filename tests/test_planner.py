@@ -354,6 +354,13 @@ def test_what_was_calibrated_for_another_grid_is_not_used(plan_for, alone: Profi
     assert plan_for("auto", 6, (), steps=20, profile=alone).sampling.method == "fewer-steps"
 
 
+def test_the_papers_method_without_priors_reuses_blocks_at_even_intervals(plan_for, alone: Profile) -> None:
+    for profile in (Profile(), alone):
+        plan = plan_for("tcc", 6, profile=profile, levels=("stack", "velocity", "blocks"))
+        assert (plan.sampling.policy.level, plan.sampling.nodes) == ("blocks", (0, 5, 10, 15, 20, 25))
+        assert "no priors were learned" in plan.reason
+
+
 def test_reuse_ignores_what_is_cached(plan_for, alone: Profile) -> None:
     for strategy in ("interval", "budcache", "solver"):
         plan = plan_for(strategy, 6, profile=alone)

@@ -80,7 +80,8 @@ class ProfileFile(_Form):
                 _check_placement(placement, count, self.steps)
         for budget, caching in self.without_sources.items():
             for policy in caching.policies.values():
-                _check_steps(policy.mask, budget, self.steps)
+                # An interval may spend less than its budget.
+                _check_steps(policy.mask, min(budget, len(policy.mask)), self.steps)
                 if isinstance(policy, MovedMask):
                     _check_parts(policy.logits, budget + 1, "logits")
         return self

@@ -12,6 +12,7 @@ priors on one uncorrected run (arXiv:2605.24870).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -60,6 +61,21 @@ def estimate(
             velocity = field.reuse(states[i], k, corrected.restore(k, kept[i]))
             states[i] = euler_step(states[i], velocity, sigmas[k], sigmas[k + 1])
     return Calibrated(policy, priors, depth), tuple(states)
+
+
+def spread_rows(policy: StepPolicy, known: Known) -> StepPolicy:
+    """Priors of one prompt's rows, for all prompts of `known`, whose rows of one kind stand together."""
+    if not isinstance(policy, Calibrated) or policy.level == "velocity":
+        return policy
+
+    def spread(tensor: Tensor, axis: int) -> Tensor:
+        return torch.cat([tensor.repeat_interleave(count, axis) for count in known.conditioning.counts], axis)
+
+    priors = {
+        k: {name: Prior(spread(prior.weights, 1), spread(prior.offset, 0)) for name, prior in parts.items()}
+        for k, parts in policy.priors.items()
+    }
+    return replace(policy, priors=priors)
 
 
 def _wanted(model: Model, run: Known, x: Tensor, k: int, end: int, level: Level) -> Residual:

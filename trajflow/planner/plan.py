@@ -40,7 +40,8 @@ def make_plan(
     if family == "shorter":
         return shorter_plan(strategy, strategy, schedule(budget or max(1, steps // 4)), steps, "as asked")
     if family == "reuse":
-        return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile, levels[0])
+        level = "blocks" if strategy == "tcc" and "blocks" in levels else levels[0]
+        return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile, level)
     if not matches:
         alone = plan_without_sources(settings, schedule, profile, levels[0])
         why = f"Nothing cached fits yet, so all {steps} steps are computed; the next prompt starts from here."

@@ -16,6 +16,7 @@ WAYS = {
     "interval": "every {every}, the others reuse them",
     "budcache": "where a search found them best, the others reuse them",
     "aligned": "where a search found them best, on a grid that was moved for them; the others reuse them",
+    "tcc": "every {every}, the others reuse what its blocks left, moved by priors learned beforehand",
     "solver": "where a search found them best; the others follow from the newest few by learned coefficients",
 }
 
@@ -34,19 +35,19 @@ def reuse_plan(strategy: str, method: str, grid: Schedule, budget: int, profile:
     there is none, even steps are computed without priors, and what they leave at `level` is kept.
     """
     steps = grid.steps
-    if method == "interval":
-        every = interval_within(budget, steps)
-        policy: StepPolicy = Interval(every, level)
-        nodes = tuple(range(0, steps, every))
-        nth = "step" if every == 1 else f"{every} steps"
-        return _reusing(strategy, method, grid, policy, nodes, WAYS[method].format(every=nth))
-    _, caching = _calibrated(profile, method, steps, budget)
+    count, caching = _calibrated(profile, method, steps, budget)
+    every = interval_within(count or budget, steps)
+    nth = "step" if every == 1 else f"{every} steps"
+    if method == "interval" or (method == "tcc" and caching is None):
+        how = WAYS["interval"].format(every=nth)
+        how += "" if method == "interval" else ", as no priors were learned for this model, grid and budget"
+        return _reusing(strategy, method, grid, Interval(every, level), tuple(range(0, steps, every)), how)
     if caching is None:
         nodes = even_nodes(steps, budget)
         how = "evenly spread, as nothing was calibrated for this model, grid and budget; the others reuse them"
         return _reusing(strategy, method, grid, BudCache(nodes, level), nodes, how)
     policy = caching.policies[method]
-    how = WAYS[method]
+    how = WAYS[method].format(every=nth)
     moved = policy.grid(grid) if isinstance(policy, Aligned) else grid
     plan = _reusing(strategy, method, moved, policy, _mask(policy, steps), how)
     return plan if method not in caching.forecasts else _expecting(plan, caching, method)

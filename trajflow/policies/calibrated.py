@@ -24,14 +24,20 @@ from trajflow.base import Level, Residual, StepPolicy
 
 @dataclass(frozen=True)
 class Prior:
-    """`weights` [M, ...] for the M newest residuals and an `offset` [...], float32, one number a channel."""
+    """`weights` [M, ...] for the M newest residuals and an `offset` [...], one number a channel."""
 
     weights: Tensor
     offset: Tensor
 
+    def fits(self, kept: Tensor) -> bool:
+        """Whether a residual has the rows and channels that this was estimated for: without guidance a branch is
+        missing, and its priors are not those of the other."""
+        shape = self.offset.shape
+        return len(shape) == kept.ndim and all(n in (1, m) for n, m in zip(shape, kept.shape, strict=True))
+
     def apply(self, kept: tuple[Tensor, ...]) -> Tensor:
         """The corrected residual, in the dtype of the newest."""
-        moved = self.offset.to(kept[0].device)
+        moved = self.offset.to(kept[0].device).float()
         for weight, each in zip(self.weights.to(kept[0].device), kept, strict=False):
             moved = moved + weight * each.float()
         return moved.to(kept[0].dtype)
@@ -61,7 +67,7 @@ class Calibrated:
         older = kept[1:]
         return {
             name: priors[name].apply((each, *(past[name] for past in older if name in past)))
-            if name in priors
+            if name in priors and priors[name].fits(each)
             else each
             for name, each in reused.items()
         }
