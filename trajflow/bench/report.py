@@ -139,16 +139,13 @@ def markdown(found: Mapping[str, Any]) -> str:
     at = sorted({0, len(sizes) // 4, len(sizes) // 2, 3 * len(sizes) // 4, len(sizes) - 1})
     shown = [(k, f"{sizes[k]:.3f}", f"{changes[k]:.3f}" if k < len(changes) else "–") for k in at]
     phases = found["overheads"]["seconds"]
+    floor = [f"{name} {'identical' if db >= 100 else f'{db:.1f} dB'}" for name, db in found["floor"].items()]
     parts = [
         f"# {found['model']}",
-        f"{found['family']}, {found['steps']} steps, guidance {found['guidance']:g}, {found['pairs']} pairs of prompts, "
-        f"{found.get('device', 'device unknown')}. PSNR to the from-scratch picture of the same seed.",
+        f"{found['family']}, {found['steps']} steps, guidance {found['guidance']:g}, {found['pairs']} pairs of "
+        f"prompts, {found.get('device', 'device unknown')}. PSNR to the from-scratch picture of the same seed.",
         frontier_table(found["frontier"]),
-        "Numerical floor, the same run by other kernels: "
-        + ", ".join(
-            f"{name} {'identical' if value >= 100 else f'{value:.1f} dB'}" for name, value in found["floor"].items()
-        )
-        + ".",
+        f"Numerical floor, the same run by other kernels: {', '.join(floor)}.",
         "How far the velocities of both prompts are apart, and how fast that changes:",
         table(("step", "D relative to v", "its change in a step"), shown),
         table(("seconds", *PHASES), [(name, *(by[phase] for phase in PHASES)) for name, by in phases.items()]),

@@ -101,6 +101,8 @@ def calibrate(
             }
             profile = replace(profile, without_sources={**profile.without_sources, budget: caching}, made=made)
             write_profile(path, profile)
+            took = ", ".join(f"{name} {each:.0f} s" for name, each in tried.seconds.items())
+            typer.echo(f"{budget} of {profile.steps}: {tried.judged} masks judged, {tried.run} run; {took}")
         memo.unlink(missing_ok=True)
         typer.echo(f"{path}: {len(alone)} budgets, {judged} masks judged, {ran} of them run")
 

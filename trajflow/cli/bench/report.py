@@ -29,9 +29,8 @@ def report(
 
     counts = read_numbers(budgets)
     scores, absent = find_scores(judge)
-    chosen = read_pairs(
-        pairs or asset("pairs") / ("heldout.csv" if model_name == "tiny" else "general_forecasting.csv")
-    )
+    default = "heldout.csv" if model_name == "tiny" else "general_forecasting.csv"
+    chosen = read_pairs(pairs or asset("pairs") / default)
     chosen = chosen[:: max(1, len(chosen) // limit)][:limit]
     make_folder(out)
     found = measure(load_model(model_name), chosen, budgets=counts, steps=steps, scores=scores, absent=absent)
