@@ -1,6 +1,7 @@
 """The evidence end to end at its smallest, and the statistics under it."""
 
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -152,7 +153,7 @@ def test_rows_survive_their_csv(tmp_path):
 
 def test_a_longer_horizon_conditions_the_controllers_program_worse():
     found = [condition(horizon) for horizon in (3, 5, 10, 20)]
-    assert all(a < b for a, b in zip(found, found[1:], strict=False)), found
+    assert all(a < b for a, b in pairwise(found)), found
 
 
 def test_rows_that_are_missing_are_said_in_one_sentence(tmp_path, monkeypatch):
