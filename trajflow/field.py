@@ -4,6 +4,8 @@ nfe: one per guided velocity of one image. rows: network batch rows, which class
 state evaluated at each step is remembered: the same state is never paid for twice.
 """
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -68,6 +70,12 @@ class Field:
     def remember(self, x: Tensor, k: int, velocity: Tensor) -> None:
         """Take `velocity` for what the network says at x and step k, as evaluated before, by an earlier run perhaps."""
         self._paid[k] = (x, velocity)
+
+    def copy(self) -> "Field":
+        """The field as it is now; what either is asked from here on is nothing to the other."""
+        twin = copy.copy(self)
+        twin._paid = dict(self._paid)
+        return twin
 
     @property
     def cost(self) -> Cost:
