@@ -36,7 +36,7 @@ from trajflow.transitions.reuse import Reuse
 LABEL = "random weights: time and agreement only, no picture quality"
 COMPARED = (
     "full compute", "diffusers: FirstBlockCache", "diffusers: TaylorSeer", "diffusers: TaylorSeer, lite",
-    "interval, stack", "interval, blocks", "even mask, stack", "even mask + history priors (tcc)",
+    "interval, stack", "interval, blocks", "even mask, stack", "even mask + history priors (solver)",
 )  # fmt: skip
 PROMPT = "a mountain lake"
 WIDTH = 16

@@ -19,6 +19,8 @@ SWITCH, PICTURE, CONTROL, PLAIN = "#6b7280", "#7b4fa3", "#2a8a5f", "#9aa3ad"
 COLOURS = {
     "basis": OURS,
     "difference": DIFFERENCE,
+    "solver": "#0b2e59",
+    "published": "#3d7a63",
     "best from scratch": SCRATCH,
     "fewer-steps": SCRATCH_PLAIN,
     "fewer-steps (searched)": SCRATCH,
@@ -71,7 +73,7 @@ def frontier(lines: Lines, auto: tuple[float, float], steps: int) -> go.Figure:
     """Median PSNR over evaluations, a line for each method, and where the planner's own choice lies."""
     figure = go.Figure()
     for name, points in lines.items():
-        bold = name in ("basis", "best from scratch")
+        bold = name in ("basis", "solver")
         _line(figure, name, points, width=3.5 if bold else 1.8)
     figure.add_scatter(
         x=[auto[0]],

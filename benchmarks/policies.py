@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import torch
 from PIL.Image import Image
 from torch import Tensor
 
@@ -22,14 +21,13 @@ from trajflow.calibration import Profile
 from trajflow.flow import even_nodes
 from trajflow.learning.known import Asked, Known, SharingModel, run_known
 from trajflow.learning.masks import search_mask
-from trajflow.learning.priors import Form, estimate
+from trajflow.learning.priors import Form, estimate, spread_rows
 from trajflow.learning.without_sources import decode_each
 from trajflow.methods import METHODS
 from trajflow.metrics import compare_images
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
 from trajflow.policies.interval import Interval, interval_within
-from trajflow.policies.tcc import Calibrated, Prior
 from trajflow.sampler import collect, sample
 
 BATCH = 16
@@ -41,8 +39,8 @@ MANY = "budcache, many prompts"
 ONE = "budcache, 1 prompt"
 SCALED = "budcache, many prompts + scale in order"
 ALIGNED = "aligned"
-TCC = "tcc"
-STORED = {MANY: "budcache", ALIGNED: "aligned", TCC: "tcc"}
+LEARNED = "solver"
+STORED = {MANY: "budcache", ALIGNED: "aligned", LEARNED: "solver"}
 LEVELS: tuple[Level, ...] = ("stack", "blocks")
 FORMS: tuple[Form, ...] = ("offset", "scale")
 Family = Literal["full", "solver", "reuse"]
@@ -66,7 +64,7 @@ COMPARED = (
             *(interval_name(level, form, is_single) for form in FORMS for is_single in (True, False)),
         )
     ),
-    EVEN, ONE, MANY, SCALED, ALIGNED, TCC,
+    EVEN, ONE, MANY, SCALED, ALIGNED, LEARNED,
 )  # fmt: skip
 
 
@@ -147,21 +145,6 @@ def run_way(model: Model, known: Known, plan: SamplingPlan) -> tuple[Tensor, int
     run_field = known.field(model, plan.schedule)
     taken, _ = collect(sample(METHODS[plan.method].transition, (), plan, run_field, ""))
     return taken[-1].latents, run_field.nfe
-
-
-def spread_rows(policy: StepPolicy, known: Known) -> StepPolicy:
-    """Priors of one prompt's rows, for all prompts of `known`, whose rows of one kind stand together."""
-    if not isinstance(policy, Calibrated) or policy.level == "velocity":
-        return policy
-
-    def spread(tensor: Tensor, axis: int) -> Tensor:
-        return torch.cat([tensor.repeat_interleave(count, axis) for count in known.conditioning.counts], axis)
-
-    priors = {
-        k: {name: Prior(spread(prior.weights, 1), spread(prior.offset, 0)) for name, prior in parts.items()}
-        for k, parts in policy.priors.items()
-    }
-    return replace(policy, priors=priors)
 
 
 def find_ways(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from trajflow.assets import asset
 from trajflow.base import Forecast, Model, NodeSchedule
@@ -31,7 +31,7 @@ from trajflow.learning.priors import DEPTHS
 from trajflow.models.registry import load
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
-from trajflow.policies.tcc import Calibrated, Prior
+from trajflow.policies.calibrated import Calibrated, Prior
 from trajflow.session import Session
 from trajflow.settings import LEAST_FIDELITY, MOST_FIDELITY
 
@@ -71,9 +71,9 @@ def without_sources(profile) -> Profile:
     policies = {
         "budcache": BudCache(mask, "blocks"),
         "aligned": Aligned(mask, (0.1, 0.2, 0.3, 0.4), "stack"),
-        "tcc": Calibrated(BudCache(mask, "velocity"), priors, 4),
+        "solver": Calibrated(BudCache(mask, "velocity"), priors, 4),
     }
-    return replace(profile, without_sources={3: Caching(policies, {"tcc": Forecast(30.0, 32.5, 35.0, 40.0)})})
+    return replace(profile, without_sources={3: Caching(policies, {"solver": Forecast(30.0, 32.5, 35.0, 40.0)})})
 
 
 def test_policies_and_their_priors_survive_their_files(tmp_path, without_sources) -> None:
@@ -83,15 +83,27 @@ def test_policies_and_their_priors_survive_their_files(tmp_path, without_sources
     assert sorted(each.name for each in tmp_path.iterdir()) == ["profile.json", "profile.safetensors"]
     [(budget, caching)] = held.without_sources.items()
     kept = without_sources.without_sources[3]
-    assert (budget, caching.forecasts, caching.best) == (3, kept.forecasts, "tcc")
+    assert (budget, caching.forecasts, caching.best) == (3, kept.forecasts, "solver")
     assert {name: caching.policies[name] for name in ("budcache", "aligned")} == {
         name: kept.policies[name] for name in ("budcache", "aligned")
     }
-    read, written = caching.policies["tcc"], kept.policies["tcc"]
+    read, written = caching.policies["solver"], kept.policies["solver"]
     assert (read.policy, read.depth, set(read.priors)) == (written.policy, written.depth, set(written.priors))
     for k, priors in written.priors.items():
         assert torch.equal(read.priors[k]["velocity"].weights, priors["velocity"].weights)
         assert torch.equal(read.priors[k]["velocity"].offset, priors["velocity"].offset)
+
+
+def test_the_learned_solver_is_found_under_its_first_name(tmp_path, without_sources) -> None:
+    path, beside = tmp_path / "profile.json", tmp_path / "profile.safetensors"
+    write_profile(path, without_sources)
+    path.write_text(path.read_text().replace('"solver"', '"tcc"'))
+    tensors = {name.replace("/solver/", "/tcc/"): tensor for name, tensor in load_file(beside).items()}
+    save_file(tensors, beside)
+    caching = read_profile(path).without_sources[3]
+    assert set(caching.policies) == {"budcache", "aligned", "solver"}
+    assert (caching.best, caching.forecasts["solver"].median_db) == ("solver", 35.0)
+    assert set(caching.policies["solver"].priors) == set(without_sources.without_sources[3].policies["solver"].priors)
 
 
 @pytest.mark.parametrize("harm", ["gone", "broken", "another's", "mask", "logits", "level"])
@@ -105,7 +117,7 @@ def test_policies_that_do_not_fit_their_files_are_refused(tmp_path, without_sour
     elif harm == "broken":
         beside.write_bytes(beside.read_bytes()[:40])
     elif harm == "another's":
-        save_file({"3/tcc/1/velocity/weights": torch.ones(1), "3/tcc/1/velocity/offset": torch.ones(1)}, beside)
+        save_file({"3/solver/1/velocity/weights": torch.ones(1), "3/solver/1/velocity/offset": torch.ones(1)}, beside)
     elif harm == "mask":
         policies["budcache"]["mask"] = [0, 9, 9]
     elif harm == "logits":
@@ -310,9 +322,10 @@ def test_the_bundled_profile_is_for_the_bundled_model_and_forecasts(home, bundle
             assert placement.before is not None
     for budget, caching in profile.without_sources.items():
         assert set(caching.policies) <= set(caching.forecasts)
-        assert caching.best == "tcc", "what a miss with that budget takes"
-        assert caching.policies["tcc"].depth == DEPTHS["history"]
-        assert len(caching.policies["budcache"].mask) == budget
+        assert caching.best == "solver", "what a miss with that budget takes"
+        assert caching.policies["solver"].depth == DEPTHS["history"]
+        for name in caching.policies.keys() & {"budcache", "aligned"}:
+            assert len(caching.policies[name].mask) == budget
 
 
 @pytest.mark.slow

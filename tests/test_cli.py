@@ -174,8 +174,8 @@ def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkey
     profile = find_profile(load("tiny").identity())
     assert path.stem == profile.model
     assert (profile.steps, tuple(profile.single), tuple(profile.several)) == (3, (2,), (2,))
-    assert set(profile.without_sources[2].policies) == {"budcache", "aligned", "tcc"}
-    assert set(profile.made["seconds"]["2"]) == {"budcache", "aligned", "tcc"}
+    assert set(profile.without_sources[2].policies) == {"budcache", "aligned", "solver", "tcc"}
+    assert set(profile.made["seconds"]["2"]) == {"budcache", "aligned", "solver", "tcc"}
     assert (profile.made["masks_judged"], profile.made["masks_run"]) == (4, 2)
     again = run(*calibrating, "--nodes", "", "--seed", 1)
     assert again.exit_code == 0, again.output

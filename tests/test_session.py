@@ -2,6 +2,7 @@ import gc
 import json
 import threading
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 import trajflow
 from trajflow.base import Request, Result, Step, Trajectory
+from trajflow.cache import PRESETS
 from trajflow.calibration import MOST_DB, Learned, Outcome
 from trajflow.errors import Cancelled, RequestError
 from trajflow.flow import recompute_path
@@ -236,9 +238,27 @@ def test_an_identical_picture_counts_as_in_the_calibration(calibrated) -> None:
     assert outcome.measured_db == MOST_DB
 
 
+def test_tiers_move_with_what_late_resumes_come_to_and_can_be_set_back(shared_mixture) -> None:
+    session = trajflow.Session(shared_mixture, tiers="learned")
+    assert session.tiers == PRESETS["published"]
+    source = session.generate("snowy mountain")
+    resumed = session.generate("dusk forest", strategy="resume", budget=1, compare=True)
+    [outcome] = session.learned.resumes
+    assert (outcome.similarity, outcome.fraction) == (resumed.plan.match.similarity, 1 - 1 / len(resumed.kinds))
+    assert outcome.measured_db == resumed.metrics.psnr_db
+    assert source.key in resumed.plan.sources
+    assert session.learned.outcomes == (), "no forecast was made"
+    exported = json.loads(session.export_learned())
+    assert exported["resumes"] == [asdict(outcome)]
+    assert exported["tiers"] == [asdict(tier) for tier in session.tiers]
+    session.forget_learned()
+    assert session.tiers == PRESETS["published"]
+
+
 def test_what_was_learned_can_be_exported_and_forgotten(calibrated) -> None:
     assert json.loads(calibrated.export_learned()) == {
-        "model": "the mixture", "shift_db": 0.0, "margin_db": 0.0, "outcomes": [],
+        "model": "the mixture", "shift_db": 0.0, "margin_db": 0.0, "outcomes": [], "resumes": [],
+        "tiers": [asdict(tier) for tier in PRESETS["published"]],
     }  # fmt: skip
     calibrated.generate(FIRST)
     calibrated.generate(SECOND, budget=3, compare=True)

@@ -10,7 +10,10 @@ import pytest
 
 import trajflow
 from tests.cache.test_disk import full_disk
+from trajflow.cache import PRESETS
+from trajflow.cache.resuming import Resumed
 from trajflow.errors import SourceGone
+from trajflow.session.cache import SessionCache
 
 FIRST, SECOND, THIRD = "snowy mountain", "snowy mountain dusk", "mountain dusk fog"
 
@@ -149,3 +152,12 @@ def test_entries_made_without_vectors_are_sources_of_no_similarity(mixture) -> N
     other = trajflow.Session(mixture)
     other.adopt(replace(entry, vector=np.zeros(384, np.float32)))
     assert other.generate(SECOND, budget=4).plan.match.similarity == 0.0
+
+
+@pytest.mark.parametrize(("preset", "is_moved"), [("learned", True), ("published", False), ("aggressive", False)])
+def test_only_learned_tiers_follow_what_was_measured(preset: str, is_moved: bool) -> None:
+    outcomes: list[Resumed] = []
+    cache = SessionCache(2**20, preset, lambda: tuple(outcomes))
+    assert cache.tiers == PRESETS[preset]
+    outcomes += [Resumed(0.95, 0.75, 20.0)] * 4
+    assert (cache.tiers != PRESETS[preset]) == is_moved

@@ -80,7 +80,8 @@ BUILT_IN = (
     Method("interval", "reuse", _REUSE, "every second, third … step is computed", keeps_velocities=True),
     Method("budcache", "reuse", _REUSE, "the computed steps were searched beforehand", keeps_velocities=True),
     Method("aligned", "reuse", _REUSE, "as budcache, on a grid moved to suit it", keeps_velocities=True),
-    Method("tcc", "reuse", _REUSE, "as budcache, and what is reused is corrected", keeps_velocities=True),
+    Method("solver", "reuse", _REUSE, "a multistep solver learned for the model", keeps_velocities=True),
+    Method("tcc", "reuse", _REUSE, "as interval, what its blocks left moved by priors", keeps_velocities=True),
     Method("resume-budcache", "switch", _REUSE, "resume, then reuse some of the steps left", keeps_velocities=True),
     Method("shooting", "transport", Shooting(), "each gap is guessed, tried and corrected", _SOME),
     Method(

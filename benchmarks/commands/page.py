@@ -15,14 +15,24 @@ def evidence(
     out: Annotated[Path, typer.Option(help="Folder for evidence.md and evidence/.")] = CHECKOUT / "docs",
     quick: Annotated[bool, typer.Option("--quick", help="Two pairs, one budget: only a trial.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes to measure in, one thread each.")] = 2,
+    only: Annotated[str, typer.Option(help="Parts to measure, commas between.")] = "",
+    methods: Annotated[str, typer.Option(help="Of the contest only these; other rows stay.")] = "",
     redraw: Annotated[bool, typer.Option("--redraw", help="Only write the page again from its rows.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Only say what the parts are and what they cost.")] = False,
 ) -> None:
-    """Measure what the documentation claims, on the bundled model, and write it with its figures."""
-    from benchmarks.evidence import redraw as rewrite
-    from benchmarks.evidence import regenerate
+    """Measure what the documentation claims, on the bundled model, and write it with its figures.
 
+    A run that is stopped goes on where it was when the same is asked again.
+    """
+    from benchmarks.evidence import describe, regenerate
+    from benchmarks.evidence import redraw as rewrite
+
+    if listed:
+        typer.echo(describe())
+        return
     make_folder(out)
-    page = rewrite(out) if redraw else regenerate(out, is_quick=quick, workers=workers)
+    chosen, named = ([name.strip() for name in text.split(",") if name.strip()] for text in (only, methods))
+    page = rewrite(out) if redraw else regenerate(out, is_quick=quick, workers=workers, only=chosen, methods=named)
     typer.echo(f"{page}")
 
 

@@ -1,47 +1,67 @@
 """The evidence: measure what the page claims on held-out pairs, store the rows, write the page and its figures."""
 
+import hashlib
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from benchmarks import figures
 from benchmarks.evidence.bench import FULL, QUICK, choose_pairs
-from benchmarks.evidence.report import FOLDER, render, store
-from benchmarks.evidence.work import Rows, measure, measure_overheads, model_defaults
+from benchmarks.evidence.journal import Journal
+from benchmarks.evidence.parts import NAMES, PARTS, Setting, named
+from benchmarks.evidence.report import FOLDER, absent, render, store, tell
+from benchmarks.evidence.work import load_bench, measure, tasks_of
+from trajflow.calibration import find_profile, model_digest
+from trajflow.errors import RequestError
 
-__all__ = ["redraw", "regenerate"]
+__all__ = ["describe", "redraw", "regenerate"]
+JOURNAL = "progress.jsonl"
 
 
-def regenerate(out: Path, *, is_quick: bool, workers: int) -> Path:
-    """Measure and write `out/evidence.md` with `out/evidence/`; returns the page.
+def regenerate(
+    out: Path, *, is_quick: bool, workers: int, only: Sequence[str] = (), methods: Sequence[str] = ()
+) -> Path:
+    """Measure the parts (`only` some, else all), store their rows in `out/evidence` and write `out/evidence.md`.
 
-    workers: processes, one thread each; the rows do not depend on it. JSON files of other commands that lie in
-    `out/evidence` are shown too. Raises RequestError when no browser can draw the figures, before anything is measured.
+    methods: of the contest, only these are measured, and take the place of their rows; the others stay. workers:
+    processes, one thread each; the rows do not depend on it. What a stopped run had measured is gone on with. Raises
+    RequestError for parts that are not there, and when no browser can draw the figures, before anything is measured.
     """
+    unknown = [name for name in only if name not in NAMES]
+    if unknown:
+        raise RequestError(f"There are no parts {', '.join(unknown)}. Choose of {', '.join(NAMES)}.")
     figures.find_browser()
     folder = out / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     scale = QUICK if is_quick else FULL
-    pairs = choose_pairs(scale)
-    rows: dict[str, Rows] = {}
-    for measured in tqdm(measure(pairs, scale, workers), total=len(pairs), unit="pair", disable=None):
-        for name, some in measured.items():
-            rows.setdefault(name, []).extend(some)
-    rows["overheads"] = measure_overheads(pairs[0], scale)
-    defaults = model_defaults()
-    about = {
-        "command": f"python -m benchmarks evidence{' --quick' if is_quick else ''}",
-        "steps": defaults.steps,
-        "guidance": defaults.guidance,
-        "pairs": len(pairs),
-        "some_pairs": len({row["pair"] for row in rows["inertia"]}),
-        "seeds": f"{pairs[0].seed} to {pairs[-1].seed}",
-        "hardware": f"CPU ({platform.machine()}, {os.cpu_count()} cores, one thread a process)",
-        "resamples": scale.resamples,
-    }
-    store(folder, rows, about)
+    setting = Setting(scale, choose_pairs(scale), folder, is_quick, frozenset(methods))
+    parts = [name for name in NAMES if not only or name in only]
+    model = load_bench().model
+    digest = model_digest(model.identity())
+    made_of = hashlib.sha256(repr((digest, find_profile(model.identity()).made, scale, sorted(methods))).encode())
+    journal = Journal(folder / JOURNAL, made_of.hexdigest())
+    tasks = tasks_of(parts, setting)
+    waiting = [task for task in tasks if task not in journal]
+    with tqdm(total=len(tasks), initial=len(tasks) - len(waiting), unit="unit", disable=None) as bar:
+        for (name, unit), tables, seconds in measure(waiting, setting, workers):
+            journal.add(name, unit, tables, seconds)
+            bar.update()
+            if all((name, each) in journal for each in named(name).units(setting)):
+                store(folder, journal.tables(name), setting.methods)
+                tell(folder, _about(setting), {name: _of_part(name, journal, methods)})
+    for name in parts:
+        # A part that an interrupted run had finished is stored already, unless it was interrupted in between.
+        store(folder, journal.tables(name), setting.methods)
+    tell(folder, _about(setting), {name: _of_part(name, journal, methods) for name in parts})
+    journal.close()
+    missing = absent(folder)
+    if missing:
+        raise RequestError(
+            f"{', '.join(parts)}: stored in {folder}. The page needs {', '.join(missing)} too; leave --only away."
+        )
     return render(out)
 
 
@@ -49,3 +69,30 @@ def redraw(out: Path) -> Path:
     """Write the page and its figures again from the rows in `out/evidence`; returns the page."""
     figures.find_browser()
     return render(out)
+
+
+def describe() -> str:
+    """The parts with their cost, a line each."""
+    total = sum(part.minutes for part in PARTS)
+    lines = [f"{part.name:<13} {part.minutes:>4} min  {part.what}" for part in PARTS]
+    return "\n".join([*lines, f"{'all of them':<13} {total:>4} min of one core"])
+
+
+def _about(setting: Setting) -> dict[str, object]:
+    defaults, pairs, scale = load_bench().model.defaults, setting.pairs, setting.scale
+    return {
+        "command": f"python -m benchmarks evidence{' --quick' if setting.is_quick else ''}",
+        "steps": defaults.steps,
+        "guidance": defaults.guidance,
+        "pairs": len(pairs),
+        "some_pairs": len(range(0, len(pairs), scale.some)),
+        "seeds": f"{pairs[0].seed} to {pairs[-1].seed}",
+        "hardware": f"CPU ({platform.machine()}, {os.cpu_count()} cores, one thread a process)",
+        "resamples": scale.resamples,
+    }
+
+
+def _of_part(name: str, journal: Journal, methods: Sequence[str]) -> dict[str, object]:
+    command = f"python -m benchmarks evidence --only {name}"
+    command += f" --methods '{','.join(methods)}'" if methods and name == "contest" else ""
+    return {"command": command, "minutes": round(journal.minutes(name), 1)}

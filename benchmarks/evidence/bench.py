@@ -28,32 +28,88 @@ PAIRS_FILE = "pairs/heldout_session.csv"
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured. The switch curve and the fades are measured on every `some`-th pair."""
+    """How much is measured.
+
+    Every method meets every pair at `budgets`, the few that the frontier draws also at `line_budgets`. The switch curve
+    and the fades are measured on every `some`-th pair. `requests`, `chains` of `edits`, `ablated`, `refined` and
+    `prompts` count what the other parts look at, `learning` the prompts that theirs are learned from; `alone_budgets`
+    are those of runs without a source on the model's grid, `grid_budgets` on one of `grid_steps`.
+    """
 
     pairs: int
     history: int
     budgets: tuple[int, ...]
+    line_budgets: tuple[int, ...]
     some: int
     switches: tuple[int, ...]
     fade_budgets: tuple[int, ...]
     state_steps: tuple[int, ...]
+    path_budget: int
     resamples: int
     repeats: int
+    requests: int
+    chains: int
+    edits: int
+    ablated: int
+    refined: int
+    prompts: int
+    learning: int
+    alone_budgets: tuple[int, ...]
+    grid_steps: int
+    grid_budgets: tuple[int, ...]
+    grid_prompts: int
+    cache_runs: int
 
 
 FULL = Scale(
     pairs=48,
     history=4,
     budgets=(3, 5, 7, 10),
+    line_budgets=(4, 6, 8, 14),
     some=4,
     switches=(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 27),
     fade_budgets=(7, 13),
     state_steps=(7, 14, 21),
+    path_budget=7,
     resamples=10_000,
     repeats=30,
+    requests=300,
+    chains=2,
+    edits=20,
+    ablated=48,
+    refined=48,
+    prompts=48,
+    learning=48,
+    alone_budgets=(6, 8, 10),
+    grid_steps=50,
+    grid_budgets=(6, 10),
+    grid_prompts=24,
+    cache_runs=5,
 )
 QUICK = replace(
-    FULL, pairs=2, history=1, budgets=(3,), some=2, switches=(14, 24), fade_budgets=(7,), state_steps=(14,), repeats=3
+    FULL,
+    pairs=2,
+    history=1,
+    budgets=(3,),
+    line_budgets=(),
+    some=2,
+    switches=(14, 24),
+    fade_budgets=(7,),
+    state_steps=(14,),
+    path_budget=3,
+    repeats=3,
+    requests=1,
+    chains=1,
+    edits=2,
+    ablated=1,
+    refined=1,
+    prompts=2,
+    learning=2,
+    alone_budgets=(3,),
+    grid_steps=4,
+    grid_budgets=(2,),
+    grid_prompts=1,
+    cache_runs=1,
 )
 
 
@@ -64,7 +120,7 @@ def choose_pairs(scale: Scale) -> tuple[Pair, ...]:
     return tuple(replace(pair, history=pair.history[: scale.history]) for pair in chosen)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bench:
     """The bundled model, taken apart as far as the rivals need."""
 
@@ -153,18 +209,22 @@ class Edit:
         assert self.target.trajectory is not None
         return latents_at(self.target.trajectory, self.bench.model.defaults.steps)
 
-    def make(self, strategy: str, budget: int | None) -> tuple[Result, Tensor | None]:
-        """The target by a session that holds the sources and nothing else; latents where kept."""
+    def make(self, strategy: str, budget: int | None, sources: int | None = None) -> tuple[Result, Tensor | None]:
+        """The target by a session that holds the first `sources` of them, None for all; latents where kept."""
+        result, trajectory = self.follow(strategy, budget, sources)
+        kept = trajectory is not None and trajectory.schedule.steps == self.bench.model.defaults.steps
+        return result, latents_at(trajectory, trajectory.schedule.steps) if kept and trajectory else None
+
+    def follow(self, strategy: str, budget: int | None, sources: int | None = None) -> tuple[Result, Trajectory | None]:
+        """The same, with the path that was taken."""
         session = Session(self.bench.model, cache_bytes=ROOM_BYTES)
-        for entry in self.sources:
+        for entry in self.sources[:sources]:
             session.adopt(entry)
         pair = self.pair
         result = session.generate(
             pair.target, seed=pair.seed, negative_prompt=pair.negative, strategy=strategy, budget=budget
         )
-        trajectory = session.entries()[0].trajectory
-        kept = trajectory is not None and trajectory.schedule.steps == self.bench.model.defaults.steps
-        return result, latents_at(trajectory, trajectory.schedule.steps) if kept and trajectory else None
+        return result, session.entries()[0].trajectory
 
     def to_new(self, picture: Image) -> Metrics:
         """Fidelity to the new prompt's own from-scratch picture."""

@@ -6,50 +6,71 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
-from benchmarks.evidence.bench import Edit, Scale
+from benchmarks.evidence.bench import Bench, Edit, Scale
 from benchmarks.rivals import Made, fade, flowedit, from_picture, from_scratch, subset
 from trajflow.base import Cost
 from trajflow.methods import METHODS
 
 Row = dict[str, Any]
-NOT_COMPARED = ("auto", "baseline")
+AUTO, ONE_SOURCE = "auto", "auto (1 source)"
 SEARCHED = " (searched)"
+# What the frontier draws at more budgets than the others are measured at.
+LINES = (
+    "basis", "difference", "solver", "fewer-steps", AUTO, ONE_SOURCE,
+    f"dpm++2m{SEARCHED}", f"unipc{SEARCHED}",
+)  # fmt: skip
+PICTURE_RIVALS = ("img2img", "rebuilt x_k", "flowedit", "linear blend")
 LINEAR_SPAN = 5
 
 
-def measure(edit: Edit, scale: Scale) -> Iterator[Row]:
-    """One row per method and budget, then one for the planner's own choice and one for the from-scratch picture."""
-    for budget in scale.budgets:
-        for method, picture, cost in _pictures(edit, budget):
+def asked(bench: Bench, scale: Scale) -> tuple[tuple[str, int | None], ...]:
+    """Every method with its budget, in the order of the rows; None: the planner chooses, or all steps are computed."""
+    names = [AUTO, ONE_SOURCE, *(name for name in METHODS if name not in (AUTO, "baseline"))]
+    names += [*(f"{solver}{SEARCHED}" for solver in bench.steps), *PICTURE_RIVALS]
+    pairs = [(name, budget) for budget in scale.budgets for name in names]
+    pairs += [(name, budget) for budget in scale.line_budgets for name in names if name in LINES]
+    known = [
+        each for each in pairs if SEARCHED not in each[0] or each[1] in bench.steps[each[0].removesuffix(SEARCHED)]
+    ]
+    return (*known, (AUTO, None), (ONE_SOURCE, None), ("baseline", None))
+
+
+def measure(edit: Edit, scale: Scale, only: frozenset[str] = frozenset()) -> Iterator[Row]:
+    """A row for each method and budget; with `only`, for these methods."""
+    for method, budget in asked(edit.bench, scale):
+        if not only or method in only:
+            picture, cost = _make(edit, method, budget)
             yield _row(edit, method, budget, picture, cost)
-    result, _ = edit.make("auto", None)
-    yield _row(edit, "auto", None, result.image, result.cost)
-    yield _row(edit, "baseline", None, edit.target.result.image, edit.target.result.cost)
 
 
-def _pictures(edit: Edit, budget: int) -> Iterator[tuple[str, Image, Cost]]:
-    for name in METHODS:
-        if name not in NOT_COMPARED:
-            result, _ = edit.make(name, budget)
-            yield name, result.image, result.cost
-    for name, made in _rivals(edit, budget):
-        yield name, edit.bench.model.decode(made.latents), made.cost
+def _make(edit: Edit, method: str, budget: int | None) -> tuple[Image, Cost]:
+    if method == "baseline":
+        return edit.target.result.image, edit.target.result.cost
+    if method in METHODS or method == ONE_SOURCE:
+        result, _ = edit.make(AUTO, budget, 1) if method == ONE_SOURCE else edit.make(method, budget)
+        return result.image, result.cost
+    assert budget is not None
+    made = _rival(edit, method, budget)
+    return edit.bench.model.decode(made.latents), made.cost
 
 
-def _rivals(edit: Edit, budget: int) -> Iterator[tuple[str, Made]]:
+def _rival(edit: Edit, method: str, budget: int) -> Made:
     bench, model, seed = edit.bench, edit.bench.model, edit.pair.seed
     schedule, noise = bench.schedule(), bench.noise(seed)
-    for solver, by_count in bench.steps.items():
-        grid = subset(schedule, by_count[budget])
-        yield f"{solver}{SEARCHED}", from_scratch(model, edit.new, noise, solver, grid)
-    # The stock pipeline draws the picture's latents and then its noise from one generator.
-    generator = torch.Generator("cpu").manual_seed(seed)
-    encoded = bench.encode_picture(edit.sources[0].result.image, generator)
-    drawn = torch.randn(noise.shape, generator=generator).to(noise)
-    yield "img2img", from_picture(model, edit.new, encoded, drawn, schedule, budget)
-    yield "rebuilt x_k", from_picture(model, edit.new, edit.old_latents, noise, schedule, budget)
-    yield "flowedit", flowedit(model, edit.old, edit.new, edit.old_latents, seed, bench.schedule, budget)
-    yield "linear blend", fade(model, edit.new, edit.source_run, "linear", LINEAR_SPAN, budget)
+    if method.endswith(SEARCHED):
+        solver = method.removesuffix(SEARCHED)
+        return from_scratch(model, edit.new, noise, solver, subset(schedule, bench.steps[solver][budget]))
+    if method == "img2img":
+        # The stock pipeline draws the picture's latents and then its noise from one generator.
+        generator = torch.Generator("cpu").manual_seed(seed)
+        encoded = bench.encode_picture(edit.sources[0].result.image, generator)
+        drawn = torch.randn(noise.shape, generator=generator).to(noise)
+        return from_picture(model, edit.new, encoded, drawn, schedule, budget)
+    if method == "rebuilt x_k":
+        return from_picture(model, edit.new, edit.old_latents, noise, schedule, budget)
+    if method == "flowedit":
+        return flowedit(model, edit.old, edit.new, edit.old_latents, seed, bench.schedule, budget)
+    return fade(model, edit.new, edit.source_run, "linear", LINEAR_SPAN, budget)
 
 
 def _row(edit: Edit, method: str, budget: int | None, picture: Image, cost: Cost) -> Row:

@@ -1,7 +1,7 @@
 """From measured rows to `evidence.md` and its figures, by the template `page.md`. Nothing is measured here."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pandas import DataFrame
 
 from benchmarks import ablation, block_caches, figures, planner, refinement, verdicts
 from benchmarks.chains import markdown_chains
-from benchmarks.evidence import statistics
+from benchmarks.evidence import published, statistics
 from benchmarks.evidence.sections import (
     CROSSINGS,
     best_scratch_line,
@@ -19,22 +19,27 @@ from benchmarks.evidence.sections import (
     frontier_table,
     gains_table,
     lines_of,
+    lines_table,
     obedience_shares,
     obedience_table,
     overheads_table,
+    parts_table,
     state_table,
     tiers_table,
 )
+from benchmarks.rows import read_csv, write_csv
 from trajflow.errors import RequestError
 
+Rows = list[dict[str, Any]]
 FOLDER = "evidence"
 TEMPLATE = Path(__file__).with_name("page.md")
 TABLES = ("contest", "tiers", "fades", "inertia", "state", "overheads")
+ABOUT = "about.json"
 SHOWN = (
-    "basis", "difference", "mpc", "shooting-mpc", "fewer-steps", "img2img", "rebuilt x_k",
+    "basis", "difference", "solver", "mpc", "published", "fewer-steps", "img2img", "rebuilt x_k",
     "flowedit", "resume",
 )  # fmt: skip
-# Results of other commands, shown when their JSON files lie beside the rows: title, table, what to read in it.
+# Tables that are shown when their rows are there: title, table, what to read in it.
 OTHERS: dict[str, tuple[str, Callable[[Sequence[dict[str, Any]]], str], str]] = {
     "ablation": (
         "What each ingredient of transport is worth",
@@ -62,6 +67,12 @@ OTHERS: dict[str, tuple[str, Callable[[Sequence[dict[str, Any]]], str], str]] = 
         "spend less than its budget. Seconds are those of the search or the estimation, from-scratch runs of the "
         "prompts to learn from included; a dash where nothing is learned or the time is not known.",
     ),
+    "grid": (
+        "The same on a finer grid",
+        verdicts.markdown,
+        "A profile and the solvers' steps were learned for this grid first; the solvers' were grown from those of the "
+        "model's own grid and searched less than the masks were.",
+    ),
     "block_caches": (
         "Caches inside the network",
         block_caches.markdown,
@@ -77,18 +88,34 @@ OTHERS: dict[str, tuple[str, Callable[[Sequence[dict[str, Any]]], str], str]] = 
 }
 
 
-def store(folder: Path, rows: dict[str, list[dict]], about: dict[str, Any]) -> None:
-    """Write the measured rows as CSV files with what they were measured by."""
-    for name, each in rows.items():
-        DataFrame(each).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+def store(folder: Path, tables: Mapping[str, Rows], methods: frozenset[str] = frozenset()) -> None:
+    """Write measured rows as CSV files; with `methods`, the contest's rows of other methods stay."""
+    for name, rows in tables.items():
+        path, kept = folder / f"{name}.csv", []
+        if name == "contest" and methods and path.exists():
+            kept = [row for row in read_csv(path) if row["method"] not in methods]
+        together = sorted([*kept, *rows], key=lambda row: row["pair"]) if kept else rows
+        write_csv(path, together)
+
+
+def tell(folder: Path, about: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
+    """Write what the rows were measured by, part by part; parts that are not given stay as they were told."""
+    path = folder / ABOUT
+    held = json.loads(path.read_text(encoding="utf-8")).get("parts", {}) if path.exists() else {}
+    told = {**about, "parts": {**held, **parts}}
+    path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
+def absent(folder: Path) -> list[str]:
+    """The tables that the page cannot do without and that are not there."""
+    return [name for name in TABLES if not (folder / f"{name}.csv").exists()]
 
 
 def read(folder: Path) -> tuple[dict[str, DataFrame], dict[str, Any]]:
-    """What `store` wrote. Raises RequestError when some of it is missing."""
+    """What `store` and `tell` wrote. Raises RequestError when some of it is missing."""
     try:
         tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
-        return tables, json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        return tables, json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RequestError(f"{folder} holds no complete measurement: {error}. Run without --redraw first.") from error
 
@@ -98,23 +125,24 @@ def render(out: Path) -> Path:
     folder = out / FOLDER
     tables, about = read(folder)
     contest, steps = tables["contest"], int(about["steps"])
-    budgets = sorted({int(budget) for budget in contest["budget"].dropna()})
+    every_budget = sorted({int(budget) for budget in contest["budget"].dropna()})
+    wide = contest[contest["method"] == "resume"]
+    budgets = sorted({int(budget) for budget in wide["budget"].dropna()})
     edits = statistics.edits(contest)
-    rivals = {budget: statistics.best_rival(contest, budget) for budget in budgets}
-    gains = {budget: statistics.differences(contest, budget, "basis", rivals[budget]) for budget in budgets}
-    intervals = {
-        budget: statistics.paired_interval(values, int(about["resamples"])) for budget, values in gains.items()
-    }
+    rivals = {budget: statistics.best_rival(contest, budget) for budget in every_budget}
+    gains = statistics.gains(contest, every_budget)
+    intervals = {each: statistics.paired_interval(values, int(about["resamples"])) for each, values in gains.items()}
+    drawn_gains = {budget: list(gains["basis", budget]) for budget in budgets}
     shares, full = obedience_shares(edits, budgets)
     inertia = tables["inertia"]
-    planned = edits[edits["method"] == "auto"]
+    planned = edits[(edits["method"] == "auto") & edits["budget"].isna()]
     drawn = {
         "frontier": figures.frontier(
-            {**lines_of(edits, SHOWN), "best from scratch": best_scratch_line(edits, budgets)},
+            {**lines_of(edits, SHOWN), "best from scratch": best_scratch_line(edits, every_budget)},
             (float(planned["nfe"].mean()), float(planned["psnr_db"].median())),
             steps,
         ),
-        "gains": figures.gains({budget: list(values) for budget, values in gains.items()}, intervals),
+        "gains": figures.gains(drawn_gains, {budget: intervals["basis", budget] for budget in budgets}),
         "inertia": figures.inertia(
             lines_of(inertia, ("resume", "basis"), "switch"),
             lines_of(inertia, ("resume", "basis"), "switch", "psnr_old_db"),
@@ -141,8 +169,11 @@ def render(out: Path) -> Path:
         control=control_table(edits, budgets),
         fades=fades_table(tables["fades"]),
         frontier=frontier_table(edits, budgets),
+        lines=lines_table(edits, every_budget),
         light=frontier_table(statistics.light(contest), budgets),
         gains=gains_table(intervals, rivals, gains),
+        published=published_table(folder),
+        parts=parts_table(about.get("parts", {})),
         obedience=obedience_table(shares, full),
         overheads=overheads_table(tables["overheads"]),
         inertia_early=_inertia_words(inertia),
@@ -181,12 +212,19 @@ def _auto_words(planned: DataFrame, steps: int) -> str:
     return f"`auto` spends {nfe:.1f} of {steps} evaluations on average, for {median:.1f} / {low:.1f} dB"
 
 
+def published_table(folder: Path) -> str:
+    """Every published figure beside ours; also written as `published.csv`."""
+    held = {path.stem: read_csv(path) for path in sorted(folder.glob("*.csv")) if path.stem != "published"}
+    rows = published.fill(held)
+    write_csv(folder / "published.csv", rows)
+    return published.markdown(rows)
+
+
 def _others(folder: Path) -> str:
-    """Tables of other commands' results, where their JSON files are there."""
+    """Tables of the parts whose rows are there."""
     parts = []
     for name, (title, show, words) in OTHERS.items():
-        path = folder / f"{name}.json"
+        path = folder / f"{name}.csv"
         if path.exists():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            parts.append(f"## {title}\n\n    {found['command']}\n\n{show(found['rows'])}\n\n*{words}*\n")
+            parts.append(f"## {title}\n\n{show(read_csv(path))}\n\n*{words}* Rows: `evidence/{name}.csv`.\n")
     return "\n".join(parts)

@@ -1,22 +1,35 @@
 """The tables of the page: published figures beside what was measured here."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pandas import DataFrame, Series
 
+from benchmarks.evidence.parts import PARTS
 from benchmarks.evidence.statistics import is_from_scratch, medians, tail
 from trajflow.bench.markdown import table
 
 ABSENT = "–"
+# What is worth drawing at every budget.
+LINES = (
+    ("basis", "all sources"),
+    ("auto", "all sources, the planner's choice"),
+    ("difference", "one source"),
+    ("auto (1 source)", "one source, the planner's choice"),
+    ("solver", "no source: learned solver"),
+    ("dpm++2m (searched)", "no source: DPM++2M on searched steps"),
+    ("unipc (searched)", "no source: UniPC on searched steps"),
+    ("fewer-steps", "no source: fewer steps"),
+)
 Lines = dict[str, list[tuple[float, float]]]
 
-# Published PSNR in dB by what is kept of a cached run: the trajectory-cache text, tables of sections 3.1 and 5.1.
+# Published PSNR in dB and SSIM by what is kept of a cached run: the trajectory-cache text, sections 3.1 and 5.1.
 STATE = (
-    ("latents", "latents only", 15.2),
-    ("generator", "+ generator state", 15.4),
-    ("partial scheduler", "+ sigmas, to the pipeline's own scheduler", 18.7),
-    ("full state", "+ a scheduler that takes them as they are", 39.5),
-    ("trajflow", "this library: noise and velocities", None),
+    ("latents", "latents only", 15.2, 0.62),
+    ("generator", "+ generator state", 15.4, 0.63),
+    ("partial scheduler", "+ sigmas, to the pipeline's own scheduler", 18.7, 0.71),
+    ("full state", "+ a scheduler that takes them as they are", 39.5, 0.98),
+    ("trajflow", "this library: noise and velocities", None, None),
 )
 # Share of the steps taken from the cache: published similarity, speed-up and dB, from both texts.
 TIERS = {
@@ -33,12 +46,14 @@ CROSSINGS = (
     ("multiple-shooting", "multiple shooting", 38.2),
     ("mpc", "MPC", None),
     ("shooting-mpc", "shooting + MPC", 39.1),
+    ("published", "the published system: tier, blend, MPC", None),
     ("kalman", "Kalman fusion", None),
     ("uncertainty-blend", "uncertainty-aware blend", None),
     ("flow-blend", "flow-based blend", None),
     ("derivative-blend", "derivative nudge", None),
     ("difference", "difference transport, 1 source", None),
     ("basis", "basis transport, all sources", None),
+    ("solver", "learned solver, no cache", None),
 )
 OVERHEADS = {
     "similarity search": "below 1 ms",
@@ -52,7 +67,7 @@ OVERHEADS = {
     "one evaluation": "40 to 50 ms",
 }
 OBEDIENT = (
-    "basis", "difference", "shooting-mpc", "fewer-steps (searched)", "flowedit", "rebuilt x_k",
+    "basis", "difference", "solver", "shooting-mpc", "fewer-steps (searched)", "flowedit", "rebuilt x_k",
     "img2img", "blend", "resume",
 )  # fmt: skip
 
@@ -85,11 +100,13 @@ def best_scratch_line(rows: DataFrame, budgets: Sequence[int]) -> list[tuple[flo
 def state_table(rows: DataFrame) -> str:
     """What must be kept of a run, by median over steps and pairs."""
     lines = []
-    for kept, words, published in STATE:
+    for kept, words, published, likeness in STATE:
         chosen = rows[rows["kept"] == kept]
         same = f"{int(chosen['identical'].sum())} of {len(chosen)}"
-        lines.append((words, decibels(published), decibels(chosen["psnr_db"].median()), same))
-    return table(("kept", "published dB", "here, dB", "identical pictures"), lines, right=True)
+        here = decibels(chosen["psnr_db"].median()), f"{chosen['ssim'].median():.2f}"
+        lines.append((words, decibels(published), likeness or ABSENT, *here, same))
+    head = ("kept", "published dB", "published SSIM", "here, dB", "here, SSIM", "identical pictures")
+    return table(head, lines, right=True)
 
 
 def tiers_table(rows: DataFrame, steps: int) -> str:
@@ -97,16 +114,20 @@ def tiers_table(rows: DataFrame, steps: int) -> str:
     lines = []
     for share, (similarity, speed, published) in TIERS.items():
         chosen = rows[rows["share"] == share]
-        resume, ours = (chosen[chosen["method"] == method] for method in ("resume", "basis"))
+        resume, one, ours = (chosen[chosen["method"] == method] for method in ("resume", "difference", "basis"))
         left = int(resume["nfe"].median())
-        figures = (resume["psnr_db"].median(), resume["psnr_old_db"].median(), ours["psnr_db"].median())
+        figures = (
+            resume["psnr_db"].median(), resume["psnr_old_db"].median(), one["psnr_db"].median(),
+            ours["psnr_db"].median(),
+        )  # fmt: skip
         lines.append(
             (f"{share:.0%}", similarity, speed, decibels(published), f"{left} of {steps}", f"{1 - left / steps:.0%}",
              *map(decibels, figures))
         )  # fmt: skip
     head = (
         "taken from the cache", "published for similarity", "published speed-up", "published dB", "evaluations",
-        "saved", "resume, dB to new", "resume, dB to old", "transport, dB to new",
+        "saved", "resume, dB to new", "resume, dB to old", "`difference`, one source, dB to new",
+        "`basis`, all sources, dB to new",
     )  # fmt: skip
     return table(head, lines, right=True)
 
@@ -142,7 +163,7 @@ def frontier_table(rows: DataFrame, budgets: Sequence[int]) -> str:
     """Median and 10th percentile by method and budget, with the batch rows of the largest budget."""
     middle, low = medians(rows, ["method", "budget"]), tail(rows, ["method", "budget"])
     spent = medians(rows, ["method", "budget"], "rows")
-    methods = [name for name in rows["method"].unique() if name not in ("auto", "baseline")]
+    methods = [name for name in rows["method"].unique() if name not in ("auto", "auto (1 source)", "baseline")]
     order = sorted(methods, key=lambda name: -middle[name].mean())
     lines = [
         (name, *(f"{middle[name, k]:.1f} / {low[name, k]:.1f}" for k in budgets), f"{spent[name, budgets[-1]]:.0f}")
@@ -151,17 +172,44 @@ def frontier_table(rows: DataFrame, budgets: Sequence[int]) -> str:
     return table(("", *(f"{k} evaluations" for k in budgets), f"rows at {budgets[-1]}"), lines, right=True)
 
 
+def lines_table(rows: DataFrame, budgets: Sequence[int]) -> str:
+    """What the frontier draws, at every budget: from all sources, from one, and from none."""
+    middle, low = medians(rows, ["method", "budget"]), tail(rows, ["method", "budget"])
+
+    def cell(method: str, budget: int) -> str:
+        known = (method, budget) in middle.index
+        return f"{middle[method, budget]:.1f} / {low[method, budget]:.1f}" if known else ABSENT
+
+    present = [(method, words) for method, words in LINES if method in set(rows["method"])]
+    lines = [(words, f"`{method}`", *(cell(method, k) for k in budgets)) for method, words in present]
+    return table(("", "strategy", *(f"{k}" for k in budgets)), lines, right=True)
+
+
 def gains_table(
-    intervals: Mapping[int, tuple[float, float, float]], rivals: Mapping[int, str], gains: Mapping[int, Series]
+    intervals: Mapping[tuple[str, int], tuple[float, float, float]],
+    rivals: Mapping[int, str],
+    gains: Mapping[tuple[str, int], Series],
 ) -> str:
-    """Our gain over the best from-scratch rival, with its paired interval."""
+    """Our gain over the best from-scratch rival, from all sources and from one, with its paired interval."""
     lines = [
-        (f"{budget}", rivals[budget], f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}",
-         f"{int((gains[budget] > 0).sum())} of {len(gains[budget])}")
-        for budget, (mean, low, high) in intervals.items()
+        (f"{budget}", f"`{ours}`", rivals[budget], f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}",
+         f"{int((gains[ours, budget] > 0).sum())} of {len(gains[ours, budget])}")
+        for (ours, budget), (mean, low, high) in intervals.items()
     ]  # fmt: skip
-    head = ("evaluations", "best from-scratch rival", "mean gain, dB", "95 % interval", "pairs gained")
+    head = ("evaluations", "ours", "best from-scratch rival", "mean gain, dB", "95 % interval", "pairs gained")
     return table(head, lines, right=True)
+
+
+def parts_table(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """What each part measures, how it is measured again, and what that took."""
+    lines = []
+    for part in PARTS:
+        told = parts.get(part.name, {})
+        files = ", ".join(f"`{name}.csv`" for name in part.tables)
+        minutes = told.get("minutes")
+        took = ABSENT if minutes is None else f"{minutes:.0f}"
+        lines.append((part.what, f"`{told.get('command', 'not measured yet')}`", files, f"{part.minutes}", took))
+    return table(("part", "command", "rows", "minutes of a core, about", "here"), lines)
 
 
 def obedience_shares(edits: DataFrame, budgets: Sequence[int]) -> tuple[dict[str, dict[int, float]], float]:
@@ -185,7 +233,8 @@ def overheads_table(rows: DataFrame) -> str:
     """Measured milliseconds and bytes beside the published ones."""
     lines = []
     for what, value, unit in rows[["what", "value", "unit"]].itertuples(index=False):
-        published = [words for start, words in OVERHEADS.items() if what == start or what.startswith(f"{start} ")]
+        starts = [start for start in OVERHEADS if what == start or what.startswith((f"{start} ", f"{start},"))]
+        published = [OVERHEADS[start] for start in starts]
         figure = f"{value:,.0f}" if unit == "bytes" else f"{value:.3g}"
         lines.append((what, f"{figure} {unit}", *(published or [ABSENT])))
     return table(("", "here", "published"), lines, right=True)

@@ -13,7 +13,7 @@ LIGHT = ("paraphrase", "praise")
 def is_from_scratch(method: str) -> bool:
     """Whether a method of the contest knows nothing of the cache."""
     strategy = METHODS.get(method.removesuffix(SEARCHED))
-    return strategy is not None and strategy.family == "shorter"
+    return strategy is not None and strategy.family in ("shorter", "reuse")
 
 
 def edits(contest: DataFrame) -> DataFrame:
@@ -47,6 +47,17 @@ def differences(contest: DataFrame, budget: int, ours: str, rival: str) -> Serie
     rows = contest[contest["budget"] == budget]
     by_method = rows.pivot(index="pair", columns="method", values="psnr_db")
     return by_method[ours] - by_method[rival]
+
+
+def gains(contest: DataFrame, budgets: list[int]) -> dict[tuple[str, int], Series]:
+    """Gains over the best rival by method and budget, from all sources and from one, where they were measured."""
+    found = {}
+    for ours in ("basis", "difference"):
+        for budget in budgets:
+            rows = contest[contest["budget"] == budget]
+            if (rows["method"] == ours).any() and rows["method"].map(is_from_scratch).any():
+                found[ours, budget] = differences(contest, budget, ours, best_rival(contest, budget))
+    return found
 
 
 def paired_interval(values: Series, resamples: int) -> tuple[float, float, float]:

@@ -12,11 +12,11 @@ from trajflow.cache.tiers import PUBLISHED, resume_step
 
 Row = dict[str, Any]
 FADES = (("linear", 0), ("linear", 5), ("cosine", 5), ("logistic", 3), ("logistic", 5), ("logistic", 8))
-METHODS = ("resume", "basis")
+METHODS = ("resume", "difference", "basis")
 
 
 def measure_tiers(edit: Edit) -> Iterator[Row]:
-    """Resume at the published tiers, and transport with the same number of evaluations."""
+    """Resume at the published tiers, and transport from one and from all sources with the same evaluations."""
     steps = edit.bench.model.defaults.steps
     for tier in PUBLISHED:
         budget = steps - resume_step(tier.resume_fraction, steps)
@@ -36,7 +36,7 @@ def measure_fades(edit: Edit, scale: Scale) -> Iterator[Row]:
 
 
 def measure_inertia(edit: Edit, scale: Scale) -> Iterator[Row]:
-    """Resume at each switch step, and transport with the evaluations that are left there."""
+    """Resume at each switch step, and both ways of transport with the evaluations that are left there."""
     steps = edit.bench.model.defaults.steps
     apart = _rmse(edit.old_latents, edit.new_latents)
     for switch in scale.switches:

@@ -1,62 +1,62 @@
-"""The measuring itself, edit by edit, in one process or several; the rows are the same and in the same order."""
+"""The measuring itself, unit by unit, in one process or several; the rows are the same."""
 
 import multiprocessing
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import torch
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from benchmarks.evidence import contest, overheads, state, switching
-from benchmarks.evidence.bench import Bench, Edit, Scale
-from trajflow.base import Defaults
-from trajflow.learning.pairs import Pair
+from benchmarks.evidence.bench import Bench
+from benchmarks.evidence.parts import NAMES, Setting, Tables, named
 
-Rows = list[dict]
-Task = tuple[int, Pair, Scale]
+Task = tuple[str, int]
 _bench: list[Bench] = []
 
 
-def measure(pairs: Sequence[Pair], scale: Scale, workers: int) -> Iterator[dict[str, Rows]]:
-    """For every pair, in order, the rows of each table it has a part in."""
-    tasks = [(number, pair, scale) for number, pair in enumerate(pairs)]
+def tasks_of(parts: Sequence[str], setting: Setting) -> list[Task]:
+    """Everything to measure: all parts of a pair after each other, parts that come at once behind, timed ones last."""
+    tasks = [(name, unit) for name in parts for unit in named(name).units(setting)]
+    several = {name for name in parts if len(named(name).units(setting)) > 1}
+
+    def place(task: Task) -> tuple[bool, bool, int, int]:
+        name, unit = task
+        return named(name).is_timed, name not in several, unit, NAMES.index(name)
+
+    return sorted(tasks, key=place)
+
+
+def measure(tasks: Sequence[Task], setting: Setting, workers: int) -> Iterator[tuple[Task, Tables, float]]:
+    """What each task gives and the seconds it took, as they are done; what is timed comes last, in this process."""
+    timed = [task for task in tasks if named(task[0]).is_timed]
+    rest = [task for task in tasks if task not in timed]
     if workers == 1:
-        _begin()
-        yield from map(_measure_one, tasks)
-        return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin) as pool:
-        yield from pool.map(_measure_one, tasks)
+        timed, rest = [*rest, *timed], []
+    if rest:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, initializer=load_bench) as pool:
+            waiting = {pool.submit(_measure_one, task, setting): task for task in rest}
+            for future in as_completed(waiting):
+                yield waiting[future], *future.result()
+    for task in timed:
+        yield task, *_measure_one(task, setting)
 
 
-def measure_overheads(pair: Pair, scale: Scale) -> Rows:
-    """Timings on the first pair, in this process, once nothing else runs."""
-    _begin()
-    return overheads.measure(Edit.prepare(_bench[0], 0, pair), scale)
-
-
-def model_defaults() -> Defaults:
-    """The bundled model's default steps, guidance and size."""
-    _begin()
-    return _bench[0].model.defaults
-
-
-def _begin() -> None:
-    """Load the model once per process, on one thread: timing and rounding do not depend on how many share the cores."""
+def load_bench() -> Bench:
+    """The model, loaded once a process, on one thread: rounding does not depend on how many share the cores."""
     torch.set_num_threads(1)
     if not _bench:
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
         diffusers_logging.disable_progress_bar()
         _bench.append(Bench.load())
+    return _bench[0]
 
 
-def _measure_one(task: Task) -> dict[str, Rows]:
-    number, pair, scale = task
-    edit = Edit.prepare(_bench[0], number, pair)
-    rows = {"contest": list(contest.measure(edit, scale)), "tiers": list(switching.measure_tiers(edit))}
-    if number % scale.some == 0:
-        rows["fades"] = list(switching.measure_fades(edit, scale))
-        rows["inertia"] = list(switching.measure_inertia(edit, scale))
-        rows["state"] = list(state.measure(edit, scale))
-    return rows
+def _measure_one(task: Task, setting: Setting) -> tuple[Tables, float]:
+    name, unit = task
+    began = time.perf_counter()
+    tables = named(name).measure(load_bench(), setting, unit)
+    return tables, round(time.perf_counter() - began, 1)

@@ -13,11 +13,11 @@ from benchmarks.policies import (
     COMPARED,
     EVEN,
     FULL,
+    LEARNED,
     MANY,
     ONE,
     SCALED,
     SEARCHED,
-    TCC,
     Learned,
     Remembering,
     interval_name,
@@ -46,9 +46,13 @@ MASK = (0, 3, 6)
 @pytest.fixture(scope="module")
 def learned(model) -> Learned:
     known = run_known(model, LEARNING, STEPS)
-    tcc, _ = estimate(model, (known,), BudCache(MASK, "velocity"), "history")
+    learned_solver, _ = estimate(model, (known,), BudCache(MASK, "velocity"), "history")
     logits = tuple(logits_of(known.schedule.sigmas, MASK).tolist())
-    policies = {"budcache": BudCache(MASK, "stack"), "aligned": Aligned(MASK, logits, "stack"), "tcc": tcc}
+    policies = {
+        "budcache": BudCache(MASK, "stack"),
+        "aligned": Aligned(MASK, logits, "stack"),
+        "solver": learned_solver,
+    }
     told = Forecast(20.0, 25.0, 30.0, 35.0)
     made = {"seconds": {str(BUDGET): {"budcache": 12.5}}}
     profile = Profile("", STEPS, without_sources={BUDGET: Caching(policies, {"budcache": told})}, made=made)
@@ -92,7 +96,7 @@ def test_the_full_grid_is_what_the_others_are_compared_with(measured) -> None:
 def test_seconds_are_those_measured_or_the_profiles(measured) -> None:
     seconds = {each.way.method: each.way.seconds for each in measured}
     assert seconds[MANY] == 12.5
-    assert seconds[EVEN] is seconds[TCC] is None
+    assert seconds[EVEN] is seconds[LEARNED] is None
     assert all(seconds[name] > 0 for name in (ONE, SCALED, interval_name("blocks", "scale")))
 
 
@@ -103,7 +107,7 @@ def test_an_interval_may_spend_less_than_its_budget(model, learned, left_out) ->
     spent = {each.way.method: each.nfe for each in found}
     assert spent[interval_name("stack")] == spent[interval_name("stack", "scale")] == 4
     assert spent[EVEN] == 5
-    assert not spent.keys() & {MANY, SCALED, ALIGNED, TCC}, "nothing was calibrated"
+    assert not spent.keys() & {MANY, SCALED, ALIGNED, LEARNED}, "nothing was calibrated"
 
 
 @pytest.mark.parametrize("level", ["stack", "blocks"])
@@ -191,11 +195,11 @@ def test_priors_in_order_are_judged_against_single_pass_ones(level, form, in_ord
 
 @pytest.mark.parametrize(("budget", "gain", "is_true"), [(6, 4.0, True), (6, 3.9, False), (10, 3.0, True)])
 def test_the_best_reuse_is_judged_against_the_goal_of_its_budget(budget: int, gain: float, is_true: bool) -> None:
-    best = row(TCC, [34.0], budget=budget, gain_db_median=gain, gain_db_interval=[gain - 1, gain + 1])
+    best = row(LEARNED, [34.0], budget=budget, gain_db_median=gain, gain_db_interval=[gain - 1, gain + 1])
     worse = row(EVEN, [33.0], budget=budget, gain_db_median=9.0, gain_db_interval=[8.0, 10.0])
     found = verdict([worse, best], "gains")
     assert (found["is_true"], found["db"]) == (is_true, gain)
-    assert f"({TCC})" in found["claim"]
+    assert f"({LEARNED})" in found["claim"]
     assert not judge_claims([{**best, "budget": 8}]), "there is no goal for 8"
 
 

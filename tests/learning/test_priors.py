@@ -5,7 +5,7 @@ from trajflow.base import SamplingPlan
 from trajflow.learning.known import run_known
 from trajflow.learning.priors import estimate
 from trajflow.policies.budcache import BudCache
-from trajflow.policies.tcc import Calibrated, Prior
+from trajflow.policies.calibrated import Calibrated, Prior
 from trajflow.sampler import collect, sample
 from trajflow.transitions.reuse import Reuse
 

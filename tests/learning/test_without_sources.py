@@ -9,7 +9,7 @@ from trajflow.errors import RequestError
 from trajflow.learning.known import run_known
 from trajflow.learning.pairs import Pair
 from trajflow.learning.without_sources import calibrate_alone, run_policy
-from trajflow.policies.tcc import Calibrated
+from trajflow.policies.calibrated import Calibrated
 
 STEPS = 6
 PLACES = ("forest", "beach", "harbour", "village", "desert")
@@ -26,7 +26,7 @@ def learned(model):
 
 def test_every_method_has_a_policy_within_the_budget_and_a_forecast(learned) -> None:
     caching, tried = learned
-    assert set(caching.policies) == {"budcache", "aligned", "tcc"}
+    assert set(caching.policies) == {"budcache", "aligned", "solver", "tcc"}
     assert set(caching.forecasts) == {*caching.policies, "fewer-steps", "ab2", "dpm++2m", "unipc"}
     for policy in caching.policies.values():
         decided = [policy.decide(k, ({},)) for k in range(STEPS)]
@@ -35,8 +35,8 @@ def test_every_method_has_a_policy_within_the_budget_and_a_forecast(learned) -> 
     for forecast in caching.forecasts.values():
         assert forecast.low_db <= forecast.assured_db <= forecast.median_db <= forecast.high_db
     assert 0 < tried.run <= tried.judged
-    assert set(tried.seconds) == {"budcache", "aligned", "tcc"}
-    assert caching.forecasts["tcc"].median_db > caching.forecasts["fewer-steps"].median_db
+    assert set(tried.seconds) == {"budcache", "aligned", "solver", "tcc"}
+    assert caching.forecasts["solver"].median_db > caching.forecasts["fewer-steps"].median_db
 
 
 def test_an_aligned_grid_is_never_worse_than_the_models_own_on_what_it_was_aligned_on(model, learned) -> None:
@@ -50,7 +50,7 @@ def test_the_same_again(model, learned) -> None:
     [(_, again, tried)] = calibrate_alone(model, LEARNING, OTHERS, [3], steps=STEPS)
     caching, before = learned
     assert (again.forecasts, tried.judged, tried.run) == (caching.forecasts, before.judged, before.run)
-    assert isinstance(again.policies["tcc"], Calibrated)
+    assert isinstance(again.policies["solver"], Calibrated)
     assert again.policies["budcache"] == caching.policies["budcache"]
     assert again.policies["aligned"] == caching.policies["aligned"]
 
@@ -71,7 +71,26 @@ def test_a_session_spends_a_budget_by_it_and_starts_the_next_picture_from_the_ru
     assert completed.metrics is not None
 
 
-@pytest.mark.parametrize("strategy", ["interval", "budcache", "tcc", "aligned"])
+def test_only_what_is_asked_for_is_learned(model) -> None:
+    [(_, caching, tried)] = calibrate_alone(model, LEARNING, OTHERS, [4], steps=STEPS, strategies=["tcc"])
+    assert (set(caching.policies), tried.judged) == ({"tcc"}, 0)
+    policy = caching.policies["tcc"]
+    assert (policy.level, [k for k in range(STEPS) if policy.decide(k, ({},)) == "compute"]) == ("blocks", [0, 2, 4])
+    with pytest.raises(RequestError, match="Choose of budcache, aligned, solver, tcc"):
+        list(calibrate_alone(model, LEARNING, OTHERS, [4], steps=STEPS, strategies=["interval"]))
+
+
+def test_priors_of_two_branches_are_not_laid_on_one(model, learned) -> None:
+    """Without guidance there is no negative branch; blocks are then reused as they are."""
+    profile = Profile(model_digest(model.identity()), STEPS, without_sources={3: learned[0]})
+    given = {"seed": 9, "steps": STEPS, "budget": 3, "guidance": 1.0}
+    plain = trajflow.Session(model).generate("a village at dusk", strategy="tcc", **given)
+    moved = trajflow.Session(model, profile=profile).generate("a village at dusk", strategy="tcc", **given)
+    assert moved.cost.nfe == plain.cost.nfe == 3
+    assert moved.image.tobytes() == plain.image.tobytes()
+
+
+@pytest.mark.parametrize("strategy", ["interval", "budcache", "solver", "tcc", "aligned"])
 def test_only_runs_on_the_models_own_grid_become_sources(model, learned, strategy: str) -> None:
     profile = Profile(model_digest(model.identity()), STEPS, without_sources={3: learned[0]})
     session = trajflow.Session(model, profile=profile)
@@ -91,9 +110,10 @@ def test_what_cannot_be_learned_is_refused(model) -> None:
 
 def test_a_model_without_a_stack_to_hold_holds_velocities(make_mixture) -> None:
     class Mixed(make_mixture):
-        levels = ("velocity", "blocks")
+        levels = ("velocity",)
 
     [(_, caching, _)] = calibrate_alone(Mixed(), LEARNING, OTHERS, [3], steps=STEPS)
+    assert set(caching.policies) == {"budcache", "aligned", "solver"}
     assert {policy.level for policy in caching.policies.values()} == {"velocity"}
 
 

@@ -23,7 +23,7 @@ def test_so_does_stable_diffusion_3(pipeline, text_length, guidance: float) -> N
     check_model(trajflow.load(pipeline, settings={**settings, "skip_guidance_layers": [1]}))
 
 
-@pytest.mark.parametrize("strategy", ["interval", "budcache", "aligned", "tcc", "resume-budcache"])
+@pytest.mark.parametrize("strategy", ["interval", "budcache", "aligned", "solver", "tcc", "resume-budcache"])
 def test_steps_are_reused_on_a_model_without_a_stack(built, adapter, cases, strategy: str) -> None:
     model = adapter(cases["Z-Image"], built(cases["Z-Image"]))
     assert "stack" not in model.levels

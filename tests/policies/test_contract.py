@@ -41,7 +41,11 @@ def make(name: str, mask: tuple[int, ...], model, known) -> StepPolicy:
 
 
 POLICIES = (
-    *(f"{name} {level}" for name in ("interval", "budcache", "tcc") for level in ("velocity", "stack", "blocks")),
+    *(
+        f"{name} {level}"
+        for name in ("interval", "budcache", "calibrated")
+        for level in ("velocity", "stack", "blocks")
+    ),
     "aligned",
 )
 

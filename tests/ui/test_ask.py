@@ -16,8 +16,8 @@ DEFAULTS = Defaults(28, 3.0, 128, 128, 16, 384)
         ({"quality": "exact", "steps": 10}, {"budget": 10}),
         ({"quality": "db", "amount": 45}, {"fidelity": 45}),
         ({"quality": "evaluations", "amount": 99}, {"budget": 28}),
-        ({"strategy": "tcc"}, {"budget": 7}),
-        ({"strategy": "tcc", "quality": "draft"}, {"budget": 4}),
+        ({"strategy": "solver"}, {"budget": 7}),
+        ({"strategy": "solver", "quality": "draft"}, {"budget": 4}),
         ({"strategy": "baseline", "quality": "evaluations", "amount": 3}, {}),
     ],
 )

@@ -6,10 +6,12 @@ entry, which never changes, is given to every session that needs it.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from trajflow.base import Cost, Metrics, Model, Request, Result
+from trajflow.bench.scores import Score
 from trajflow.cache import Entry
 from trajflow.errors import RequestError
 from trajflow.learning.pairs import Pair
@@ -27,7 +29,7 @@ class Measurement:
     """One target made by one strategy at one budget (None: the planner chose).
 
     `computed` are the steps that were evaluated, `sources` counts the trajectories the plan drew on, `latency_s` and
-    `baseline_latency_s` are seconds from the prompt to the picture.
+    `baseline_latency_s` are seconds from the prompt to the picture, `scores` what was asked for of `bench/scores.py`.
     """
 
     strategy: str
@@ -39,6 +41,7 @@ class Measurement:
     computed: tuple[int, ...]
     latency_s: float
     baseline_latency_s: float
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 def runs(strategies: Sequence[str], budgets: Sequence[int | None]) -> tuple[tuple[str, int | None], ...]:
@@ -54,6 +57,7 @@ def measure(
     strategies: Sequence[str],
     budgets: Sequence[int | None],
     steps: int | None = None,
+    scores: Mapping[str, Score] = MappingProxyType({}),
 ) -> Iterator[Measurement]:
     """Measure pair by pair, in the order of `runs` within each; `steps` None means the model's default.
 
@@ -65,11 +69,15 @@ def measure(
         raise RequestError("There is nothing to measure. Give at least one pair, one strategy and one budget.")
     for strategy, budget in asked:
         resolve_request(Request("any", strategy=strategy, budget=budget, steps=steps), model.defaults)
-    return _measure(model, pairs, asked, steps)
+    return _measure(model, pairs, asked, steps, scores)
 
 
 def _measure(
-    model: Model, pairs: Sequence[Pair], asked: tuple[tuple[str, int | None], ...], steps: int | None
+    model: Model,
+    pairs: Sequence[Pair],
+    asked: tuple[tuple[str, int | None], ...],
+    steps: int | None,
+    scores: Mapping[str, Score],
 ) -> Iterator[Measurement]:
     _warm(model, pairs[0], asked, steps)
     from_scratch = FromScratch(model, steps)
@@ -88,6 +96,7 @@ def _measure(
                 tuple(k for k, kind in enumerate(result.kinds) if kind == "computed"),
                 _latency(result),
                 _latency(baseline),
+                {name: score(result.image, baseline.image, pair.target) for name, score in scores.items()},
             )
 
 

@@ -1,4 +1,4 @@
-"""How far along a cached path to resume, by similarity of the prompts: the published tiers, two shifted tables, or own.
+"""How far along a cached path to resume, by similarity of the prompts: published tiers, shifted, learned, or own ones.
 
 The figures are those of the trajectory cache this project started from. Above 0.97 the last 5 % of the steps are run,
 from 0.90 the last 25 %, from 0.85 the last 45 %, below that all of them. They are kept for comparison: a late resume
@@ -12,6 +12,7 @@ from numbers import Real
 from trajflow.errors import RequestError
 
 LATEST_RESUME = 0.97
+LEARNED = "learned"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ PRESETS = {
     "published": PUBLISHED,
     "conservative": _shifted(PUBLISHED, -0.20),
     "aggressive": _shifted(PUBLISHED, +0.20),
+    # The published ones to begin with; a session moves their boundaries by what it measures (`resuming.py`).
+    LEARNED: PUBLISHED,
 }
 
 

@@ -1,6 +1,8 @@
-"""What one session adds to the forecasts of a profile: a shift and a margin, from its own comparisons."""
+"""What one session learns from its own comparisons: a shift and a margin of the forecasts, and where resuming pays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from trajflow.cache.resuming import Resumed
 
 # What an identical picture counts as, so that it bends no forecast.
 MOST_DB = 70.0
@@ -23,10 +25,12 @@ class Learned:
     The shift is the mean error of the medians, drawn to 0 as if `PRIOR` forecasts had been right. The margin widens the
     interval by `RATE` times 0.8 dB whenever a measurement falls outside and narrows it by 0.2 `RATE` dB when inside, so
     that in the long run 80 % fall inside, whatever the requests (adaptive conformal inference, arXiv:2106.00170), or
-    more, where `NARROWEST` stops it.
+    more, where `NARROWEST` stops it. `resumes` are what late resumes came to; what they say of the tiers is
+    `cache/resuming.py`.
     """
 
     outcomes: tuple[Outcome, ...] = ()
+    resumes: tuple[Resumed, ...] = ()
 
     PRIOR = 8
     RATE = 2.0
@@ -34,7 +38,11 @@ class Learned:
 
     def add(self, outcome: Outcome) -> "Learned":
         """With one more comparison."""
-        return Learned((*self.outcomes, outcome))
+        return replace(self, outcomes=(*self.outcomes, outcome))
+
+    def add_resume(self, resumed: Resumed) -> "Learned":
+        """With one more late resume that was compared."""
+        return replace(self, resumes=(*self.resumes, resumed))
 
     @property
     def shift_db(self) -> float:

@@ -1,7 +1,10 @@
 """The form of a profile's file: pydantic models, so that nothing is read that could not have been written.
 
 Numbers are finite and of the right kind, names are known, and what belongs to a count of evaluations has that many
-parts. The priors of `tcc` lie in a safetensors file beside it, under `budget/strategy/step/part`.
+parts. Priors lie in a safetensors file beside it, under `budget/strategy/step/part`.
+
+Older files call the learned solver `tcc`, a name that now belongs to the paper's own method, which reuses blocks; they
+are read as what they are.
 """
 
 from collections.abc import Mapping
@@ -18,7 +21,9 @@ from trajflow.calibration.profile import Placement, Profile
 from trajflow.forecast import FEATURES, FEATURES_BEFORE
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
-from trajflow.policies.tcc import Calibrated, Prior
+from trajflow.policies.calibrated import Calibrated, Prior
+
+SOLVER, SOLVER_BEFORE = "solver", "tcc"
 
 
 class _Form(BaseModel):
@@ -50,6 +55,12 @@ class WithoutSources(_Form):
     policies: dict[str, Mask | MovedMask | CalibratedMask]
     forecasts: dict[str, Forecast]
 
+    def named_today(self, strategy: str) -> str:
+        """The name that a strategy of this file has now."""
+        policy = self.policies.get(strategy)
+        was_solver = strategy == SOLVER_BEFORE and policy is not None and policy.level == "velocity"
+        return SOLVER if was_solver else strategy
+
 
 class ProfileFile(_Form):
     """All of a profile but the priors' tensors."""
@@ -69,7 +80,8 @@ class ProfileFile(_Form):
                 _check_placement(placement, count, self.steps)
         for budget, caching in self.without_sources.items():
             for policy in caching.policies.values():
-                _check_steps(policy.mask, budget, self.steps)
+                # An interval may spend less than its budget.
+                _check_steps(policy.mask, min(budget, len(policy.mask)), self.steps)
                 if isinstance(policy, MovedMask):
                     _check_parts(policy.logits, budget + 1, "logits")
         return self
@@ -98,10 +110,10 @@ class ProfileFile(_Form):
         caching = {
             budget: Caching(
                 {
-                    name: _policy(mask, _below(tensors, f"{budget}/{name}/"), self.steps)
+                    each.named_today(name): _policy(mask, _below(tensors, f"{budget}/{name}/"), self.steps)
                     for name, mask in each.policies.items()
                 },
-                each.forecasts,
+                {each.named_today(name): forecast for name, forecast in each.forecasts.items()},
             )
             for budget, each in self.without_sources.items()
         }

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 def calibrate(
     budgets: Annotated[str, typer.Option(help="Budgets to prepare for runs without a source; empty for none.")] = (
-        "6,8,10,14"
+        "3,4,5,6,7,8,10,14"
     ),
     nodes: Annotated[str, typer.Option(help="Evaluations to prepare for runs with sources; empty for none.")] = (
         "3,4,5,6,7,8,10,14"
     ),
     placing: Annotated[Path | None, typer.Option(help="CSV of pairs to learn from.")] = None,
     forecasting: Annotated[Path | None, typer.Option(help="CSV of other pairs to learn forecasts on.")] = None,
+    strategies: Annotated[
+        str, typer.Option(help="What --budgets learns: of budcache, aligned, solver, tcc; the others stay.")
+    ] = "budcache,aligned,solver,tcc",
     full: Annotated[bool, typer.Option("--full", help="Search masks by annealing on real runs: hours.")] = False,
     steps: Steps = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
@@ -56,6 +59,7 @@ def calibrate(
         for given, default in zip((placing, forecasting), prompts, strict=True)
     )
     model = load_model(model_name)
+    ways = tuple(name.strip() for name in strategies.split(","))
     total = model.defaults.steps if steps is None else steps
     for each in filter(None, (alone, counts)):
         check_counts(each, total)
@@ -74,21 +78,31 @@ def calibrate(
             forecast_on,
             alone,
             steps=profile.steps,
+            strategies=ways,
             seed=seed,
             is_full=full,
             memo=Memo(memo),
             report=_bars,
         ):
+            held = profile.without_sources.get(budget, caching)
+            caching = replace(
+                caching,
+                policies={**held.policies, **caching.policies},
+                forecasts={**held.forecasts, **caching.forecasts},
+            )
             judged, ran = judged + tried.judged, ran + tried.run
+            seconds = profile.made.get("seconds", {})
             made = {
                 **profile.made,
                 "trajflow": trajflow.__version__,
                 "masks_judged": judged,
                 "masks_run": ran,
-                "seconds": {**profile.made.get("seconds", {}), str(budget): dict(tried.seconds)},
+                "seconds": {**seconds, str(budget): {**seconds.get(str(budget), {}), **tried.seconds}},
             }
             profile = replace(profile, without_sources={**profile.without_sources, budget: caching}, made=made)
             write_profile(path, profile)
+            took = ", ".join(f"{name} {each:.0f} s" for name, each in tried.seconds.items())
+            typer.echo(f"{budget} of {profile.steps}: {tried.judged} masks judged, {tried.run} run; {took}")
         memo.unlink(missing_ok=True)
         typer.echo(f"{path}: {len(alone)} budgets, {judged} masks judged, {ran} of them run")
 

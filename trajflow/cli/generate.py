@@ -26,7 +26,8 @@ def generate(
     ] = None,
     strategy: Annotated[str, typer.Option(help="How to use what is cached.")] = "auto",
     tiers: Annotated[
-        str, typer.Option(help="How far to resume: published, conservative, aggressive, or own as 0.9:0.6,0.7:0.3.")
+        str,
+        typer.Option(help="How far to resume: published, conservative, aggressive, or own as 0.9:0.6,0.7:0.3."),
     ] = "published",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("pictures"),
     compare: Annotated[bool, typer.Option("--compare", help="Also run from scratch, and say how close it is.")] = False,

@@ -1,9 +1,9 @@
 """Priors of reused steps, estimated in order: each on runs that all the earlier ones have corrected.
 
 At reused step k the residual r that full computing leaves is compared with what is kept; w and b (see
-`policies/tcc.py`) minimise the squared difference over all prompts and places, for each channel and branch apart. At
-level `velocity` the residual to reach is the one that leads from where the run is to where the from-scratch run is at
-the end e of the gap,
+`policies/calibrated.py`) minimise the squared difference over all prompts and places, for each channel and branch
+apart. At level `velocity` the residual to reach is the one that leads from where the run is to where the from-scratch
+run is at the end e of the gap,
 
     v_k + (x_k - x^_k) / (sigma_e - sigma_k),
 
@@ -12,6 +12,7 @@ priors on one uncorrected run (arXiv:2605.24870).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 from trajflow.base import Level, Model, Residual, StepPolicy
 from trajflow.flow import euler_step
 from trajflow.learning.known import Known
-from trajflow.policies.tcc import Calibrated, Prior
+from trajflow.policies.calibrated import Calibrated, Prior
 
 Form = Literal["offset", "scale", "history"]
 DEPTHS: Mapping[Form, int] = {"offset": 1, "scale": 1, "history": 4}
@@ -60,6 +61,21 @@ def estimate(
             velocity = field.reuse(states[i], k, corrected.restore(k, kept[i]))
             states[i] = euler_step(states[i], velocity, sigmas[k], sigmas[k + 1])
     return Calibrated(policy, priors, depth), tuple(states)
+
+
+def spread_rows(policy: StepPolicy, known: Known) -> StepPolicy:
+    """Priors of one prompt's rows, for all prompts of `known`, whose rows of one kind stand together."""
+    if not isinstance(policy, Calibrated) or policy.level == "velocity":
+        return policy
+
+    def spread(tensor: Tensor, axis: int) -> Tensor:
+        return torch.cat([tensor.repeat_interleave(count, axis) for count in known.conditioning.counts], axis)
+
+    priors = {
+        k: {name: Prior(spread(prior.weights, 1), spread(prior.offset, 0)) for name, prior in parts.items()}
+        for k, parts in policy.priors.items()
+    }
+    return replace(policy, priors=priors)
 
 
 def _wanted(model: Model, run: Known, x: Tensor, k: int, end: int, level: Level) -> Residual:

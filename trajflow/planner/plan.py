@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from trajflow.base import Level, Match, Plan, SamplingPlan, Schedule
 from trajflow.calibration import Learned, Profile
 from trajflow.methods import METHODS
+from trajflow.planner.choice import better_of
 from trajflow.planner.switch import switch_plan
 from trajflow.planner.transport import FEW_STEPS, transport_plan
 from trajflow.planner.without_sources import plan_without_sources, reuse_plan, shorter_plan
@@ -40,13 +41,17 @@ def make_plan(
     if family == "shorter":
         return shorter_plan(strategy, strategy, schedule(budget or max(1, steps // 4)), steps, "as asked")
     if family == "reuse":
-        return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile, levels[0])
+        level = "blocks" if strategy == "tcc" and "blocks" in levels else levels[0]
+        return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile, level)
     if not matches:
-        alone = plan_without_sources(settings, schedule, profile, levels[0])
+        alone = plan_without_sources(settings, schedule, profile, levels[0], "nothing cached fits")
         why = f"Nothing cached fits yet, so all {steps} steps are computed; the next prompt starts from here."
         return alone if alone is not None else full(why)
     if strategy == "auto" and budget is None and steps <= FEW_STEPS and steps != profile.steps:
         return full(f"A grid of {steps} leaves little to save, so all of it is computed.")
     if family == "switch":
         return switch_plan(settings, matches[0], grid, profile, levels[0])
-    return transport_plan(settings, matches, grid, profile, learned)
+    transported = transport_plan(settings, matches, grid, profile, learned)
+    if strategy != "auto" or budget is None:
+        return transported
+    return better_of(transported, plan_without_sources(settings, schedule, profile, levels[0], ""))

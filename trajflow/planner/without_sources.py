@@ -16,7 +16,8 @@ WAYS = {
     "interval": "every {every}, the others reuse them",
     "budcache": "where a search found them best, the others reuse them",
     "aligned": "where a search found them best, on a grid that was moved for them; the others reuse them",
-    "tcc": "where a search found them best; the others reuse them, corrected by priors learned beforehand",
+    "tcc": "every {every}, the others reuse what its blocks left, moved by priors learned beforehand",
+    "solver": "where a search found them best; the others follow from the newest few by learned coefficients",
 }
 
 
@@ -34,56 +35,63 @@ def reuse_plan(strategy: str, method: str, grid: Schedule, budget: int, profile:
     there is none, even steps are computed without priors, and what they leave at `level` is kept.
     """
     steps = grid.steps
-    if method == "interval":
-        every = interval_within(budget, steps)
-        policy: StepPolicy = Interval(every, level)
-        nodes = tuple(range(0, steps, every))
-        nth = "step" if every == 1 else f"{every} steps"
-        return _reusing(strategy, method, grid, policy, nodes, WAYS[method].format(every=nth))
-    _, caching = _calibrated(profile, method, steps, budget)
+    count, caching = _calibrated(profile, method, steps, budget)
+    every = interval_within(count or budget, steps)
+    nth = "step" if every == 1 else f"{every} steps"
+    if method == "interval" or (method == "tcc" and caching is None):
+        how = WAYS["interval"].format(every=nth)
+        how += "" if method == "interval" else ", as no priors were learned for this model, grid and budget"
+        return _reusing(strategy, method, grid, Interval(every, level), tuple(range(0, steps, every)), how)
     if caching is None:
         nodes = even_nodes(steps, budget)
         how = "evenly spread, as nothing was calibrated for this model, grid and budget; the others reuse them"
         return _reusing(strategy, method, grid, BudCache(nodes, level), nodes, how)
     policy = caching.policies[method]
-    how = WAYS[method]
+    how = WAYS[method].format(every=nth)
     moved = policy.grid(grid) if isinstance(policy, Aligned) else grid
     plan = _reusing(strategy, method, moved, policy, _mask(policy, steps), how)
     return plan if method not in caching.forecasts else _expecting(plan, caching, method)
 
 
 def plan_without_sources(
-    settings: Settings, schedule: Callable[[int], Schedule], profile: Profile, level: Level
+    settings: Settings, schedule: Callable[[int], Schedule], profile: Profile, level: Level, why: str
 ) -> Plan | None:
     """The best plan without a source for a budget, or the cheapest that is forecast to reach a fidelity.
 
-    None when neither was given, or nothing cheaper than the from-scratch run is known to reach the fidelity.
+    why: what its reason begins with, for want of a source; nothing for nothing. None when neither was given, or nothing
+    cheaper than the from-scratch run is known to reach the fidelity.
     """
     steps, budget = settings.steps, settings.budget
     if budget is not None:
         _, caching = _calibrated(profile, None, steps, budget)
         best = None if caching is None else caching.best
         if best is None:
-            why = "because nothing cached fits"
-            return shorter_plan(settings.strategy, "fewer-steps", schedule(budget), steps, why)
-        return _plan_by(settings, best, schedule, profile, level, budget)
+            plan = shorter_plan(
+                settings.strategy, "fewer-steps", schedule(budget), steps, "the best known without a source"
+            )
+            return _because(plan, why)
+        return _because(_plan_by(settings, best, schedule, profile, level, budget), why)
     if settings.fidelity is None or steps != profile.steps:
         return None
     for count, caching in sorted(profile.without_sources.items()):
         best = caching.best
         if best is not None and caching.forecasts[best].assured_db >= settings.fidelity:
-            return _plan_by(settings, best, schedule, profile, level, count)
+            return _because(_plan_by(settings, best, schedule, profile, level, count), why)
     return None
+
+
+def _because(plan: Plan, why: str) -> Plan:
+    if not why:
+        return plan
+    return replace(plan, reason=f"{why[0].upper()}{why[1:]}: {plan.reason[0].lower()}{plan.reason[1:]}")
 
 
 def _plan_by(
     settings: Settings, method: str, schedule: Callable[[int], Schedule], profile: Profile, level: Level, budget: int
 ) -> Plan:
     if METHODS[method].family == "reuse":
-        plan = reuse_plan(settings.strategy, method, schedule(settings.steps), budget, profile, level)
-        return replace(plan, reason=f"Nothing cached fits: {plan.reason[0].lower()}{plan.reason[1:]}")
-    why = f"by {method}, because nothing cached fits"
-    plan = shorter_plan(settings.strategy, method, schedule(budget), settings.steps, why)
+        return reuse_plan(settings.strategy, method, schedule(settings.steps), budget, profile, level)
+    plan = shorter_plan(settings.strategy, method, schedule(budget), settings.steps, f"by {method}")
     count, caching = _calibrated(profile, method, settings.steps, budget)
     return plan if caching is None or count != budget else _expecting(plan, caching, method)
 

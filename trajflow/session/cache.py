@@ -13,7 +13,8 @@ from trajflow.base import Match, Plan, Result, Trajectory
 from trajflow.cache import CacheKey, Disk, Entry, Memory, Place, SentenceEncoder, Shelf, TrajectoryCache
 from trajflow.cache.device_transfer import CPU, on_device
 from trajflow.cache.disk import in_memory
-from trajflow.cache.tiers import Tiers, tier_of, tier_table
+from trajflow.cache.resuming import Resumed, move_tiers
+from trajflow.cache.tiers import LEARNED, Tier, Tiers, tier_of, tier_table
 from trajflow.errors import CacheError, SourceGone
 from trajflow.field import Field
 from trajflow.flow import euler_step
@@ -33,6 +34,8 @@ class SessionCache(TrajectoryCache):
     bytes of the CPU's memory; on the CPU there is only that. With a `spill` folder as many as `DISK_SHARE` times the
     bytes go there.
 
+    With the preset "learned" the boundaries of the tiers follow what `resumes` says was measured.
+
     Runs that were made only to compare a request with are its companions: held as sources, not listed.
 
     On a `shelf` stands, at any time, what is held: a run is there before anybody can see it here, and goes from there
@@ -43,6 +46,7 @@ class SessionCache(TrajectoryCache):
         self,
         capacity: int,
         tiers: Tiers,
+        resumes: Callable[[], tuple[Resumed, ...]] = tuple,
         *,
         device: torch.device = CPU,
         spill: Path | None = None,
@@ -53,7 +57,8 @@ class SessionCache(TrajectoryCache):
         if spill is not None:
             places.append(Disk(spill, DISK_SHARE * capacity))
         super().__init__(places)
-        self._tiers = tier_table(tiers)
+        self._table = tier_table(tiers)
+        self._resumes = resumes if tiers == LEARNED else tuple
         self._device = device
         self._encoder = SentenceEncoder()
         self._shelf = shelf
@@ -193,8 +198,13 @@ class SessionCache(TrajectoryCache):
         near = self.candidates(cache_key.digest(), vector, limit)
         return tuple(self._match(entry, similarity) for entry, similarity in near)
 
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The table as it stands now, most similar tier first."""
+        return move_tiers(self._table, self._resumes())
+
     def _match(self, entry: Entry, similarity: float) -> Match:
-        tier = tier_of(similarity, self._tiers)
+        tier = tier_of(similarity, self.tiers)
         return Match(entry.key, entry.prompt, similarity, tier.name, entry.is_true, tier.resume_fraction)
 
     def prefetch(self, settings: Settings, cache_key: CacheKey) -> None:

@@ -1,10 +1,11 @@
-"""What a session has learned about its forecasts, as a note beside its runs: it holds for one model only."""
+"""What a session has learned, as a note beside its runs: it holds for one model only."""
 
 import logging
 import math
 from dataclasses import astuple
 
 from trajflow.cache import Shelf
+from trajflow.cache.resuming import Resumed
 from trajflow.calibration import Learned, Outcome
 
 logger = logging.getLogger(__name__)
@@ -13,7 +14,8 @@ NOTE = "learned"
 
 def keep_learned(shelf: Shelf, model: str, learned: Learned) -> None:
     """Note what was learned about the model of that digest."""
-    shelf.write_note(NOTE, {"model": model, "outcomes": [astuple(outcome) for outcome in learned.outcomes]})
+    told = {name: [astuple(each) for each in getattr(learned, name)] for name in ("outcomes", "resumes")}
+    shelf.write_note(NOTE, {"model": model, **told})
 
 
 def learned_before(shelf: Shelf, model: str) -> Learned:
@@ -23,9 +25,11 @@ def learned_before(shelf: Shelf, model: str) -> Learned:
         return Learned()
     try:
         outcomes = tuple(Outcome(*map(float, outcome)) for outcome in note["outcomes"])
-        if not all(math.isfinite(value) for outcome in outcomes for value in astuple(outcome)):
+        # Notes of before have no resumes.
+        resumes = tuple(Resumed(*map(float, resumed)) for resumed in note.get("resumes", ()))
+        if not all(math.isfinite(value) for each in (*outcomes, *resumes) for value in astuple(each)):
             raise ValueError("a forecast is not a number")
     except (LookupError, TypeError, ValueError) as error:
         logger.warning("What a session had learned cannot be read (%s). It begins anew.", error)
         return Learned()
-    return Learned(outcomes)
+    return Learned(outcomes, resumes)

@@ -23,6 +23,7 @@ from trajflow.base import (
     Trajectory,
 )
 from trajflow.cache import CacheKey
+from trajflow.cache.resuming import Resumed
 from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profile, model_digest
 from trajflow.errors import Cancelled
 from trajflow.field import Field
@@ -151,15 +152,16 @@ class Runner:
         )
 
     def learn(self, result: Result) -> None:
-        """Take a forecast and its measurement into account in the forecasts to come of runs with sources."""
-        if (
-            result.plan.sources
-            and result.raw_forecast is not None
-            and result.metrics is not None
-            and not result.from_store
-        ):
-            raw, measured = result.raw_forecast, min(MOST_DB, result.metrics.psnr_db)
+        """Take a run with sources and its measurement into account: in forecasts to come, or in where to resume."""
+        if not result.plan.sources or result.metrics is None or result.from_store:
+            return
+        measured, sampling = min(MOST_DB, result.metrics.psnr_db), result.plan.sampling
+        if result.raw_forecast is not None:
+            raw = result.raw_forecast
             self.learned = self.learned.add(Outcome(raw.low_db, raw.median_db, raw.high_db, measured))
+        elif sampling.start_step and result.plan.match is not None:
+            fraction = sampling.start_step / sampling.schedule.steps
+            self.learned = self.learned.add_resume(Resumed(result.plan.match.similarity, fraction, measured))
 
     def full_plan(self, settings: Settings) -> Plan:
         """The from-scratch run."""

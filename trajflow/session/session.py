@@ -14,7 +14,7 @@ from torch import Tensor
 from trajflow.base import Model, Options, Request, Result, Spent, Step
 from trajflow.cache import Entry, FolderStore, Shelf
 from trajflow.cache.store import owner_of
-from trajflow.cache.tiers import Tiers
+from trajflow.cache.tiers import Tier, Tiers
 from trajflow.calibration import Learned, Profile
 from trajflow.errors import Cancelled, RequestError
 from trajflow.metrics.path import path_diagnostics
@@ -41,8 +41,9 @@ class Session:
     long gives way. With a folder `spill` it goes on to the disk, up to 16 times `cache_bytes`, in a folder of the
     session's own that is removed with it.
 
-    `tiers` says by similarity how far to resume: "published", "conservative", "aggressive", or thresholds of one's own,
-    as a sequence of `Tier` or a mapping {similarity: fraction of the steps}. `published` and `resume-budcache` go by
+    `tiers` says by similarity how far to resume: "published", "conservative", "aggressive", "learned" (the published
+    ones, moved by what late resumes that were compared came to), or thresholds of one's own, as a sequence of `Tier` or
+    a mapping {similarity: fraction of the steps}. `published` and `resume-budcache` go by
     it; so do `resume` and the blends when no budget is given. One run at a time: a second caller waits. Nothing is
     shared with other sessions but the model.
 
@@ -83,7 +84,14 @@ class Session:
         self.model = model
         self.mode = mode
         self._shelf = Shelf(FolderStore(Path(state)), owner_of("")) if isinstance(state, str | Path) else state
-        self._cache = SessionCache(cache_bytes, tiers, device=model.device, spill=spill, shelf=self._shelf)
+        self._cache = SessionCache(
+            cache_bytes,
+            tiers,
+            lambda: self._runner.learned.resumes,
+            device=model.device,
+            spill=spill,
+            shelf=self._shelf,
+        )
         self._runner = Runner(model, profile, self._cache.make_room)
         if self._shelf is not None:
             self._runner.learned = learned_before(self._shelf, self.profile.model)
@@ -198,13 +206,26 @@ class Session:
         return self._runner.learned
 
     def export_learned(self) -> str:
-        """What was learned, as JSON: model, shift and margin in dB, every forecast with its measurement."""
+        """What was learned, as JSON: model, shift and margin in dB, every forecast with its measurement, every late
+        resume with its own, and the tiers as they stand."""
         learned = self.learned
-        about = {"model": self.profile.model, "shift_db": learned.shift_db, "margin_db": learned.margin_db}
-        return json.dumps({**about, "outcomes": [asdict(outcome) for outcome in learned.outcomes]}, indent=1) + "\n"
+        told = {
+            "model": self.profile.model,
+            "shift_db": learned.shift_db,
+            "margin_db": learned.margin_db,
+            "outcomes": [asdict(outcome) for outcome in learned.outcomes],
+            "resumes": [asdict(resumed) for resumed in learned.resumes],
+            "tiers": [asdict(tier) for tier in self.tiers],
+        }
+        return json.dumps(told, indent=1) + "\n"
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The similarity tiers as they stand, most similar first; those of "learned" move with what is measured."""
+        return self._cache.tiers
 
     def forget_learned(self) -> None:
-        """Forecast as the profile does."""
+        """Forecast as the profile does, and resume as the tiers that were given say."""
         self._runner.learned = Learned()
         self._keep_learned()
 

@@ -7,11 +7,12 @@ from trajflow.cli.bench.frontier import frontier
 from trajflow.cli.bench.fuzz import fuzz
 from trajflow.cli.bench.gpu import gpu
 from trajflow.cli.bench.load import load
+from trajflow.cli.bench.report import report
 
 group = typer.Typer(
     no_args_is_help=True,
     help="Measure what the methods are worth, and what the app holds up to.",
     rich_markup_mode=None,
 )
-for command in (frontier, gpu, load, faults, fuzz):
+for command in (frontier, gpu, report, load, faults, fuzz):
     group.command()(command)
