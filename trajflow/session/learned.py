@@ -27,7 +27,8 @@ def learned_before(shelf: Shelf, model: str) -> Learned:
         outcomes = tuple(Outcome(*map(float, outcome)) for outcome in note["outcomes"])
         # Notes of before have no resumes.
         resumes = tuple(Resumed(*map(float, resumed)) for resumed in note.get("resumes", ()))
-        if not all(math.isfinite(value) for each in (*outcomes, *resumes) for value in astuple(each)):
+        noted: list[Outcome | Resumed] = [*outcomes, *resumes]
+        if not all(math.isfinite(value) for each in noted for value in astuple(each)):
             raise ValueError("a forecast is not a number")
     except (LookupError, TypeError, ValueError) as error:
         logger.warning("What a session had learned cannot be read (%s). It begins anew.", error)
