@@ -38,7 +38,7 @@ def test_the_difference_is_told_step_by_step_and_is_none_between_equal_prompts(s
     assert len(found["difference"]["relative_size"]) == steps
     assert len(found["difference"]["relative_change"]) == steps - 1
     assert all(size > 0 for size in found["difference"]["relative_size"])
-    same = report(shared_mixture, [Pair("paraphrase", "fog", "fog ", 4, ())], budgets=[3])
+    same = report(shared_mixture, [Pair("paraphrase", "snowy mountain", "snowy  mountain", 4, ())], budgets=[3])
     assert max(same["difference"]["relative_size"]) < 1e-9
 
 
