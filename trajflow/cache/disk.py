@@ -130,7 +130,13 @@ class SpilledEntry(Entry):
         if light.trajectory is None:
             return replace(light, prefix=tensors.get("prefix"))
         grid = replace(light.trajectory.schedule, sigmas=tensors["sigmas"], timesteps=tensors["timesteps"])
-        trajectory = replace(light.trajectory, schedule=grid, noise=tensors["noise"], velocities=tensors["velocities"])
+        trajectory = replace(
+            light.trajectory,
+            schedule=grid,
+            noise=tensors["noise"],
+            velocities=tensors["velocities"],
+            negative=tensors.get("negative"),
+        )
         return replace(light, trajectory=trajectory, prefix=tensors.get("prefix"))
 
 
@@ -169,6 +175,7 @@ def _tensors(entry: Entry) -> dict[str, Tensor]:
         grid = entry.trajectory.schedule
         tensors |= {"noise": entry.trajectory.noise, "velocities": entry.trajectory.velocities}
         tensors |= {"sigmas": grid.sigmas, "timesteps": grid.timesteps}
+        tensors |= {} if entry.trajectory.negative is None else {"negative": entry.trajectory.negative}
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 

@@ -141,15 +141,25 @@ def leading_velocities(entry: Entry) -> tuple[Tensor, ...]:
     method = METHODS[entry.result.plan.sampling.method]
     if entry.trajectory is None or not (method.keeps_velocities or entry.is_true):
         return ()
+    if not entry.trajectory.is_start_exact:
+        return ()
     kinds = entry.trajectory.kinds
     count = next((k for k, kind in enumerate(kinds) if kind != "computed"), len(kinds))
     return tuple(entry.trajectory.velocities[:count])
 
 
-def remember(field: Field, velocities: tuple[Tensor, ...]) -> None:
-    """Tell a field of the from-scratch velocities that are known from step 0 on: asking for them costs nothing."""
+def shared_branch(sources: tuple[Trajectory, ...]) -> Tensor | None:
+    """The negative branch at the noise that the sources share, [*x.shape], where one of them has it."""
+    return next((source.negative for source in sources if source.negative is not None), None)
+
+
+def remember(field: Field, entry: Entry) -> None:
+    """Tell a field of the entry's `leading_velocities`: asking for them costs nothing."""
     sigmas, x = field.schedule.sigmas, field.noise
-    for k, known in enumerate(velocities):
+    trajectory = in_memory(entry).trajectory
+    if trajectory is not None and trajectory.negative is not None:
+        field.negative = trajectory.negative.to(x.device)
+    for k, known in enumerate(leading_velocities(entry)):
         # An entry that is only looked at may wait on the CPU.
         velocity = known.to(x.device)
         field.remember(x, k, velocity)

@@ -49,7 +49,7 @@ def complete(
         plan = runner.full_plan(settings)
         field = runner.field(settings, plan)
     known = leading_velocities(entry)
-    remember(field, known)
+    remember(field, entry)
     path = [field.noise]
     is_broken = is_done = False
     try:

@@ -11,7 +11,7 @@ anew against the new mixture. When the next node has been evaluated, D is known 
 the displacement that interpolating it would have given, minus the one taken, is the gap's error to second order
 (predict, evaluate, correct: Hairer, Norsett, Wanner, Solving ODEs I, III.8). `correction` times that is added to the
 velocities of the next gap. With one source M is its velocity: difference transport. A source that equals the fresh
-velocity bit for bit at step 0 gets weight exactly 1. Source: ours.
+velocity at step 0, bit for bit or as near as an evaluation of one row comes, gets weight exactly 1. Source: ours.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from trajflow.base import Forecast, NodeDiagnostics, NodeSchedule, SamplingPlan,
 from trajflow.forecast import forecast_run
 from trajflow.transitions.escalation import choose_nodes
 from trajflow.transitions.nodes import extrapolate
-from trajflow.transitions.sources import choose_sources
+from trajflow.transitions.sources import choose_sources, settle
 from trajflow.transitions.weights import fit_weights
 
 
@@ -99,6 +99,8 @@ class Basis:
         """The fresh velocity at a node, the transported one between nodes."""
         if k in state.node_schedule.nodes:
             fresh = field.evaluate(x, k)
+            if k == 0 and not field.is_start_exact:
+                fresh = settle(fresh, state.cached[:, 0])
             return fresh, "computed", arrive(k, x, fresh, state)
         if state.exact is not None:
             return state.cached[state.exact, k], "coasted", state
