@@ -19,9 +19,9 @@ class Trajectory:
     prompts, kinds and all their numbers are.
 
     `negative` is the negative branch's velocity at x_0, [*x.shape], None where nothing is guided away from. It depends
-    on the noise and the negative prompt only, so every run that shares these can take it over. `is_start_exact` is False
-    where v_0 was made with one taken over: it may then differ in its last bits from the from-scratch run's, which
-    evaluates both rows together.
+    on the noise and the negative prompt only, so every run that shares these can take it over. `is_start_exact` is
+    False where v_0 was made with one taken over: it may then differ in its last bits from the from-scratch run's,
+    which evaluates both rows together.
 
     >>> import trajflow
     >>> from trajflow.testing import GaussianMixture

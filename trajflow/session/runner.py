@@ -163,9 +163,7 @@ class Runner:
         """The from-scratch run."""
         return self.plan(replace(settings, strategy="baseline", budget=None), ())
 
-    def field(
-        self, settings: Settings, plan: Plan, budget: int | None = None, shared: Tensor | None = None
-    ) -> Field:
+    def field(self, settings: Settings, plan: Plan, budget: int | None = None, shared: Tensor | None = None) -> Field:
         """The velocity field of a request on the plan's grid, for the evaluations the plan allows, or `budget`.
 
         `shared` is the negative branch at the noise, for a run that need not equal the from-scratch run bit for bit.

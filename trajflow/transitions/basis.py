@@ -34,8 +34,8 @@ class BasisState:
 
     `cached` [S, N, *x.shape] are the velocities of the sources that are mixed, chosen at the first node; until then
     [S, 1, *x.shape], the first ones of all. `weights` of the newest node broadcast over [S, *x.shape]; `fresh` are the
-    evaluated velocities of the last three nodes; `origin` is the corrected x at the newest node, `pending` the part of it
-    that x still lacks, and `lead` what learned coefficients make of the gap after it, all float32.
+    evaluated velocities of the last three nodes; `origin` is the corrected x at the newest node, `pending` the part of
+    it that x still lacks, and `lead` what learned coefficients make of the gap after it, all float32.
     """
 
     sources: tuple[Trajectory, ...]

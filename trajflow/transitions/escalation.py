@@ -26,9 +26,7 @@ def choose_nodes(
     if is_promising(plan, node_schedule, diagnostics):
         return node_schedule
     dearer = (
-        escalate(node_schedule, other, diagnostics)
-        for other in ways
-        if len(other.nodes) > len(node_schedule.nodes)
+        escalate(node_schedule, other, diagnostics) for other in ways if len(other.nodes) > len(node_schedule.nodes)
     )
     return next((each for each in dearer if len(node_schedule.nodes) < len(each.nodes) <= plan.budget), node_schedule)
 

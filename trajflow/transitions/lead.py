@@ -1,7 +1,7 @@
 """What a gap lacks, by coefficients learned for the model: transport and multistep solver in one.
 
-Over the gap from node j to the next node e a run follows the mixture of cached velocities M_k plus one D^ for all of it,
-for each channel c a sum of terms with learned coefficients,
+Over the gap from node j to the next node e a run follows the mixture of cached velocities M_k plus one D^ for all of
+it, for each channel c a sum of terms with learned coefficients,
 
     D^_c = sum_r a_r,c R_r,c,
 
@@ -36,8 +36,8 @@ def terms(
 ) -> Tensor:
     """The R_r at the newest node, [R, *x.shape] float32, R by `TERMS` for the first, the second and every later node.
 
-    `fresh` are (step, velocity) and `differences` the D of up to three nodes, newest last; `mixed` is the mean of M over
-    the gap minus M_j; `pending` is p.
+    `fresh` are (step, velocity) and `differences` the D of up to three nodes, newest last; `mixed` is the mean of M
+    over the gap minus M_j; `pending` is p.
     """
     j, velocity = fresh[-1]
     velocities = [each.float() for _, each in fresh]
