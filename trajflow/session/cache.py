@@ -39,6 +39,27 @@ class SessionCache(TrajectoryCache):
         self._tiers = tier_table(tiers)
         self._is_on_gpu = is_on_gpu
         self._encoder = SentenceEncoder()
+        # Runs that nobody has asked for yet, with the entry that they were made for.
+        self._ahead: dict[str, str] = {}
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Every finished request still held, newest first; neither companions nor runs made ahead."""
+        return tuple(entry for entry in super().entries() if entry.key not in self._ahead)
+
+    def keep_ahead(self, owner: str, cache_key: CacheKey, result: Result, trajectory: Trajectory) -> Result:
+        """Hold a run that was made ahead of the entry `owner`, and drop it with that one."""
+        with self._lock:
+            if owner not in self._records:
+                return replace(result, key="")
+            kept = self.keep(cache_key, result, trajectory)
+            if kept.key:
+                self._ahead[kept.key] = owner
+            return kept
+
+    def reveal(self, key: str) -> None:
+        """A run made ahead has been asked for: it is listed from now on."""
+        with self._lock:
+            self._ahead.pop(key, None)
 
     def keep(self, cache_key: CacheKey, result: Result, trajectory: Trajectory | None) -> Result:
         """Hold a finished run; one that cannot be held is returned without a key instead."""
@@ -52,6 +73,10 @@ class SessionCache(TrajectoryCache):
     def forget(self, key: str) -> None:
         """Drop one entry and its companion, and what is known of its prompt if no other run has it."""
         with self._lock:
+            for made in [made for made, owner in self._ahead.items() if owner == key]:
+                del self._ahead[made]
+                self.forget(made)
+            self._ahead.pop(key, None)
             former = self._records.get(key)
             super().forget(key)
             prompts = {record.entry.prompt for record in self._records.values()}
@@ -61,6 +86,7 @@ class SessionCache(TrajectoryCache):
     def clear(self) -> None:
         """Drop everything."""
         super().clear()
+        self._ahead.clear()
         self._encoder.forget()
 
     def exact(self, settings: Settings, cache_key: CacheKey) -> Entry | None:
