@@ -4,6 +4,7 @@ import typer
 
 from benchmarks.commands.ablation import ablation
 from benchmarks.commands.imports import import_time
+from benchmarks.commands.one_source import one_source
 from benchmarks.commands.page import evidence, rivals
 from benchmarks.commands.policies import block_caches, policies
 from benchmarks.commands.sessions import chains, planner, refinement
@@ -17,6 +18,9 @@ app = typer.Typer(
     help="Measure what the documentation claims.",
     rich_markup_mode=None,
 )
-COMMANDS = (evidence, rivals, chains, planner, ablation, refinement, policies, block_caches, import_time, studio, film)
+COMMANDS = (
+    *(evidence, rivals, chains, planner, ablation, refinement, policies, block_caches, one_source, import_time, studio),
+    film,
+)
 for command in COMMANDS:
     app.command()(command)
