@@ -25,7 +25,8 @@ def test_what_is_made_ahead_serves_the_next_picture_and_is_not_listed(mixture) -
     first = session.generate("a mountain", seed=3)
     made = [event for event in session.work_ahead() if isinstance(event, trajflow.Result)]
     assert [result.request.prompt for result in made] == list(variants("a mountain"))
-    assert session.spent.background.nfe == 16 and session.spent.waited.nfe == 8
+    assert session.spent.background.nfe == 16
+    assert session.spent.waited.nfe == 8
     assert [entry.key for entry in session.entries()] == [first.key]
     assert session.unfinished() == ()
     carried = session.generate("a mountain at dusk", seed=3, budget=3)
