@@ -1,6 +1,8 @@
-"""Serve the app: `python app.py`. TRAJFLOW_MODEL names a model other than the bundled one: a hub id or a folder."""
+"""Serve the app: `python app.py`. TRAJFLOW_MODEL names a model other than the bundled one, a hub id or a folder;
+TRAJFLOW_STATE a folder in which sessions are kept over restarts."""
 
 import os
+from pathlib import Path
 
 import trajflow
 from trajflow.engine import placed
@@ -10,4 +12,6 @@ if __name__ == "__main__":
     require("ui", "The app")
     from trajflow.ui import launch
 
-    launch(placed(lambda: trajflow.load(os.environ.get("TRAJFLOW_MODEL", "tiny"))))
+    state = os.environ.get("TRAJFLOW_STATE")
+    model = placed(lambda: trajflow.load(os.environ.get("TRAJFLOW_MODEL", "tiny")))
+    launch(model, state=Path(state) if state else None)

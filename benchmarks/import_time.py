@@ -17,11 +17,17 @@ print(between - began, time.perf_counter() - between)
 GOAL_S = 0.3
 
 
+def once() -> tuple[float, float]:
+    """Seconds to import diffusers, and then trajflow, in a new process."""
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    before, added = map(float, done.stdout.split())
+    return before, added
+
+
 def measure(repeats: int) -> tuple[float, float]:
-    """Seconds to import diffusers, and then trajflow: medians of so many processes, after one not counted."""
-    runs = [subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
-            for _ in range(repeats + 1)][1:]  # fmt: skip
-    before, added = (statistics.median(float(run[i]) for run in runs) for i in (0, 1))
+    """Medians of so many processes, after one not counted."""
+    runs = [once() for _ in range(repeats + 1)][1:]
+    before, added = (statistics.median(run[i] for run in runs) for i in (0, 1))
     return before, added
 
 

@@ -43,14 +43,14 @@ def judge_planner(
     from_scratch = FromScratch(model, None)
     for pair in pairs:
         sources = [from_scratch(prompt, pair.seed) for prompt in pair.cached]
-        baseline = from_scratch(pair.target, pair.seed).result
+        baseline = from_scratch(pair.target, pair.seed, pair.negative).result
         asked: list[tuple[str, dict[str, Any]]] = [(f"{budget} evaluations", {"budget": budget}) for budget in budgets]
         asked += [(f"{fidelity:g} dB", {"fidelity": fidelity}) for fidelity in fidelities]
         for name, options in asked:
             session = Session(model, cache_bytes=ROOM_BYTES)
             for entry in sources:
                 session.adopt(entry)
-            result = session.generate(pair.target, seed=pair.seed, **options)
+            result = session.generate(pair.target, seed=pair.seed, negative_prompt=pair.negative, **options)
             yield _judge(pair, name, result, compare_images(result.image, baseline.image).psnr_db)
 
 

@@ -32,7 +32,9 @@ def refine_pairs(model: Model, pairs: Sequence[Pair]) -> Iterator[Refined]:
             session = Session(model, cache_bytes=ROOM_BYTES)
             for entry in cached[:count]:
                 session.adopt(entry)
-            *_, last = session.stream(pair.target, seed=pair.seed, refine=True, compare=True)
+            *_, last = session.stream(
+                pair.target, seed=pair.seed, negative_prompt=pair.negative, refine=True, compare=True
+            )
             assert isinstance(last, Result)
             yield Refined(pair, count, last.refinements)
 

@@ -4,11 +4,13 @@ import json
 import re
 import runpy
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import trajflow
 from trajflow.testing import check_model
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -69,7 +71,9 @@ def test_the_adapters_velocity_is_that_of_its_data() -> None:
 
 
 @pytest.mark.slow
-def test_a_calibration(run) -> None:
+def test_a_calibration(run, monkeypatch, model) -> None:
+    """On a small random model, which takes a third of the time."""
+    monkeypatch.setattr(trajflow, "load", lambda _: model)
     printed = run("calibrating.py", "--steps", 4)
     assert " dB expected, " in printed
     assert Path("profile.json").exists()
@@ -77,14 +81,16 @@ def test_a_calibration(run) -> None:
 
 @pytest.mark.slow
 def test_a_contact_sheet(run) -> None:
-    run("contact_sheet.py", "--steps", 4, "--budgets", 2, 3)
+    run("contact_sheet.py", "--steps", 3, "--budgets", 2)
     with Image.open("contact-sheet.png") as sheet:
-        assert sheet.size == (3 * 128, 3 * (128 + 18))
+        assert sheet.size == (2 * 128, 3 * (128 + 18))
 
 
 @pytest.mark.slow
 def test_the_notebook_cell_by_cell(monkeypatch, tmp_path) -> None:
+    """On a model of ten steps: what it prints is of no matter here."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(trajflow, "load", partial(trajflow.load, settings={"steps": 10}))
     notebook = json.loads((EXAMPLES / "tour.ipynb").read_text())
     names: dict[str, object] = {}
     for number, cell in enumerate(notebook["cells"]):

@@ -168,7 +168,7 @@ def test_difference_takes_the_nearest_source_and_basis_all(plan_for) -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 12, 28, 50])
 @pytest.mark.parametrize("strategy", [name for name in METHODS if METHODS[name].family == "transport"])
-def test_without_a_profile_a_transport_takes_a_quarter_of_the_steps_and_foretells_nothing(
+def test_without_a_profile_a_transport_takes_a_quarter_of_the_steps_and_forecasts_nothing(
     plan_for, strategy: str, steps: int
 ) -> None:
     plan = plan_for(strategy, steps=steps)

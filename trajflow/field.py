@@ -7,6 +7,8 @@ The negative branch at x_0 depends on the noise and the negative prompt only, so
 it is known, v_0 costs one row.
 """
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -109,6 +111,12 @@ class Field:
     def remember(self, x: Tensor, k: int, velocity: Tensor) -> None:
         """Take `velocity` for what the network says at x and step k, as evaluated before, by an earlier run perhaps."""
         self._paid[k] = (x, velocity)
+
+    def copy(self) -> "Field":
+        """The field as it is now; what either is asked from here on is nothing to the other."""
+        twin = copy.copy(self)
+        twin._paid = dict(self._paid)
+        return twin
 
     @property
     def cost(self) -> Cost:

@@ -15,8 +15,8 @@ def nothing_to_give() -> None:
 
 
 def retry_on_oom(work: Callable[[], Made], free_memory: Callable[[], None]) -> Made:
-    """What `work` returns. Where the device runs out of memory, `free_memory` is called, the allocator's unused blocks are
-    given back, and `work`, which must have left nothing behind, is called once more.
+    """What `work` returns. Where the device runs out of memory, `free_memory` is called, the allocator's unused blocks
+    are given back, and `work`, which must have left nothing behind, is called once more.
 
     Raises MemoryExhausted when that fails in the same way.
     """

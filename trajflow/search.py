@@ -88,8 +88,8 @@ def _relocate(nodes: Nodes, steps: int, fixed: int, rng: np.random.Generator) ->
     node = nodes[rng.integers(fixed, len(nodes))]
     free = [k for k in range(fixed, steps) if k not in nodes]
     near = [k for k in free if abs(k - node) <= NEAR]
-    device_transfer = near if near and rng.random() < SHARE_NEAR else free
-    return _replace(nodes, node, device_transfer[rng.integers(len(device_transfer))])
+    offered = near if near and rng.random() < SHARE_NEAR else free
+    return _replace(nodes, node, offered[rng.integers(len(offered))])
 
 
 def neighbours(nodes: Nodes, steps: int, fixed: int, rng: np.random.Generator) -> list[Nodes]:

@@ -19,6 +19,16 @@ export function wordDiff(before, after) {
   return out;
 }
 
+/** Only what changed; the rest is an ellipsis. */
+export function drawChange(holder, before, after) {
+  const parts = [];
+  for (const [kind, word] of wordDiff(before, after)) {
+    if (kind !== "same") parts.push(el(kind, {}, word), " ");
+    else if (parts.at(-1) !== "… ") parts.push("… ");
+  }
+  holder.replaceChildren(...parts);
+}
+
 /** The difference as marked words. */
 export function drawDiff(holder, before, after) {
   holder.replaceChildren(...wordDiff(before, after).flatMap(([kind, word]) => [kind === "same" ? word : el(kind, {}, word), " "]));

@@ -41,29 +41,44 @@ export function segments(holder, options, choose) {
 
 /** A menu of [label, action] under a button; Esc and a click elsewhere close it, focus goes back. */
 export function menu(button, items) {
-  const close = () => {
-    list.remove();
-    button.setAttribute("aria-expanded", "false");
-    document.removeEventListener("pointerdown", outside, true);
-    button.focus();
-  };
-  const outside = (event) => list.contains(event.target) || close();
   const list = el("div", { class: "menu", role: "menu" }, items.map(([label, action]) => el("button", {
     type: "button", role: "menuitem", onclick: () => { close(); action(); },
   }, label)));
+  const close = open(button, list);
   list.addEventListener("keydown", (event) => {
     const buttons = [...list.children];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape" || event.key === "Tab") { event.preventDefault(); event.stopPropagation(); close(); }
+    if (event.key === "Tab") { event.preventDefault(); event.stopPropagation(); close(); }
     else if (step) { event.preventDefault(); event.stopPropagation(); buttons[(buttons.indexOf(document.activeElement) + step + buttons.length) % buttons.length].focus(); }
   });
-  document.body.append(list);
-  const box = button.getBoundingClientRect();
-  list.style.left = `${Math.max(4, Math.min(box.left, innerWidth - list.offsetWidth - 8))}px`;
-  list.style.top = `${box.bottom + list.offsetHeight + 4 > innerHeight ? Math.max(4, box.top - list.offsetHeight - 4) : box.bottom + 4}px`;
-  button.setAttribute("aria-expanded", "true");
   list.firstElementChild.focus();
+}
+
+/** Anything under a button, which stays until Esc or a click elsewhere. */
+export function popover(button, name, children) {
+  const box = el("div", { class: "popover", role: "dialog", "aria-label": name }, children);
+  open(button, box);
+  box.querySelector("button")?.focus();
+}
+
+/** Put a box under a button; returns what closes it, as Esc, a click elsewhere and leaving it by Tab do. */
+function open(button, box) {
+  const close = (isBack = true) => {
+    box.remove();
+    button.setAttribute("aria-expanded", "false");
+    document.removeEventListener("pointerdown", outside, true);
+    if (isBack) button.focus();
+  };
+  const outside = (event) => box.contains(event.target) || close();
+  box.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); close(); } });
+  box.addEventListener("focusout", (event) => { if (event.relatedTarget && !box.contains(event.relatedTarget) && box.isConnected) close(false); });
+  document.body.append(box);
+  const place = button.getBoundingClientRect();
+  box.style.left = `${Math.max(4, Math.min(place.left, innerWidth - box.offsetWidth - 8))}px`;
+  box.style.top = `${place.bottom + box.offsetHeight + 4 > innerHeight ? Math.max(4, place.top - box.offsetHeight - 4) : place.bottom + 4}px`;
+  button.setAttribute("aria-expanded", "true");
   document.addEventListener("pointerdown", outside, true);
+  return close;
 }
 
 let toastTimer = 0;

@@ -2,7 +2,7 @@
 
 import { at, menu, save, toast } from "./dom.js";
 import { fileName, savePicture } from "./film.js";
-import { fill, say, typed } from "./loop.js";
+import { fill, onwards, say, typed } from "./loop.js";
 import { download, post } from "./net.js";
 import { changed, state, takeLibrary } from "./store.js";
 
@@ -104,8 +104,7 @@ async function take(file) {
 }
 
 function filled(settings, text) {
-  // An exact picture was made by every step; left in the form, that would switch the cache off for all that follows.
-  fill({ ...settings, strategy: settings.strategy === "baseline" ? "auto" : settings.strategy });
+  fill(onwards(settings));
   say("done", `${text} Enter makes it.`);
   at("prompt").focus();
   typed();

@@ -2,7 +2,7 @@
 
 import { at, el, megabytes, menu, save, toast } from "./dom.js";
 import { wordDiff } from "./diff.js";
-import { cancelIdle, fill, say } from "./loop.js";
+import { cancelIdle, fill, onwards, say } from "./loop.js";
 import { download, post } from "./net.js";
 import { changed, on, otherKey, putNode, set, state, takeLibrary } from "./store.js";
 
@@ -42,6 +42,10 @@ function draw() {
   const rows = ordered();
   const signature = JSON.stringify([rows, state.current, otherKey(), [...state.nodes.values()].map((n) => [n.key, n.name, n.favourite, n.pinned, n.state, n.waited])]);
   at("memory").textContent = state.order.length ? `${state.order.length} · ${megabytes(state.held)} of ${megabytes(state.capacity)}` : "";
+  if (state.keptDays !== null) {
+    if (!state.is_kept) at("memory").textContent += " · not kept";
+    at("memory").title = state.is_kept ? `Kept on the server for ${state.keptDays} days after your last visit, over restarts too; what you delete is gone from there` : "The server cannot keep your pictures just now; save the session as a file";
+  }
   at("undo").disabled = !state.deleted;
   if (signature === shown) return;
   shown = signature;
@@ -98,7 +102,7 @@ export function restore(key) {
   cancelIdle();
   if (state.run) state.run.isLeft = true;
   Object.assign(state, { current: key, isOtherChosen: false, other: null });
-  fill(node);
+  fill(onwards(node));
   say("done", `Back at “${node.name || node.prompt}”, with its settings.`);
   changed("stage", "nodes");
 }

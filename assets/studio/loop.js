@@ -4,9 +4,11 @@ import { at, plural, seconds, toast } from "./dom.js";
 import { events, post } from "./net.js";
 import { changed, dropImages, dropNodes, putImage, putNode, set, state } from "./store.js";
 
-const PAUSE_MS = 120;
+// Shorter than most people's time between two keys: what a next key supersedes ends within a step.
+const PAUSE_MS = 80;
 const IDLE_MS = 350;
 const IDLE_PREVIEW_MS = 1200;
+const DRAFT_DB = 30;
 const RANDOM_SEEDS = 2 ** 31;
 
 let turn = 0;
@@ -119,7 +121,7 @@ function handle(event, run) {
   } else if (event.type === "picture") picture(event, run);
   else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
   else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }
-  else if (event.type === "outlook") outlook(event);
+  else if (event.type === "estimate") estimate(event);
   else if (event.type === "error") { say("error", event.text); if (run.name !== "complete") toast(event.text); }
 }
 
@@ -172,7 +174,7 @@ function announce(node, text) {
   at("spoken").textContent = `${text} ${node.prompt}`;
 }
 
-function outlook(event) {
+function estimate(event) {
   const line = at("outlook");
   if (line.dataset.words) return;
   line.classList.toggle("warned", Boolean(event.warning));
@@ -186,7 +188,7 @@ function outlook(event) {
 
 /** After a run that ended by itself: idle time is used. */
 function rest(run) {
-  if (!state.settings.idle || state.model.is_lent || run.name === "complete") return;
+  if (!state.settings.idle || state.model.is_shared || run.name === "complete") return;
   const node = state.nodes.get(state.current);
   if (!node) return;
   idleTimer = setTimeout(() => { if (!state.run) start("complete", { key: state.current, ahead: state.settings.ahead }); }, node.draft ? IDLE_PREVIEW_MS : IDLE_MS);
@@ -198,10 +200,20 @@ export function fill(node) {
   set({
     prompt: node.prompt, negative_prompt: node.negative_prompt ?? "", seed: node.seed ?? settings.seed, steps: node.steps ?? settings.steps,
     guidance: node.guidance ?? settings.guidance, width: node.width ?? settings.width, height: node.height ?? settings.height,
-    strategy: state.strategies.some(({ name }) => name === node.strategy) ? node.strategy : "auto",
-    ...(node.budget ? { quality: "evaluations", evaluations: node.budget } : node.fidelity ? { quality: "db", amount: node.fidelity } : {}),
+    strategy: state.strategies.some(({ name }) => name === node.strategy) ? node.strategy : "auto", ...qualityOf(node),
   });
   changed("prompt");
 }
+
+/** How good a picture was asked to be; of a preview, and of one that does not say, nothing is known. */
+function qualityOf(node) {
+  if (node.draft || node.budget === undefined) return {};
+  if (node.budget) return node.budget >= node.steps ? { quality: "exact" } : { quality: "evaluations", evaluations: node.budget };
+  if (node.fidelity) return node.fidelity === DRAFT_DB ? { quality: "draft" } : { quality: "db", amount: node.fidelity };
+  return { quality: "balanced" };
+}
+
+/** A picture's settings to go on from: one that was computed in full would, left in the form, switch the cache off for all that follows. */
+export const onwards = (node) => (node.strategy === "baseline" ? { ...node, strategy: "auto" } : node);
 
 export function cancelIdle() { clearTimeout(idleTimer); }

@@ -1,6 +1,7 @@
 // The studio: where the parts meet.
 
 import { at, el, segments, toast } from "./dom.js";
+import * as chips from "./chips.js";
 import * as explore from "./explore.js";
 import * as files from "./files.js";
 import * as film from "./film.js";
@@ -21,7 +22,8 @@ const QUALITIES = [
 ];
 
 function greet(greeting) {
-  Object.assign(state, { model: greeting.model, strategies: greeting.strategies, examples: greeting.examples });
+  const { model, strategies, examples, vocabulary, tiers, kept_days: keptDays } = greeting;
+  Object.assign(state, { model, strategies, examples, vocabulary, tiers, keptDays });
   takeLibrary(greeting);
 }
 
@@ -45,7 +47,7 @@ function setUpAsk() {
     at(id).addEventListener("change", () => { set({ [name]: at(id).checked }); if (!at(id).checked && (name === "idle" || state.run?.ahead) && state.run?.name === "complete") stop(); });
     at(`${id}`).checked = state.settings[name];
   }
-  at("idle-label").hidden = state.model.is_lent;
+  at("idle-label").hidden = state.model.is_shared;
   at("ahead-label").hidden = !state.model.may_work_ahead;
 }
 
@@ -65,32 +67,6 @@ function setUpQuality() {
   };
   on("settings", showAll);
   showAll();
-}
-
-/** Prompts to begin with while there is none, then words to change it with. */
-function setUpChips() {
-  const chip = (label, title, index, prompt) => el("button", {
-    type: "button", title, onclick: () => { set({ prompt: prompt() }); changed("prompt"); typed(); at("prompt").focus(); },
-  }, index < 9 ? el("kbd", {}, String(index + 1)) : null, label);
-  let shown = null;
-  const show = () => {
-    const isEmpty = !state.settings.prompt.trim();
-    if (isEmpty === shown) return;
-    shown = isEmpty;
-    const { starters, chips } = state.examples;
-    at("chips").replaceChildren(...(isEmpty ? starters.map((prompt, index) => chip(prompt, "Begin with this", index, () => prompt))
-      : chips.map((phrase, index) => chip(phrase, `Add or change to “${phrase}”`, index, () => withPhrase(state.settings.prompt, phrase)))));
-  };
-  on("typed", show);
-  show();
-}
-
-/** The prompt with a phrase: in the place of another of its kind (at dawn, at night), else at its end. */
-function withPhrase(prompt, phrase) {
-  const kind = phrase.split(" ")[0];
-  const other = state.examples.chips.find((each) => each !== phrase && each.split(" ")[0] === kind && prompt.includes(each));
-  if (prompt.includes(phrase)) return prompt.replace(phrase, "").replace(/\s+/g, " ").trim();
-  return other ? prompt.replace(other, phrase) : `${prompt.trim()} ${phrase}`;
 }
 
 function setUpTabs() {
@@ -134,18 +110,19 @@ async function begin() {
   settingsBar.setUp();
   setUpAsk();
   setUpQuality();
-  setUpChips();
+  chips.setUp();
   setUpTabs();
   stage.setUp();
   film.setUp();
   for (const part of [keys, why, words, explore, lab, programs, files]) part.setUp();
-  whenRenewed((greeting) => { greet(greeting); toast("Your earlier pictures were released to make room; a new session begins."); });
+  whenRenewed((greeting) => { greet(greeting); if (greeting.is_new) toast("Your earlier pictures were released to make room; a new session begins."); });
   const last = sessionStorage.getItem("trajflow-current");
   state.current = state.nodes.has(last) ? last : state.order[0] ?? null;
   on("stage", () => sessionStorage.setItem("trajflow-current", state.current ?? ""));
   changed("settings", "nodes", "stage", "run");
   if (state.order.length) say("done", "As you left it.");
   else if (greeting.was) say("warn", "The server no longer holds your earlier pictures; a new session begins.");
+  if (!state.order.length) typed();
   document.documentElement.dataset.ready = "yes";
 }
 

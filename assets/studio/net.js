@@ -3,6 +3,9 @@
 import { lentHeaders } from "./lent.js";
 
 const KEY = "trajflow-session";
+// Sessions of this browser that the server keeps, the last used first: a new tab goes on with one that no other shows.
+const KEPT = "trajflow-sessions";
+const MOST_KEPT = 8;
 let session = sessionStorage.getItem(KEY);
 let onNew = () => {};
 
@@ -10,13 +13,25 @@ let onNew = () => {};
 export function whenRenewed(action) { onNew = action; }
 
 export async function hello() {
-  const answer = await fetch("studio/hello", { method: "POST", body: JSON.stringify({ session }) });
+  const answer = await fetch("studio/hello", { method: "POST", body: JSON.stringify({ session, others: kept() }) });
   if (!answer.ok) throw new Error((await answer.json()).error);
   const greeting = await answer.json();
   greeting.was = session;
   session = greeting.session;
   sessionStorage.setItem(KEY, session);
+  remember(greeting.kept_days !== null);
   return greeting;
+}
+
+function kept() {
+  try { return JSON.parse(localStorage.getItem(KEPT)) || []; } catch { return []; }
+}
+
+function remember(isKept) {
+  try {
+    if (isKept) localStorage.setItem(KEPT, JSON.stringify([session, ...kept().filter((key) => key !== session)].slice(0, MOST_KEPT)));
+    else localStorage.removeItem(KEPT);
+  } catch { /* private window */ }
 }
 
 async function send(path, options, mayRenew = true) {

@@ -1,11 +1,11 @@
 // The stage: the current picture and another beside it, looked at in five ways.
 
 import { at, plural, seconds, segments } from "./dom.js";
-import { drawDiff, settingsDiff } from "./diff.js";
+import { drawChange, settingsDiff } from "./diff.js";
 import { complete, say } from "./loop.js";
 import { changed, imageOf, on, otherKey, set, state } from "./store.js";
 
-const MODES = [["side", "Side by side"], ["slider", "Slider"], ["flicker", "Flicker"], ["difference", "Difference"]];
+const MODES = [["side", "Side", "Side by side"], ["slider", "Slider"], ["flicker", "Flicker"], ["difference", "Difference"]];
 const AGAINST = [["previous", "Previous"], ["scratch", "From scratch"]];
 const FLICKER_MS = 550;
 const ROUGH_DB = 28;
@@ -85,6 +85,7 @@ function put(side, shown, url) {
   badge.dataset.state = kind;
   badge.textContent = !node ? "" : badgeText(node, kind, shown[1]);
   at(`${side}-numbers`).textContent = node ? numbers(node, shown[1]) : "";
+  at(`${side}-numbers`).title = node?.waited ? `${seconds(node.waited)} were waited for it` : "";
 }
 
 function badgeText(node, kind, which) {
@@ -100,8 +101,8 @@ function badgeText(node, kind, which) {
 export function numbers(node, which = "shown") {
   if (which === "exact") return `all ${node.steps} steps computed`;
   const computed = `${node.nfe} of ${node.steps} steps computed`;
-  const later = node.background && which === "shown" ? `, ${node.background} more in idle time` : "";
-  return computed + later + (node.waited ? ` · ${seconds(node.waited)} waited` : "") + ` · seed ${node.seed}`;
+  const later = node.background && which === "shown" ? ` + ${node.background} when idle` : "";
+  return computed + later + (node.waited ? ` · ${seconds(node.waited)}` : "") + ` · seed ${node.seed}`;
 }
 
 function words(other, node) {
@@ -109,7 +110,7 @@ function words(other, node) {
   if (!other || !node || other === node) { holder.textContent = ""; return; }
   const settings = settingsDiff(other, node).map(([name, a, b]) => `${name} ${a} → ${b}`).join(", ");
   if (other.prompt === node.prompt) holder.textContent = settings || "same prompt and settings";
-  else drawDiff(holder, other.prompt, node.prompt);
+  else drawChange(holder, other.prompt, node.prompt);
   if (other.prompt !== node.prompt && settings) holder.append(` · ${settings}`);
   holder.title = holder.textContent;
 }
@@ -142,6 +143,7 @@ function progress() {
     at("current-title").textContent = "Coming";
     at("current-badge").dataset.state = "preview";
     at("current-badge").textContent = `step ${run.k} of ${run.steps}`;
+    at("current-numbers").textContent = `${plural(run.nfe, "step")} computed so far`;
   }
 }
 

@@ -3,7 +3,7 @@
 import { blobOf } from "./dom.js";
 import { download } from "./net.js";
 
-const SETTINGS = "trajflow-settings";
+const SETTINGS = "trajflow-settings", PROMPT = "trajflow-prompt", NEGATIVE = "trajflow-negative";
 const listeners = new Map();
 const MOST_IMAGES = 80;
 
@@ -11,6 +11,8 @@ export const state = {
   model: null,
   strategies: [],
   examples: { seed: 7, starters: [], chips: [] },
+  vocabulary: null,
+  tiers: {},
   nodes: new Map(),
   order: [],
   held: 0,
@@ -45,17 +47,21 @@ export function loadSettings() {
   state.settings = {
     prompt: "", negative_prompt: "", seed: examples.seed, steps: model.steps, guidance: model.guidance,
     width: model.width, height: model.height, strategy: "auto", quality: "balanced", amount: 40, evaluations: 7,
-    live: true, idle: !model.is_lent, ahead: model.may_work_ahead, smooth: true, theme: null, isOpen: innerWidth > 1240, pinned: [], excluded: [],
+    live: true, idle: !model.is_shared, ahead: model.may_work_ahead, smooth: true, theme: null, isOpen: innerWidth > 1240, pinned: [], excluded: [], ownTiers: null,
   };
   let kept = {};
   try { kept = JSON.parse(localStorage.getItem(SETTINGS)) || {}; } catch { kept = {}; }
   if (kept.model === model.name) Object.assign(state.settings, kept.settings);
+  // What is set holds for every tab; what is being written belongs to one, as its pictures do.
+  Object.assign(state.settings, { prompt: sessionStorage.getItem(PROMPT) || "", negative_prompt: sessionStorage.getItem(NEGATIVE) || "" });
   Object.assign(state.settings, { pinned: [], excluded: [], isOpen: innerWidth > 1240 });
 }
 
 export function set(changes) {
   Object.assign(state.settings, changes);
-  const { pinned, excluded, ...settings } = state.settings;
+  const { pinned, excluded, prompt, negative_prompt, ...settings } = state.settings;
+  sessionStorage.setItem(PROMPT, prompt);
+  sessionStorage.setItem(NEGATIVE, negative_prompt);
   try { localStorage.setItem(SETTINGS, JSON.stringify({ model: state.model.name, settings })); } catch { /* private window */ }
   changed("settings");
 }
@@ -63,7 +69,7 @@ export function set(changes) {
 export function takeLibrary(library) {
   state.nodes = new Map(library.nodes.map((node) => [node.key, node]));
   state.order = library.nodes.map((node) => node.key);
-  for (const name of ["held", "capacity", "deleted"]) state[name] = library[name] ?? state[name];
+  for (const name of ["held", "capacity", "deleted", "is_kept"]) state[name] = library[name] ?? state[name];
   if (!state.nodes.has(state.current)) state.current = null;
   if (!state.nodes.has(state.other)) state.other = null;
   changed("nodes", "stage");

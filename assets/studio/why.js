@@ -29,7 +29,7 @@ async function draw() {
   const { sources } = node.sources.length ? await post("sources", { key: node.key }).catch(() => ({ sources: [] })) : { sources: [] };
   if (node.key !== state.current) return;
   body.replaceChildren(el("div", { class: "why-grid" },
-    el("section", {}, el("h3", {}, "In words"), el("p", {}, node.reason), facts(node), whatIf(node)),
+    el("section", {}, el("h3", {}, "In words"), el("p", {}, node.reason), ...node.warnings.map((warning) => el("p", { class: "note" }, warning)), facts(node), whatIf(node)),
     el("section", {}, el("h3", {}, "Made from"), sourceTable(node, sources), hands()),
     el("section", {}, el("h3", { id: "angle-title" }, "Turn against the cached path, degrees per step"), el("div", { class: "chart", id: "angle-chart", role: "img", "aria-labelledby": "angle-title" })),
     el("section", {}, el("h3", { id: "latency-title" }, "Where the seconds went"), el("div", { class: "chart", id: "latency-chart", role: "img", "aria-labelledby": "latency-title" })),

@@ -5,6 +5,7 @@ import { events } from "./net.js";
 import { on, state } from "./store.js";
 
 const PAUSE_MS = 700;
+const BRIEF = { unknown: "Not known to this model", ignored: "Draws nothing", small: "Changes nothing", strange: "Not understood", past: "Too late to be read" };
 let timer = 0;
 let controller = null;
 let spans = [];
@@ -34,7 +35,7 @@ async function ask() {
       // Offsets count characters there and halves of pairs here.
       const letters = [...prompt];
       const place = (index) => letters.slice(0, index).join("").length;
-      spans = event.spans.map((span) => ({ start: place(span.start), end: place(span.end), reason: span.reason, word: letters.slice(span.start, span.end).join("") }));
+      spans = event.spans.map((span) => ({ start: place(span.start), end: place(span.end), reason: span.reason, kind: span.kind, word: letters.slice(span.start, span.end).join("") }));
       draw();
     }
   } catch { /* only a hint */ }
@@ -54,6 +55,17 @@ function draw() {
   const told = spans.map(({ word, reason }) => `“${word}”: ${reason}`).join(" ");
   at("not-understood").textContent = told;
   at("prompt").title = told;
-  if (!told && at("outlook").dataset.words) { at("outlook").textContent = ""; delete at("outlook").dataset.words; }
-  if (told) { at("outlook").dataset.words = "yes"; at("outlook").textContent = told; at("outlook").title = told; at("outlook").classList.add("warned"); }
+  const line = at("outlook");
+  if (told) {
+    line.dataset.words = "yes";
+    line.textContent = [...new Set(spans.map(({ kind }) => kind))].map((kind) => `${BRIEF[kind]}: ${[...new Set(spans.filter((span) => span.kind === kind).map(({ word }) => brief(word)))].join(", ")}`).join(" · ");
+    line.title = told;
+    line.classList.add("warned");
+  } else if (line.dataset.words) {
+    line.textContent = "";
+    line.classList.remove("warned");
+    delete line.dataset.words;
+  }
 }
+
+const brief = (words) => (words.length > 24 ? `${words.slice(0, 20).trimEnd()} …` : words);

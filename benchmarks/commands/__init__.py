@@ -3,10 +3,11 @@
 import typer
 
 from benchmarks.commands.ablation import ablation
-from benchmarks.commands.imports import import_time
+from benchmarks.commands.imports import import_time, request_path
 from benchmarks.commands.one_source import one_source
 from benchmarks.commands.page import evidence, rivals
 from benchmarks.commands.policies import block_caches, policies
+from benchmarks.commands.scale import scale
 from benchmarks.commands.sessions import chains, planner, refinement
 from benchmarks.commands.studio import film, studio
 from trajflow.cli import Sentences
@@ -19,8 +20,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (
-    *(evidence, rivals, chains, planner, ablation, refinement, policies, block_caches, one_source, import_time, studio),
-    film,
+    *(evidence, rivals, chains, planner, ablation, refinement, policies, block_caches, one_source),
+    *(import_time, request_path, studio, film),
+    scale,
 )
 for command in COMMANDS:
     app.command()(command)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks import-time`: what the package costs before anything is asked of it."""
+"""`python -m benchmarks import-time` and `request-path`: what it takes to load the package, and to read it."""
 
 from typing import Annotated
 
@@ -12,3 +12,11 @@ def import_time(
     from benchmarks.import_time import markdown, measure
 
     typer.echo(markdown(*measure(repeats)))
+
+
+def request_path() -> None:
+    """The files that one cached request of the library runs through."""
+    from benchmarks.request_path import markdown, measure
+    from trajflow.cli.shared import load_model
+
+    typer.echo(markdown(measure(load_model("tiny"))))

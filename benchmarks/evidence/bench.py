@@ -92,9 +92,9 @@ class Bench:
         """The initial x of that seed."""
         return self.model.noise(seed, self.model.latent_shape(self.model.defaults.height, self.model.defaults.width))
 
-    def encode(self, prompt: str) -> Conditioning:
+    def encode(self, prompt: str, negative: str = "") -> Conditioning:
         """A prompt at the model's default guidance."""
-        return self.model.encode(prompt, "", self.model.defaults.guidance)
+        return self.model.encode(prompt, negative, self.model.defaults.guidance)
 
     @cached_property
     def from_scratch(self) -> FromScratch:
@@ -124,7 +124,7 @@ class Edit:
     def prepare(cls, bench: Bench, number: int, pair: Pair) -> "Edit":
         """Make everything from scratch that the pair needs."""
         sources = tuple(bench.from_scratch(prompt, pair.seed) for prompt in pair.cached)
-        return cls(bench, number, pair, sources, bench.from_scratch(pair.target, pair.seed))
+        return cls(bench, number, pair, sources, bench.from_scratch(pair.target, pair.seed, pair.negative))
 
     @cached_property
     def old(self) -> Conditioning:
@@ -134,7 +134,7 @@ class Edit:
     @cached_property
     def new(self) -> Conditioning:
         """The target prompt, encoded."""
-        return self.bench.encode(self.pair.target)
+        return self.bench.encode(self.pair.target, self.pair.negative)
 
     @property
     def source_run(self) -> Trajectory:
@@ -158,7 +158,10 @@ class Edit:
         session = Session(self.bench.model, cache_bytes=ROOM_BYTES)
         for entry in self.sources:
             session.adopt(entry)
-        result = session.generate(self.pair.target, seed=self.pair.seed, strategy=strategy, budget=budget)
+        pair = self.pair
+        result = session.generate(
+            pair.target, seed=pair.seed, negative_prompt=pair.negative, strategy=strategy, budget=budget
+        )
         trajectory = session.entries()[0].trajectory
         kept = trajectory is not None and trajectory.schedule.steps == self.bench.model.defaults.steps
         return result, latents_at(trajectory, trajectory.schedule.steps) if kept and trajectory else None

@@ -22,11 +22,6 @@ PROMISED = (
 
 
 @pytest.fixture(scope="module")
-def model():
-    return trajflow.load("tiny")
-
-
-@pytest.fixture(scope="module")
 def measurements(model):
     strategies = ("resume", "fewer-steps", "difference", "basis", "baseline")
     return tuple(measure(model, PAIRS, strategies=strategies, budgets=(2, 3, STEPS), steps=STEPS))

@@ -17,15 +17,20 @@ from trajflow.errors import RequestError
 from trajflow.learning.pairs import read_pairs
 
 
+@pytest.fixture(scope="module")
+def targets():
+    """What every held-out target asks for."""
+    return dict(targets_of("heldout"))
+
+
 def test_it_reads_what_was_drawn():
     judge, rng = load_judge(), np.random.default_rng(3)
     read = [judge.read(Image.fromarray(render(scene, rng))) == asdict(scene) for scene in HELDOUT_SCENES]
     assert sum(read) >= len(read) - 1
 
 
-def test_it_knows_what_every_held_out_target_asks_for():
+def test_it_knows_what_every_held_out_target_asks_for(targets):
     judge, rng = load_judge(), np.random.default_rng(4)
-    targets = dict(targets_of("heldout"))
     pairs = read_pairs(asset("pairs/heldout_session.csv"))
     assert {pair.target for pair in pairs} == set(targets)
     for pair in pairs[::11]:
@@ -35,9 +40,9 @@ def test_it_knows_what_every_held_out_target_asks_for():
         assert all(judge.obeyed(drawn, pair.target).values())
 
 
-def test_another_attribute_is_not_obeyed():
+def test_another_attribute_is_not_obeyed(targets):
     judge = load_judge()
-    (text, scene), other = targets_of("heldout")[0], HELDOUT_SCENES[0]
+    (text, scene), other = next(iter(targets.items())), HELDOUT_SCENES[0]
     obeyed = judge.obeyed(Image.fromarray(render(other, np.random.default_rng(5))), text)
     assert obeyed == {name: value == getattr(scene, name) for name, value in asdict(other).items()}
 

@@ -1,6 +1,9 @@
-"""One server and one Chromium for a module; every test gets a page, and so a session, of its own."""
+"""One server and one Chromium for a module; every test gets a page, and so a session, of its own, to do things with."""
 
+import contextlib
+import io
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,12 +14,19 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 START_SECONDS = 180
+RUN_MS = 120_000
+SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.shift += entry.value; }))
+  .observe({type: 'layout-shift', buffered: true});
+"""
 
 
 def free_port():
@@ -25,14 +35,12 @@ def free_port():
         return sock.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """`python app.py` as a user starts it, on the loopback."""
-    port = free_port()
-    home = tmp_path_factory.mktemp("server")
-    log = home / "log.txt"
+@contextlib.contextmanager
+def served(home, **variables):
+    """`python app.py` as a user starts it, on the loopback, with these environment variables; its address."""
+    port, log = free_port(), home / "log.txt"
     environment = os.environ | {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    environment |= {"TRAJFLOW_HOME": str(home)}
+    environment |= {"TRAJFLOW_HOME": str(home), **variables}
     with log.open("w") as output:
         server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}"
@@ -45,8 +53,19 @@ def address(tmp_path_factory):
         yield url
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=90)
     assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
+
+
+@pytest.fixture(scope="session")
+def serve():
+    return served
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("server")) as url:
+        yield url
 
 
 def is_up(url):
@@ -65,3 +84,83 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+class Studio:
+    """What a person does on the page."""
+
+    def __init__(self, page):
+        self.page = page
+        self.prompt = page.locator("#prompt")
+        self.status = page.locator("#status")
+        self.badge = page.locator("#current-badge")
+        self.cards = page.locator(".card")
+
+    def is_in_state(self, state):
+        expect(self.badge).to_have_attribute("data-state", state, timeout=RUN_MS)
+
+    def type(self, prompt):
+        self.prompt.press_sequentially(prompt, delay=20)
+
+    def make(self, prompt=None, state="good"):
+        """Enter, and wait for the picture."""
+        if prompt is not None:
+            self.prompt.fill(prompt)
+        self.prompt.press("Enter")
+        expect(self.status).to_have_text(re.compile(r"^(Good|Exact)"), timeout=RUN_MS)
+
+    def off(self, *switches):
+        for switch in switches:
+            self.page.uncheck(f"#{switch}")
+
+    def menu(self, button, item):
+        self.page.click(button)
+        self.page.get_by_role("menuitem", name=item).click()
+
+    def download(self, act):
+        with self.page.expect_download() as waiting:
+            act()
+        return Path(waiting.value.path()).read_bytes()
+
+    def shows(self, selector):
+        """Whether all of a part is in the window."""
+        box, size = self.page.locator(selector).bounding_box(), self.page.viewport_size
+        inside = box["y"] + box["height"] <= size["height"] + 1 and box["x"] + box["width"] <= size["width"] + 1
+        return inside and box["x"] >= 0 and box["y"] >= 0 and box["width"] > 0
+
+    def picture(self, side="current"):
+        """The pixels on the stage."""
+        source = self.page.locator(f"#{side}-image").get_attribute("src")
+        code = "async (url) => Array.from(new Uint8Array(await (await fetch(url)).arrayBuffer()))"
+        return Image.open(io.BytesIO(bytes(self.page.evaluate(code, source)))).convert("RGB").tobytes()
+
+
+@pytest.fixture
+def visit(chromium, address):
+    """Open the page as a new visitor; what the browser said and asked for is checked at the end."""
+    with contextlib.ExitStack() as stack:
+        strange = []
+
+        def come(width=1280, height=720, theme="light", path="", **options):
+            # The page's own policy lets nothing fetch what the browser made, which only these tests do.
+            options = {"bypass_csp": True, **options}
+            size = {"width": width, "height": height}
+            context = chromium.new_context(viewport=size, color_scheme=theme, **options)
+            stack.callback(context.close)
+            context.add_init_script(SHIFTS)
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            page.on("pageerror", lambda error: strange.append(f"script error: {error}"))
+            page.on("request", lambda request: strange.extend(foreign(request.url, address)))
+            page.on("response", lambda answer: strange.extend([answer.url] if answer.status >= 500 else []))
+            page.goto(address + path, wait_until="load")
+            page.wait_for_selector("html[data-ready]")
+            return Studio(page)
+
+        yield come
+    assert not strange
+
+
+def foreign(url, address):
+    """What the page asked of anyone but its own server."""
+    return [] if url.startswith((address, "data:", "blob:")) else [f"asked {url}"]

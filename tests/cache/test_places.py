@@ -108,7 +108,7 @@ def test_entries_of_any_size_stay_whole_and_no_use_loses_one(make_entry, tmp_pat
         if chance.random() < 0.5:
             entry = make_entry(key=key, has_trajectory=chance.random() < 0.7, vector=VECTOR)
             if chance.random() < 0.3:
-                entry = replace(entry, prefix=torch.randn(chance.randrange(1, 9), 1, 4, 8, 8).to(torch.bfloat16))
+                entry = replace(entry, prefix=torch.randn(chance.randrange(1, 5), 1, 4, 8, 8).to(torch.bfloat16))
             cache.adopt(entry)
             known = {other: held for other, held in known.items() if cache.place_of(other) is not None}
             known[key] = entry

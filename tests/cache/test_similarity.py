@@ -110,11 +110,3 @@ def test_a_search_leaves_the_threads_of_torch_alone(vectors):
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
-
-
-def test_importing_the_cache_loads_neither_faiss_nor_the_encoder():
-    program = (
-        "import sys, trajflow.cache; print(sorted({'faiss', 'sentence_transformers', 'transformers'} & {*sys.modules}))"
-    )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
-    assert run.stdout.strip() == "[]"

@@ -92,11 +92,6 @@ def test_every_part_is_reported_and_their_number_foretold(calibrated) -> None:
     assert report.called["forecasts"] == len(COUNTS) * (len(FORECASTING) + mixed)
 
 
-def test_the_same_again_gives_the_same_profile(calibrated, model) -> None:
-    profile, _ = calibrated
-    assert calibrate(model, PLACING, FORECASTING, COUNTS, steps=STEPS) == profile
-
-
 def test_a_session_on_the_written_profile_climbs_and_forecasts(calibrated, model, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path))
     profile, _ = calibrated
@@ -112,7 +107,7 @@ def test_a_session_on_the_written_profile_climbs_and_forecasts(calibrated, model
         assert 0.0 <= result.forecast.low_db <= result.forecast.median_db <= result.forecast.high_db <= 100.0
 
 
-def test_several_sources_are_placed_on_the_pairs_that_have_them(model) -> None:
+def test_several_sources_are_placed_on_the_pairs_that_have_them_to_the_last_digit_again(model) -> None:
     alone = Pair("a", "wide valley", "wide valley night", 1)
     few = FORECASTING[: 2 * FEWEST_RUNS]
     mixed, related = (calibrate(model, placing, few, (2,), steps=5) for placing in ((alone, *PLACING), PLACING))
@@ -188,7 +183,7 @@ def test_of_new_runs_the_right_share_lies_below_each_forecast(trained, name: str
 
 @pytest.mark.parametrize("share", [0.1, 0.9])
 def test_also_after_a_few_runs_only_which_regression_alone_fits_too_closely(share: float) -> None:
-    name, runs, fits = {0.1: "low", 0.9: "high"}[share], 24, 16
+    name, runs, fits = {0.1: "low", 0.9: "high"}[share], 24, 10
     below = []
     for seed in range(fits):
         forecaster = fit_forecaster(*synthetic(runs, 1000 + seed))

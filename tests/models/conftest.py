@@ -415,13 +415,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def built(build: Callable[..., DiffusionPipeline]) -> Callable[[Case], DiffusionPipeline]:
-    """The float32 pipeline of a case, made once: for tests that leave it as it is."""
-    made: dict[int, DiffusionPipeline] = {}
+def built(build: Callable[..., DiffusionPipeline]) -> Callable[..., DiffusionPipeline]:
+    """The pipeline of a case in a dtype, made once: for tests that leave it as it is."""
+    made: dict[tuple[int, torch.dtype], DiffusionPipeline] = {}
 
-    def get(case: Case) -> DiffusionPipeline:
-        if id(case) not in made:
-            made[id(case)] = build(case)
-        return made[id(case)]
+    def get(case: Case, dtype: torch.dtype = torch.float32) -> DiffusionPipeline:
+        if (id(case), dtype) not in made:
+            made[id(case), dtype] = build(case, dtype=dtype)
+        return made[id(case), dtype]
 
     return get

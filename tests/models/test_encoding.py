@@ -36,3 +36,45 @@ def test_nan_is_neither_kept_nor_remembered(make_pipeline, adapt, part):
     hook.remove()
     result = session.generate("a mountain", steps=2)
     assert result.image.tobytes() == trajflow.Session(model).generate("a mountain", steps=2).image.tobytes()
+
+
+LONG = "a red cabin by the sea " * 12
+
+
+def test_the_end_of_a_prompt_that_no_encoder_reads_is_named_and_no_more(built, adapter, kind):
+    """The encoders themselves know best: all but the end says what the whole does, and less of it does not."""
+    model = adapter(kind, built(kind))
+    prompt = (LONG * 4)[:1900].strip()
+    unread = model.unread(prompt)
+    assert unread
+    read, whole = prompt.removesuffix(unread), model.encode(prompt, "", 1.0)
+
+    def is_same(text):
+        told = model.encode(text, "", 1.0).tensors
+        return all(torch.equal(told[name], each) for name, each in whole.tensors.items())
+
+    # A letter in the place of what is named, so that the last word that is read stays the word that it is.
+    assert is_same(read + unread[:1] + "x" * 40)
+    assert not is_same(read[:-3])
+    [warning] = whole.warnings
+    assert warning.startswith("The prompt is longer than")
+    assert model.encode("a cabin", "", 1.0).warnings == ()
+
+
+def test_a_result_says_what_of_its_prompt_changed_nothing(model):
+    session = trajflow.Session(model)
+    result = session.generate(LONG, seed=3, steps=2)
+    assert len(result.warnings) == 1
+    assert session.generate(LONG, seed=3, steps=2).warnings == result.warnings
+    *_, refined = session.stream(LONG + " too", seed=3, steps=3, refine=True)
+    assert len(refined.warnings) == 1
+    assert session.generate("a cabin", steps=2).warnings == ()
+
+
+def test_nothing_is_kept_of_the_words_of_a_forgotten_prompt(model):
+    session = trajflow.Session(model)
+    keys = [session.generate(prompt, steps=1).key for prompt in ("a cabin", "a lake", "a lake")]
+    session.forget(keys[0])
+    assert [key[1] for key in session._runner._conditionings] == ["a lake"]
+    session.forget(keys[1])
+    assert not session._runner._conditionings

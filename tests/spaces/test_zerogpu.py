@@ -259,13 +259,13 @@ def test_what_a_session_sees_is_a_remote_model(space, mixture):
     assert model.identity() == mixture.identity()
 
 
-def test_parcels_keep_bits_and_leave_out_what_is_not_asked_for(mixture):
+def test_serialization_keeps_bits_and_leaves_out_what_is_not_asked_for(mixture):
     whole = torch.randn(1000, 64, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
     part = whole[3]
-    serialization = pack({"once": part, "twice": part, "model": mixture}, mixture)
-    assert len(serialization) < 20 * part.nbytes < whole.nbytes
+    packed = pack({"once": part, "twice": part, "model": mixture}, mixture)
+    assert len(packed) < 20 * part.nbytes < whole.nbytes
     other = object()
-    back = unpack(serialization, other, CPU)
+    back = unpack(packed, other, CPU)
     assert torch.equal(back["once"].view(torch.int16), part.view(torch.int16))
     assert back["once"] is back["twice"]
     assert back["model"] is other
@@ -283,6 +283,6 @@ class Foreign:
 
 
 @pytest.mark.parametrize("value", [Foreign(), os.getcwd, subprocess.Popen], ids=["class", "function", "process"])
-def test_a_parcel_holds_nothing_but_our_own_records(mixture, value):
-    with pytest.raises(pickle.UnpicklingError, match="no place in a parcel"):
+def test_nothing_but_our_own_records_is_unpacked(mixture, value):
+    with pytest.raises(pickle.UnpicklingError, match="only trajflow's own records do"):
         unpack(pack(value, mixture), mixture, torch.device("cpu"))

@@ -54,14 +54,16 @@ def truth(run_plan, make_grid_plan, model, prompt: str, steps: int = STEPS, **op
     return run_plan(model, make_grid_plan(model, steps), prompt, **options)
 
 
+@pytest.fixture(scope="module")
+def related(run_plan, make_grid_plan, shared_mixture) -> tuple[Trajectory, ...]:
+    """True runs of related prompts; that nobody writes to them is a test of its own."""
+    return tuple(truth(run_plan, make_grid_plan, shared_mixture, prompt).trajectory for prompt in OTHERS)
+
+
 @pytest.fixture
-def cached(run_plan, make_grid_plan, mixture) -> Callable[[str], tuple[Trajectory, ...]]:
-    """The sources of a case, true runs of related prompts."""
-
-    def sources(case: str) -> tuple[Trajectory, ...]:
-        return tuple(truth(run_plan, make_grid_plan, mixture, prompt).trajectory for prompt in OTHERS[: CASES[case][1]])
-
-    return sources
+def cached(related) -> Callable[[str], tuple[Trajectory, ...]]:
+    """The sources of a case."""
+    return lambda case: related[: CASES[case][1]]
 
 
 def test_every_transition_has_a_case() -> None:
@@ -107,16 +109,20 @@ def test_the_full_budget_is_the_baseline_bit_for_bit(
     assert run.cost == full.cost
 
 
+@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def network(request, make_pipeline, adapt, run_plan, make_grid_plan):
+    """A real network with its dtype, and its true runs of 3 steps."""
+    model = adapt(make_pipeline(dtype=request.param))
+    runs = {
+        prompt: truth(run_plan, make_grid_plan, model, prompt, 3, seed=2, guidance=3.0) for prompt in (TARGET, *OTHERS)
+    }
+    return model, request.param, runs
+
+
 @each_case
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def test_on_a_real_network_same_prompt_and_full_budget_are_exact(
-    make_pipeline, adapt, run_plan, make_grid_plan, case: str, dtype: torch.dtype
-) -> None:
-    model, steps, asked = adapt(make_pipeline(dtype=dtype)), 3, {"seed": 2, "guidance": 3.0}
-    others = [
-        truth(run_plan, make_grid_plan, model, prompt, steps, **asked).trajectory for prompt in OTHERS[: CASES[case][1]]
-    ]
-    full = truth(run_plan, make_grid_plan, model, TARGET, steps, **asked)
+def test_on_a_real_network_same_prompt_and_full_budget_are_exact(network, run_plan, make_grid_plan, case: str) -> None:
+    (model, dtype, runs), steps, asked = network, 3, {"seed": 2, "guidance": 3.0}
+    others, full = [runs[prompt].trajectory for prompt in OTHERS[: CASES[case][1]]], runs[TARGET]
     assert not torch.equal(full.trajectory.velocities, others[0].velocities)
     same = run_plan(
         model,

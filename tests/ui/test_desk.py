@@ -33,6 +33,61 @@ def desk():
     return Desk()
 
 
+def meeting(count):
+    """Work that is only done where `count` of it is done at once."""
+    barrier = threading.Barrier(count)
+
+    def work():
+        barrier.wait(SECONDS)
+        yield {"type": "met"}
+
+    return work
+
+
+def test_two_hands_work_at_once_for_two_people():
+    desk, work, listeners = Desk(hands=2), meeting(2), (Listener(), Listener())
+    for person, listener in zip(("one", "two"), listeners, strict=True):
+        desk.submit(Job(person, work, listener))
+    assert [listener.end()["type"] for listener in listeners] == ["done", "done"], "neither barrier was broken"
+    assert desk.is_ready
+
+
+def test_two_hands_never_work_for_one_person_at_once():
+    desk, log = Desk(hands=2), []
+    first, second = Listener(), Listener()
+
+    def slow():
+        for k in range(5):
+            log.append(f"a{k}")
+            threading.Event().wait(0.01)
+            yield {"type": "step", "k": k}
+
+    desk.submit(Job("one", slow, first))
+    desk.submit(Job("one", steps(log, "b", 2), second))
+    assert (first.end()["type"], second.end()["type"]) == ("done", "done")
+    assert log == ["a0", "a1", "a2", "a3", "a4", "b0", "b1"]
+
+
+def test_with_two_hands_the_first_place_is_behind_two_that_run():
+    desk, opened = Desk(hands=2), threading.Event()
+
+    def work():
+        opened.wait(SECONDS)
+        yield {"type": "opened"}
+
+    running = [Listener(), Listener()]
+    for person, listener in zip(("one", "two"), running, strict=True):
+        desk.submit(Job(person, work, listener))
+    while desk.waiting:
+        threading.Event().wait(0.01)
+    waiting = [Listener(), Listener()]
+    for person, listener in zip(("three", "four"), waiting, strict=True):
+        desk.submit(Job(person, work, listener))
+    assert [listener.next()["place"] for listener in waiting] == [1, 2]
+    opened.set()
+    assert {listener.end()["type"] for listener in (*running, *waiting)} == {"done"}
+
+
 @pytest.fixture
 def gate(desk):
     """The desk kept busy until the gate is opened, so that jobs wait beside each other."""

@@ -19,7 +19,7 @@ def server(tmp_path):
     flags = ["--host", "127.0.0.1", "--port", str(port), "--max-sessions", "1", "--max-queue", "5"]
     log = tmp_path / "log"
     with log.open("wb") as out:
-        command = [sys.executable, "-m", "trajflow.cli", "ui", *flags, "--auth", "ann:secret"]
+        command = [sys.executable, "-m", "trajflow", "ui", *flags, "--auth", "ann:secret"]
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     yield process, f"http://127.0.0.1:{port}", log
     process.kill()
@@ -27,11 +27,12 @@ def server(tmp_path):
 
 
 def ready(url):
-    for _ in range(240):
-        try:
-            return httpx.get(f"{url}/readyz")
-        except httpx.TransportError:
-            time.sleep(0.25)
+    with httpx.Client() as client:
+        for _ in range(240):
+            try:
+                return client.get(f"{url}/readyz")
+            except httpx.TransportError:
+                time.sleep(0.25)
     raise AssertionError("The server did not come up.")
 
 
@@ -42,9 +43,9 @@ def test_the_flags_hold_in_the_app_that_is_served(server):
     assert httpx.get(url).status_code == httpx.post(f"{url}/studio/hello", json={}).status_code == 401
     with httpx.Client(base_url=url, auth=("ann", "secret"), timeout=60) as visitor:
         header = {"x-trajflow-session": visitor.post("/studio/hello", json={}).json()["session"]}
-        assert visitor.post("/studio/hello", json={}).status_code == 503
         asked = {"prompt": "a secret lake", "steps": 4, "quality": "exact"}
         assert '"type": "done"' in visitor.post("/studio/run", json=asked, headers=header).text
+        assert visitor.post("/studio/hello", json={}).status_code == 503
         assert 'trajflow_evaluations_spent_total{kind="waited"} 4.0' in visitor.get("/metrics").text
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0

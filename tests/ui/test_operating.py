@@ -160,7 +160,8 @@ def test_the_dashboard_shows_exactly_what_is_counted(make_app):
 
 def test_the_next_visitor_beyond_the_sessions_gets_a_sentence(make_app):
     app = make_app(most_sessions=2)
-    first, _ = app.hello().json()["session"], app.hello()
+    first, second = (app.hello().json()["session"] for _ in range(2))
+    assert app.run(first).status_code == app.run(second).status_code == 200
     refused = app.hello()
     assert refused.status_code == 503
     assert refused.json()["error"].startswith("As many people are here as there are places for.")

@@ -4,6 +4,7 @@ import pytest
 
 from trajflow import Session
 from trajflow.ui.desk import Job
+from trajflow.ui.limits import Busy
 from trajflow.ui.registry import Registry
 
 
@@ -94,3 +95,38 @@ def test_beyond_the_byte_budget_the_least_recently_used_session_goes(mixture):
     assert registry.find(first.key) is None
     assert first.session.nbytes == 0
     assert registry.find(second.key) is second
+
+
+def test_empty_sessions_make_room_for_who_comes_and_those_with_pictures_do_not(mixture):
+    registry = Registry(lambda: Session(mixture), most_sessions=3)
+    mine = registry.open(None)
+    mine.session.generate("a mountain")
+    for _ in range(20):
+        registry.open(None)
+    assert len(registry) == 3
+    assert registry.find(mine.key) is mine
+    for tab_session in list(registry._tab_sessions.values()):
+        tab_session.session.generate("a lake")
+    with pytest.raises(Busy, match="As many people"):
+        registry.open(None)
+
+
+def test_a_visitor_who_waits_or_may_undo_is_not_taken_for_empty(mixture):
+    registry = Registry(lambda: Session(mixture), most_sessions=2)
+    waits, undoes = registry.open(None), registry.open(None)
+    opened, began = threading.Event(), threading.Event()
+
+    def work():
+        began.set()
+        opened.wait(20)
+        yield {"type": "opened"}
+
+    registry.desk.submit(Job(waits.key, work, lambda _: None))
+    assert began.wait(20)
+    undoes.session.generate("a mountain")
+    [entry] = undoes.session.entries()
+    undoes.tree.delete(entry)
+    undoes.session.forget(entry.key)
+    with pytest.raises(Busy):
+        registry.open(None)
+    opened.set()

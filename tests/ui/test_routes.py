@@ -78,8 +78,8 @@ def test_a_preview_is_a_draft_that_the_next_picture_replaces(visitor):
 
 def test_a_preview_says_what_enter_would_do(visitor):
     events = visitor.events("run", {"prompt": "a mountain", "seed": 7, "level": "preview", "quality": "exact"})
-    [outlook] = [event for event in events if event["type"] == "outlook"]
-    assert outlook["nfe"] == 8
+    [estimate] = [event for event in events if event["type"] == "estimate"]
+    assert estimate["nfe"] == 8
 
 
 def test_idle_time_makes_a_picture_exact_and_keeps_the_draft(visitor):
@@ -153,6 +153,18 @@ def test_the_lab_measures_every_method_and_keeps_nothing_of_it(visitor):
     assert [event["spent"] <= 4 for event in made[:2]] == [True, True]
     assert all(event["psnr_db"] > 0 for event in made)
     assert len(visitor.library()["nodes"]) == 2, "the picture and the from-scratch one it is measured against"
+
+
+def test_tiers_of_ones_own_say_how_much_is_taken(visitor):
+    visitor.run("a mountain", quality="exact")
+    cell = {"prompt": "a mountain dusk", "seed": 7, "quality": "tiers", "strategy": "resume"}
+    tables = [[[-1.0, 0.5]], [[-1.0, 0.25]], "published"]
+    events = visitor.events("sheet", {"lab": True, "cells": [cell | {"tiers": tiers} for tiers in tables]})
+    made = [event for event in events if event["type"] == "cell"]
+    assert [event["tier"]["taken"] for event in made[:2]] == [4, 2]
+    assert [event["spent"] for event in made[:2]] == [4, 6]
+    assert [event["tier"]["name"] for event in made[:2]] == ["tier 1", "tier 1"]
+    assert made[2]["tier"]["prompt"] == "a mountain"
 
 
 def test_only_the_whole_state_resumes_a_run_exactly(visitor):
@@ -282,10 +294,12 @@ def test_words_past_the_text_encoders_are_named(model):
         visitor = Visitor(client)
         prompt = "a mountain " + "very " * 80 + "tall"
         *_, told, _ = visitor.events("words", {"prompt": prompt})
-        [span] = told["spans"]
+        span = told["spans"][-1]
+        assert "changes nothing" in span["reason"]
         assert prompt[span["start"] : span["end"]].endswith("tall")
         assert span["start"] > prompt.index("very")
-        assert visitor.events("words", {"prompt": "a mountain"})[0]["spans"] == []
+        [short, _] = visitor.events("words", {"prompt": "a mountain"})
+        assert not [span for span in short["spans"] if "changes nothing" in span["reason"]]
 
 
 def test_idle_time_works_ahead_only_when_asked_to_and_says_so(visitor):

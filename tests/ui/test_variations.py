@@ -17,7 +17,7 @@ def test_choices_are_written_in_braces():
     assert expand("{a|a} lake") == ["a lake"]
 
 
-@pytest.mark.parametrize("template", ["{a|{b|c}}", "a } lake {", "{a|b" * 1, "{a|b|c}" * 9])
+@pytest.mark.parametrize("template", ["{a|{b|c}}", "a } lake {", "{a|b" * 1, "{a|b|c}" * 9, "{a|b}" * 1100])
 def test_what_cannot_be_meant_is_refused(template):
     with pytest.raises(RequestError):
         expand(template)

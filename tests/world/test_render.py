@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from skimage.metrics import structural_similarity
 
 from tools.world.render import render
@@ -18,6 +19,7 @@ from tools.world.scene import (
     Thing,
     draw,
 )
+from tools.world.styles import styled
 
 NOON = {"subject": "hills", "time": "noon", "weather": "clear", "season": "summer", "style": "photo"}
 SIZES = ((192, 192), (128, 192), (192, 128))
@@ -62,7 +64,7 @@ def test_any_scene_of_any_shape_can_be_drawn():
 
 
 def test_seeds_of_one_scene_are_different_pictures():
-    for subject in ("mountains", "sea", "city", "forest"):
+    for subject in ("mountains", "hills", "dunes", "islands", "sea", "city", "forest"):
         pictures = [render(Scene(**{**NOON, "subject": subject}), seed, 96, 96) for seed in range(5)]
         likeness = [structural_similarity(a, b, channel_axis=-1) for a, b in itertools.combinations(pictures, 2)]
         assert np.mean(likeness) < 0.45, subject
@@ -73,6 +75,16 @@ def test_an_attribute_changes_the_picture_and_its_seed_does_not_matter_less(name
     pictures = [render(Scene(**{**NOON, name: value}), 3, 96, 96) for value in ATTRIBUTES[name]]
     for one, other in itertools.combinations(pictures, 2):
         assert distance(one, other) > 4
+
+
+@pytest.mark.parametrize("style", ["watercolour", "oil", "pastel"])
+def test_a_painters_hand_adds_no_grain_of_single_pixels(style: str):
+    """What is left of a painted flat sky after blurring it by a pixel is small: noise cannot be learnt."""
+    flat = np.full((96, 96, 3), 0.5, np.float32)
+    painted = styled(flat, style, np.random.default_rng(0))[24:72, 24:72]
+    fine = painted - ndimage.gaussian_filter(painted, (1, 1, 0))
+    assert painted.std() > 0.003
+    assert fine.std() < 0.025
 
 
 def test_a_thing_is_drawn_in_its_colour_on_its_side():

@@ -8,7 +8,7 @@ from tools.world.architecture import TEXT_TOKENS, VOCABULARY, embed
 from tools.world.reader import QUESTIONS, confidences, labels, loss, text_mask, told
 from tools.world.scene import KINDS
 from tools.world.text import accuracy, load, new_readers, new_tokenizer, random_told, save, train
-from tools.world.vocabulary import words
+from tools.world.vocabulary import nothing, words
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +113,13 @@ def test_every_value_has_words_and_english_comes_first(readers):
     for attribute, values in understood.items():
         for value, found in values.items():
             assert set(found) <= set(table[attribute][value])
+
+
+def test_words_that_name_nothing_are_told_from_those_that_do():
+    found = nothing(captions=300)
+    meant = {word for values in words().values() for told in values.values() for text in told for word in text.split()}
+    assert {"two", "between"} <= set(found["joining"])
+    assert {"masterpiece", "4k", "gorgeous"} <= set(found["ignored"])
+    assert not set(found["joining"]) & set(found["ignored"])
+    assert {"with", "avec", "mit"} <= meant | set(found["joining"])
+    assert not {"night", "fog", "cabin"} & {*found["joining"], *found["ignored"]}

@@ -6,6 +6,7 @@ templates, so they never share a wording, though every word of a held-out captio
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -154,6 +155,7 @@ TEMPLATES = {
 }  # fmt: skip
 
 
+@cache
 def wordings(split: str, time: bool, weather: bool, foreground: bool) -> tuple[Wording, ...]:
     """The templates of `split` that name exactly these attributes."""
     wanted = (time, weather, foreground)

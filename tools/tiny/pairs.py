@@ -40,6 +40,8 @@ class Split:
     first_seed: int
 
 
+# A filler as a caption begins and ends with it.
+FILLED_BEFORE, FILLED_BEHIND = tuple(f"{filler}, " for filler in FILLERS), tuple(f", {filler}" for filler in FILLERS)
 SPLITS = {
     "heldout": Split(HELDOUT_SCENES, ALL_SCENES, "heldout", 1000),
     "calibration": Split(TRAIN_SCENES, TRAIN_SCENES, "train", 2000),
@@ -54,18 +56,19 @@ def draw_pairs(split: str, seed: int, history: str = "none") -> tuple[Pair, ...]
     for name, allowed in ((split, SPLITS), (history, HISTORIES)):
         if name not in allowed:
             raise RequestError(f"{name!r} is unknown; choose one of {', '.join(allowed)}")
-    material = SPLITS[split]
-    targets = _spread(material.targets, len(KINDS) * PER_KIND, np.random.default_rng(seed))
-    kinds = [kind for kind in KINDS for _ in range(PER_KIND)]
-    pairs = []
-    for number, (kind, scene) in enumerate(zip(kinds, targets, strict=True)):
-        edits, others = (np.random.default_rng([seed, number, purpose]) for purpose in (0, 1))
-        source_scene = edited(scene, kind, material.scenes, edits) if kind in VALUES else scene
-        source, target = texts(kind, source_scene, scene, material.wordings, edits)
-        scenes = _neighbours(scene, source_scene, HISTORIES[history], material.scenes, others)
-        prompts = tuple(plain_caption(other, others, material.wordings) for other in scenes)
-        pairs.append(Pair(kind, source, target, material.first_seed + number, prompts))
-    return tuple(pairs)
+    targets = _spread(SPLITS[split].targets, len(KINDS) * PER_KIND, np.random.default_rng(seed))
+    return tuple(_draw(SPLITS[split], scene, seed, number, history) for number, scene in enumerate(targets))
+
+
+def _draw(material: Split, scene: Scene, seed: int, number: int, history: str) -> Pair:
+    """The pair of that number, whose target asks for `scene`; the others do not decide it."""
+    kind = KINDS[number // PER_KIND]
+    edits, others = (np.random.default_rng([seed, number, purpose]) for purpose in (0, 1))
+    source_scene = edited(scene, kind, material.scenes, edits) if kind in VALUES else scene
+    source, target = texts(kind, source_scene, scene, material.wordings, edits)
+    scenes = _neighbours(scene, source_scene, HISTORIES[history], material.scenes, others)
+    prompts = tuple(plain_caption(other, others, material.wordings) for other in scenes)
+    return Pair(kind, source, target, material.first_seed + number, prompts)
 
 
 def targets_of(split: str, seed: int = 11) -> tuple[tuple[str, Scene], ...]:
@@ -123,7 +126,7 @@ def plain_caption(scene: Scene, rng: np.random.Generator, wordings: str) -> str:
     """A caption without capital, full stop, filler or praise, which would be a second change besides the edit."""
     while True:
         text = caption(scene, rng, wordings)
-        has_filler = any(text.startswith(f"{filler}, ") or text.endswith(f", {filler}") for filler in FILLERS)
+        has_filler = text.startswith(FILLED_BEFORE) or text.endswith(FILLED_BEHIND)
         if not has_filler and not _words(text) & set(PRAISE) and text == text.lower().rstrip("."):
             return text
 

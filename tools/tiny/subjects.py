@@ -72,8 +72,8 @@ def forest(canvas: Canvas, light: Light, sun: tuple[float, float], rng: np.rando
     mist(canvas, light, 0.56)
     rows = ((0.66, 0.20, 0.060, 0.50, rgb(0.20, 0.44, 0.34)), (0.73, 0.28, 0.085, 0.22, rgb(0.13, 0.37, 0.25)))
     for base, height, gap, distance, green in rows:
-        device_transfer = np.arange(rng.uniform(-gap, 0), 1 + gap, gap)
-        trees = [(x, base + 0.03, height * rng.uniform(0.75, 1.1)) for x in device_transfer]
+        places = np.arange(rng.uniform(-gap, 0), 1 + gap, gap)
+        trees = [(x, base + 0.03, height * rng.uniform(0.75, 1.1)) for x in places]
         canvas.ridge(hills(canvas, rng, base, 0.01), light.at(green, distance, 0.3), light.at(green, distance, 0.3))
         _pines(canvas, light, trees, distance, green)
         mist(canvas, light, base, 0.06, 0.55)

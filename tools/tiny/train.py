@@ -14,6 +14,7 @@ import torch
 from diffusers import AutoencoderKL, SD3Transformer2DModel, StableDiffusion3Pipeline
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
+from tools.tiny import vocabulary
 from tools.tiny.architecture import (
     assemble,
     build_autoencoder,
@@ -30,7 +31,7 @@ SETTINGS = {"max_sequence_length": 1, "steps": 28, "guidance": 3.0}
 
 
 def release(pipeline: StableDiffusion3Pipeline, folder: Path) -> None:
-    """Save the pipeline as float16 safetensors that stock diffusers loads."""
+    """Save the pipeline as float16 safetensors that stock diffusers loads, with its settings and its words."""
     for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
         part.half()
     pipeline.save_pretrained(folder)
@@ -39,6 +40,7 @@ def release(pipeline: StableDiffusion3Pipeline, folder: Path) -> None:
         config.pop("_name_or_path", None)
         path.write_text(json.dumps(config, indent=2) + "\n")
     (folder / "trajflow.json").write_text(json.dumps(SETTINGS, indent=2) + "\n")
+    vocabulary.write(folder / "vocabulary.json")
 
 
 def load_released(folder: Path) -> StableDiffusion3Pipeline:

@@ -48,7 +48,7 @@ _PALETTES = {
 }
 _NAMES = ("zenith", "middle", "horizon", "glow", "key", "ambient", "shadow", "cloud")
 # The least of a thing that the densest air lets through; without it, fog would leave empty pictures.
-FAINTEST = 0.16
+FAINTEST = 0.26
 # Linear strengths of the sun and of the sky.
 _KEY = {"dawn": 0.95, "noon": 1.35, "sunset": 1.15, "dusk": 0.6, "night": 2.2}
 _AMBIENT = {"dawn": 0.85, "noon": 0.85, "sunset": 0.85, "dusk": 1.45, "night": 2.4}
@@ -57,7 +57,7 @@ _VEIL = {
     "clear": (0.0, 1.0, 1.0, 0.0022),
     "rain": (0.72, 0.62, 0.3, 0.0065),
     "snow": (0.62, 0.95, 0.4, 0.0070),
-    "fog": (0.80, 0.95, 0.35, 0.0120),
+    "fog": (0.80, 0.95, 0.35, 0.0095),
     "storm": (0.85, 0.24, 0.4, 0.0045),
 }
 _SNOW = {"clear": 0.0, "rain": 0.0, "snow": 0.55, "fog": 0.0, "storm": 0.0}
@@ -121,6 +121,9 @@ def breathe(scene: Scene, rng: np.random.Generator) -> Air:
     ambient = colours["ambient"] * _AMBIENT[scene.time] * dim * (1.0 + 0.35 * grey)
     if scene.time == "night" and scene.weather != "clear":
         ambient = 1.5 * ambient
+    # An eye that has grown used to the dark sees its snow less blue than it is.
+    dark = {"dusk": 0.42, "night": 0.3}.get(scene.time, 0.0)
+    ambient = mix(ambient, np.full(3, brightness(ambient)), dark)
     winter = scene.season == "winter"
     light = Light(
         sun=_direction(scene.time, x, high, aside),

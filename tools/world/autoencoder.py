@@ -17,7 +17,7 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 from tools.world import stage
 from tools.world.judge import Judge
 from tools.world.network import Shape, build_autoencoder
-from tools.world.optimizer import Optimizer, follow, rate_factor
+from tools.world.optimizer import Optimizer, follow
 from tools.world.pictures import Album
 
 FIRST_LOGVAR = -6.0
@@ -95,6 +95,7 @@ def train_autoencoder(
     recipe: AutoencoderRecipe,
     device: torch.device,
     until: float = float("inf"),
+    is_last: bool = False,
     seed: int = 3,
 ) -> AutoencoderKL | None:
     """Encoder and decoder, trained on or read back from `folder`; averaged weights. None when time ran out before."""
@@ -103,6 +104,7 @@ def train_autoencoder(
     with torch.no_grad():
         autoencoder.encoder.conv_out.bias[autoencoder.config.latent_channels :] = FIRST_LOGVAR
     optimizer = Optimizer(autoencoder, muon=4e-3, adamw=2e-3)
+    pace = stage.Pace(recipe.steps, until, is_last)
     average = copy.deepcopy(autoencoder).requires_grad_(False)
 
     def take_step(step: int) -> dict[str, float]:
@@ -118,13 +120,13 @@ def train_autoencoder(
         rebuilt = reconstruction_loss(output.float(), images)
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         (rebuilt + recipe.features * features + recipe.kl * kl).backward()
-        optimizer.step(rate_factor(step, recipe.steps))
+        optimizer.step(pace.factor(step))
         follow(average, autoencoder, step, EMA)
         return {"loss": rebuilt.item(), "features": features.item(), "kl": kl.item(), "psnr": _psnr(output, images)}
 
     parts = {"autoencoder": autoencoder, "average": average, "optimizer": optimizer}
     path = folder / "autoencoder.pt"
-    finished = stage.run("autoencoder", take_step, recipe.steps, path, parts, device, until)
+    finished = stage.run("autoencoder", take_step, pace, path, parts, device)
     return average.eval() if finished else None
 
 
@@ -136,6 +138,7 @@ def polish_decoder(
     recipe: AutoencoderRecipe,
     device: torch.device,
     until: float = float("inf"),
+    is_last: bool = False,
     seed: int = 7,
 ) -> AutoencoderKL:
     """The autoencoder with its decoder trained on, as far as time allows; the encoder stays."""
@@ -146,6 +149,7 @@ def polish_decoder(
     critic = PatchCritic().to(device, memory_format=torch.channels_last)
     optimizer = Optimizer(trained.decoder, muon=1.5e-3, adamw=8e-4)
     opponent = Optimizer(critic, muon=1e-3, adamw=5e-4)
+    pace = stage.Pace(recipe.polish_steps, until, is_last)
     average = copy.deepcopy(trained.decoder).requires_grad_(False)
 
     def take_step(step: int) -> dict[str, float]:
@@ -162,7 +166,7 @@ def polish_decoder(
             fooled = -critic(output).float().mean()
         rebuilt = reconstruction_loss(output.float(), images)
         (rebuilt + recipe.features * features + recipe.adversary * fooled).backward()
-        factor = rate_factor(step, recipe.polish_steps)
+        factor = pace.factor(step)
         optimizer.step(factor)
         follow(average, trained.decoder, step, EMA)
         critic.requires_grad_(True)
@@ -176,7 +180,7 @@ def polish_decoder(
 
     parts = {"decoder": trained.decoder, "average": average, "critic": critic}
     parts |= {"optimizer": optimizer, "opponent": opponent}
-    stage.run("polish", take_step, recipe.polish_steps, folder / "polish.pt", parts, device, until)
+    stage.run("polish", take_step, pace, folder / "polish.pt", parts, device)
     polished = copy.deepcopy(autoencoder)
     polished.decoder.load_state_dict(average.state_dict())
     return polished.eval()
@@ -186,10 +190,10 @@ def _batch(album: Album, recipe: AutoencoderRecipe, rng, device: torch.device) -
     """Crops of `recipe.crop` pixels; every fourth batch is whole pictures, as many as have about the same pixels."""
     if rng.random() < 0.25:
         pixels = recipe.batch * recipe.crop**2
-        images = album.batch(max(1, round(pixels / 192**2)), rng).images
+        images = album.batch(max(1, round(pixels / 192**2)), rng, device=device).images
     else:
-        images = album.batch(recipe.batch, rng, recipe.crop).images
-    return images.to(device, memory_format=torch.channels_last)
+        images = album.batch(recipe.batch, rng, recipe.crop, device).images
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def _psnr(output: Tensor, images: Tensor) -> float:

@@ -42,17 +42,17 @@ def caption(
     draw = random.Random(int(rng.integers(2**62)))
     choose = Chooser(draw, split)
     lexicon = LANGUAGES[choose.weighted(shares)]
-    text = _tidy(compose(told, lexicon, choose))
+    text = tidy(compose(told, lexicon, choose))
     for _ in range(_TRIES):
         if text and len(text.split()) <= MOST_WORDS:
             break
-        text = _tidy(compose(told, lexicon, choose))
+        text = tidy(compose(told, lexicon, choose))
     if draw.random() < typos:
         text = misspell(text, draw)
     return _letters(text, draw)
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
     """One space between words, none before a comma, "an" before a vowel."""
     text = re.sub(r"\s+", " ", text).replace(" ,", ",").strip(" ,")
     return re.sub(r"\ba (?=[aeio]|u[^n])", "an ", text)

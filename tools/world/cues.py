@@ -19,9 +19,9 @@ def paint_cues(canvas: Canvas, air: Air, subject: str, rng: np.random.Generator)
     shown, over, wind = rng.random(), rng.random(), rng.random()
     side = int(rng.choice((-1, 1)))
     if subject in BARE or air.weather == "fog" or shown < 0.35:
-        if over < 0.4:
+        if over < 0.3:
             _bough(canvas, air, side, rng)
-        elif over < 0.7:
+        elif over < 0.68:
             _grass(canvas, air, side, rng)
         else:
             _trunk(canvas, air, side, rng)
@@ -32,7 +32,7 @@ def paint_cues(canvas: Canvas, air: Air, subject: str, rng: np.random.Generator)
 def _bough(canvas: Canvas, air: Air, side: int, rng: np.random.Generator) -> None:
     view, season = canvas.view, air.light.season
     kind = "twig" if season == "winter" else "branch"
-    height = round(view.size * rng.uniform(0.28, 0.62))
+    height = round(view.size * rng.uniform(0.34, 0.6))
     leaf = leaves(season, rng, 3)
     if season == "spring":
         leaf = tuple(map(hexed, (("f59ac0", "ffe4ee", "ffd0e2"), ("fff4f6", "f8b4cc", "fff4f6"))[int(rng.integers(2))]))
@@ -44,7 +44,7 @@ def _bough(canvas: Canvas, air: Air, side: int, rng: np.random.Generator) -> Non
     sprite = sprite[:, ::-1] if turned else sprite
     wide = sprite.shape[1]
     column = wide / 2 - 1 if side < 0 else view.width - wide / 2 + 1
-    canvas.put(sprite, column, height + rng.uniform(-0.1, 0.2) * view.size)
+    canvas.put(sprite, column, height + rng.uniform(-0.05, 0.02 if kind == "branch" else 0.15) * view.size)
 
 
 def _trunk(canvas: Canvas, air: Air, side: int, rng: np.random.Generator) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, silu
 
 from tools.world import stage
-from tools.world.optimizer import Optimizer, rate_factor
+from tools.world.optimizer import Optimizer
 from tools.world.pictures import Album
 from tools.world.scene import ATTRIBUTES, COLOURS, KINDS, MOST_OBJECTS, MOST_OF_A_KIND, SIDES
 
@@ -147,28 +147,36 @@ class JudgeRecipe:
 
 
 def train_judge(
-    album: Album, folder: Path, recipe: JudgeRecipe, device: torch.device, until: float = float("inf"), seed: int = 5
+    album: Album,
+    folder: Path,
+    recipe: JudgeRecipe,
+    device: torch.device,
+    until: float = float("inf"),
+    is_last: bool = False,
+    seed: int = 5,
 ) -> Judge | None:
     """The judge, trained on or read back from `folder`; None when time ran out before."""
     torch.manual_seed(seed)
     judge = Judge().to(device, memory_format=torch.channels_last)
     optimizer = Optimizer(judge, muon=2e-3, adamw=1e-3)
+    pace = stage.Pace(recipe.steps, until, is_last)
 
     def take_step(step: int) -> dict[str, float]:
         rng, generator = stage.randomness(seed, step)
         if step % 50 == 0:
             album.refresh()
-        batch = album.batch(recipe.batch, rng)
-        images = batch.images + 0.02 * stage.normal(batch.images.shape, generator, torch.device("cpu"))
+        batch = album.batch(recipe.batch, rng, device=device)
+        noise = torch.Generator(device).manual_seed(generator.initial_seed())
+        images = batch.images + 0.02 * torch.randn(batch.images.shape, generator=noise, device=device)
         with torch.autocast(device.type, torch.bfloat16):
-            logits = judge(images.to(device, memory_format=torch.channels_last))
+            logits = judge(images.contiguous(memory_format=torch.channels_last))
         loss = judge_loss(logits, labels_of(batch.codes))
         loss.backward()
-        optimizer.step(rate_factor(step, recipe.steps))
+        optimizer.step(pace.factor(step))
         return {"loss": loss.item()}
 
     parts = {"judge": judge, "optimizer": optimizer}
-    finished = stage.run("judge", take_step, recipe.steps, folder / "judge.pt", parts, device, until)
+    finished = stage.run("judge", take_step, pace, folder / "judge.pt", parts, device)
     return judge.eval().requires_grad_(False) if finished else None
 
 

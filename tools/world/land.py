@@ -35,35 +35,37 @@ _STRATA = tuple(
 
 def paint_mountains(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     """Peaks behind a valley, sometimes with a tarn in it."""
-    relief = _before(canvas, "alps", rng, amplitude=(70, 110), eye=(6, 26))
-    relief = flattened(relief, 18, rng.uniform(70, 130), rng.uniform(0.1, 0.5))
-    relief = reaching(relief, _rise(canvas, rng, 0.26, 0.55))
-    if rng.random() < 0.25:
+    relief = _before(canvas, "alps", rng, amplitude=(65, 120), eye=(5, 34))
+    relief = flattened(relief, rng.uniform(10, 22), rng.uniform(50, 120), rng.uniform(0.1, 0.5))
+    relief = reaching(relief, _rise(canvas, rng, 0.28, 0.62), beyond=rng.uniform(45, 75))
+    if rng.random() < 0.3:
         relief = _flooded(relief, rng)
     line = rng.uniform(0.15, 0.8) - 0.15 * (air.light.season in ("spring", "winter"))
-    _cover_and_wood(canvas, air, relief, rng, snowline=line, wooded=rng.uniform(0.1, 0.5), conifers=0.55)
+    _cover_and_wood(canvas, air, relief, rng, snowline=line, wooded=rng.uniform(0.0, 0.7), conifers=0.55)
 
 
 def paint_hills(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     """Rolling meadows with groves."""
-    relief = _before(canvas, "hills", rng, amplitude=(24, 50), eye=(7, 20))
-    relief = flattened(relief, 12, rng.uniform(50, 110), rng.uniform(0.2, 0.6))
-    relief = reaching(relief, _rise(canvas, rng, 0.05, 0.2))
-    fields = float(rng.choice((0.0, 0.4, 0.8)))
-    _cover_and_wood(
-        canvas, air, relief, rng, snowline=9.0, wooded=rng.uniform(-0.3, 0.3), conifers=0.2, steep=0.5, fields=fields
-    )
+    steep = rng.random()
+    relief = _before(canvas, "hills", rng, amplitude=(20 + 14 * steep, 36 + 40 * steep), eye=(5, 30))
+    relief = flattened(relief, rng.uniform(6, 14), rng.uniform(30, 110), rng.uniform(0.2, 1.1))
+    relief = reaching(relief, _rise(canvas, rng, 0.04, 0.12 + 0.26 * steep), beyond=rng.uniform(25, 70))
+    if rng.random() < 0.2:
+        relief = _flooded(relief, rng)
+    fields = float(rng.choice((0.15, 0.5, 0.9)))
+    wooded, conifers = rng.uniform(-0.3, 0.55), rng.choice((0.05, 0.3, 0.9))
+    _cover_and_wood(canvas, air, relief, rng, snowline=9.0, wooded=wooded, conifers=conifers, steep=0.5, fields=fields)
 
 
 def paint_dunes(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     """Sand to the horizon; in its seasons a little grows on it."""
-    relief = _before(canvas, "dunes", rng, amplitude=(26, 52), eye=(8, 24))
-    relief = flattened(relief, 4, rng.uniform(18, 50), rng.uniform(0.4, 0.9))
-    relief = reaching(relief, _rise(canvas, rng, 0.06, 0.22))
+    relief = _before(canvas, "dunes", rng, amplitude=(16, 44), eye=(5, 24))
+    relief = flattened(relief, 4, rng.uniform(12, 50), rng.uniform(0.5, 1.3))
+    relief = reaching(relief, _rise(canvas, rng, 0.06, 0.36), beyond=rng.uniform(20, 60))
     sand = _SANDS[rng.integers(len(_SANDS))]
     green = {"spring": 0.3, "summer": 0.0, "autumn": 0.12, "winter": 0.0}[air.light.season]
     cover = Cover(
-        0.92 * sand, mix(sand, grass(air.light.season, rng), 0.25 * green), ripples=rng.uniform(0.05, 0.18), bumps=0.5
+        0.92 * sand, mix(sand, grass(air.light.season, rng), 0.25 * green), ripples=rng.uniform(0.06, 0.24), bumps=0.5
     )
     depth = paint_land(canvas, air, relief, cover, rng)
     kind = "cactus" if rng.random() < 0.4 else "bush"
@@ -126,12 +128,12 @@ def paint_lake(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
 
 def paint_islands(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     """A few islands in the sea, green or rocky."""
-    relief = _before(canvas, "hills" if rng.random() < 0.6 else "alps", rng, amplitude=(12, 26), eye=(9, 26))
+    relief = _before(canvas, "hills" if rng.random() < 0.6 else "alps", rng, amplitude=(12, 26), eye=(6, 36))
     field = np.full_like(relief.heights, -12.0)
-    for k in range(int(rng.integers(2, 6))):
-        z = rng.uniform(45, 190) if k else rng.uniform(50, 110)
+    for k in range(int(rng.integers(1, 8))):
+        z = rng.uniform(45, 190) if k else rng.uniform(40, 120)
         x = rng.uniform(-0.42, 0.42) * z * canvas.view.width / canvas.view.focal
-        wide, high = rng.uniform(0.10, 0.26) * z, rng.uniform(0.12, 0.32) * z
+        wide, high = rng.uniform(0.06, 0.3) * z, rng.uniform(0.08, 0.42) * z
         distance = np.hypot((relief.x() - x) / 1.5, relief.z() - z) / wide
         field = np.maximum(
             field, high * np.exp(-(distance ** rng.uniform(1.4, 2.6))) * (0.45 + relief.heights / 26) - 3.5
@@ -223,7 +225,7 @@ def _before(
 ) -> Relief:
     """A random relief of `kind` before the viewer; `eye` is still counted from its ground."""
     heights = crop(kind, canvas.view, rng) * np.float32(rng.uniform(*amplitude))
-    cell = rng.uniform(1.3, 2.2) * (1.3 if kind == "alps" else 1.0)
+    cell = float(np.exp(rng.uniform(0.1, 0.75))) * {"alps": 1.3, "dunes": 0.5}.get(kind, 1.0)
     return Relief(heights, float(cell), float(rng.uniform(*eye)))
 
 

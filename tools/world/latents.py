@@ -61,8 +61,8 @@ def encode_shards(
             break
         shard = np.load(path, mmap_mode="r")
         found = []
-        for first in range(0, len(shard), 16):
-            images = avg_pool2d(as_images(np.array(shard[first : first + 16])).to(device), shrink)
+        for first in range(0, len(shard), 64):
+            images = avg_pool2d(as_images(np.array(shard[first : first + 64]), device), shrink)
             with torch.autocast(device.type, torch.bfloat16):
                 found.append(encode(autoencoder, images).half().cpu().contiguous().numpy())
         np.save(folder / scenes_path(path).name, np.load(scenes_path(path)))

@@ -54,7 +54,8 @@ class Measurement:
     """The model, its judge, and what is asked of it."""
 
     def __init__(self, model: Path, work: Path, count: int) -> None:
-        self.pipeline: StableDiffusion3Pipeline = load_released(model)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.pipeline: StableDiffusion3Pipeline = load_released(model).to(self.device)
         for part in (self.pipeline.transformer, self.pipeline.vae):
             part.requires_grad_(False)
         self.settings = json.loads((model / "trajflow.json").read_text())
@@ -71,7 +72,15 @@ class Measurement:
     ) -> tuple[Tensor, Tensor]:
         """Latents and pictures at the model's settings."""
         steps = steps or self.settings["steps"]
-        return generate(self.pipeline, prompts, list(seeds), steps, self.settings["guidance"], **options)
+        return generate(
+            self.pipeline,
+            prompts,
+            list(seeds),
+            steps,
+            self.settings["guidance"],
+            batch=128 if self.device.type == "cuda" else 8,
+            **options,
+        )
 
     def obedience(self) -> Mapping[str, object]:
         """Shares obeyed, by the model and by renders of the same requests, which is what the judge can read at all."""
@@ -121,7 +130,7 @@ class Measurement:
             edited = replace(one, **{name: str(rng.choice(others))})
             pair = [caption(each, np.random.default_rng([12, number]), typos=0.0) for each in (one, edited)]
             sampler = Sampler(self.pipeline, pair, self.settings["guidance"])
-            first, second = sampler.velocity(noise([number, number]), 1.0)
+            first, second = sampler.velocity(noise([number, number]).to(self.device), 1.0).cpu()
             angles.append(angle_degrees(first, second))
         return angles
 
@@ -160,7 +169,8 @@ class Measurement:
             if not chosen:
                 continue
             images = self.renders[chosen]
-            rebuilt = torch.cat([decode(self.pipeline.vae, encode(self.pipeline.vae, x)) for x in images.split(8)])
+            parts = [decode(self.pipeline.vae, encode(self.pipeline.vae, x.to(self.device))) for x in images.split(8)]
+            rebuilt = torch.cat(parts).cpu()
             result[name] = {
                 "psnr_db": float(psnr_db(rebuilt, images).mean()),
                 "fine_detail": band_energy(rebuilt) / band_energy(images),

@@ -30,21 +30,19 @@ def frequency() -> np.ndarray:
 def read(values: np.ndarray, x: np.ndarray, y: np.ndarray | float) -> np.ndarray:
     """`values` [N, M], periodic, between its cells at columns `x` and rows `y` (any shapes that broadcast)."""
     rows, columns = values.shape
-    x, y = np.broadcast_arrays(np.asarray(x, np.float32), np.asarray(y, np.float32))
-    left, top = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
-    right_part, low_part = x - left, y - top
-    left, top = left % columns, top % rows
-    right, low = left + 1, top + 1
-    right[right == columns] = 0
-    low[low == rows] = 0
+    # Rows and columns are worked out before they are broadcast: most readers ask for a grid.
+    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
+    before, above = np.floor(x), np.floor(y)
+    right_part, low_part = x - before, y - above
+    left, top = before.astype(np.int32) % columns, above.astype(np.int32) % rows
+    right, low = np.where(left == columns - 1, 0, left + 1), np.where(top == rows - 1, 0, top + 1) * columns
+    top = top * columns
     flat = values.ravel()
-    top *= columns
-    low *= columns
-    above = flat[top + left]
-    above = above + (flat[top + right] - above) * right_part
-    below = flat[low + left]
-    below = below + (flat[low + right] - below) * right_part
-    return np.asarray(above + (below - above) * low_part)
+    upper = flat[top + left]
+    upper = upper + (flat[top + right] - upper) * right_part
+    lower = flat[low + left]
+    lower = lower + (flat[low + right] - lower) * right_part
+    return np.asarray(upper + (lower - upper) * low_part)
 
 
 def grain(rng: np.random.Generator, slope: float, x: np.ndarray, y: np.ndarray | float) -> np.ndarray:

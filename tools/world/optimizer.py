@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+# The share of a stage over which the learning rate falls to nothing.
+COOLDOWN = 0.25
+
 
 class Optimizer:
     """Steps the parameters of `module` that ask for gradients; `by_muon(name)` says which matrices Muon takes."""
@@ -51,7 +54,7 @@ class Optimizer:
             optimizer.load_state_dict(state[str(number)])
 
 
-def rate_factor(step: int, steps: int, warmup: int = 100, cooldown: float = 0.25) -> float:
+def rate_factor(step: int, steps: int, warmup: int = 100, cooldown: float = COOLDOWN) -> float:
     """Linear warm-up, a plateau at 1, a linear fall to 0 over the last share `cooldown` of `steps`."""
     return max(0.0, min(1.0, (step + 1) / warmup, (steps - step) / (cooldown * steps)))
 

@@ -25,6 +25,7 @@ from tools.world.scene import Scene, draw
 
 BUCKETS = ((192, 192), (128, 192), (192, 192), (192, 128))
 SHARD = 256
+CPU = torch.device("cpu")
 
 
 def bucket(number: int) -> tuple[int, int]:
@@ -114,8 +115,17 @@ class Album:
     def __len__(self) -> int:
         return sum(len(codes) for _, codes in self.shards)
 
-    def batch(self, size: int, rng: np.random.Generator, crop: int | None = None) -> Batch:
-        """`size` random pictures of one size; with `crop`, random squares of so many pixels of pictures of any size."""
+    def batch(
+        self,
+        size: int,
+        rng: np.random.Generator,
+        crop: int | None = None,
+        device: torch.device = CPU,
+    ) -> Batch:
+        """`size` random pictures of one size, on `device`.
+
+        With `crop`, random squares of so many pixels of pictures of any size.
+        """
         if crop is None:
             shard = int(rng.integers(len(self.shards)))
             chosen = [(shard, int(rng.integers(len(self.shards[shard][1])))) for _ in range(size)]
@@ -124,12 +134,12 @@ class Album:
             chosen = [(int(shard), int(rng.integers(len(self.shards[shard][1])))) for shard in shards]
         pixels = np.stack([_cropped(self.shards[shard][0][index], crop, rng) for shard, index in chosen])
         codes = np.stack([self.shards[shard][1][index] for shard, index in chosen])
-        return Batch(as_images(pixels), torch.from_numpy(codes.astype(np.int64)))
+        return Batch(as_images(pixels, device), torch.from_numpy(codes.astype(np.int64)))
 
 
-def as_images(pixels: np.ndarray) -> Tensor:
+def as_images(pixels: np.ndarray, device: torch.device = CPU) -> Tensor:
     """uint8 [B, H, W, 3] as float32 [B, 3, H, W] in [-1, 1], channels last in memory."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
 def _cropped(picture: np.ndarray, crop: int | None, rng: np.random.Generator) -> np.ndarray:
@@ -145,10 +155,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--count", type=int, default=150_000)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--shard", type=int, default=SHARD, help="pictures a file")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many minutes")
     options = parser.parse_args(arguments)
     until = time.time() + 60 * options.minutes
-    there = draw_pictures(options.work / "pictures", options.count, options.workers, until)
+    there = draw_pictures(options.work / "pictures", options.count, options.workers, until, options.shard)
     print(f"{there} pictures in {options.work / 'pictures'}")
 
 

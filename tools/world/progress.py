@@ -68,6 +68,8 @@ class Progress:
     def __call__(self, transformer: SD3Transformer2DModel, step: int) -> None:
         """Redraw the loss; when it is time, add a row of pictures to the sheet."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.table.exists():
+            return  # the time was up before the first step
         plot_loss(self.table, self.folder / "loss.png")
         if time.time() - self._last < self.every:
             return

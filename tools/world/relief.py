@@ -9,7 +9,7 @@ from scipy import ndimage
 from tools.world.noise import SIDE, frequency, read, step, tile
 from tools.world.view import View
 
-TILES = 5
+TILES = 8
 ROWS = 224
 
 

@@ -46,13 +46,14 @@ class Sampler:
             torch.cat([x, x]),
             encoder_hidden_states=self.states,
             pooled_projections=self.pooled,
-            timestep=torch.full((2 * len(x),), 1000 * sigma),
+            timestep=torch.full((2 * len(x),), 1000 * sigma, device=x.device),
             return_dict=False,
         )[0].chunk(2)
         return empty + self.guidance * (full - empty)
 
     def sample(self, x: Tensor, steps: int) -> Tensor:
-        """Latents after `steps` Euler steps from noise `x`."""
+        """Latents after `steps` Euler steps from noise `x`, on the transformer's device."""
+        x = x.to(self.states.device)
         scheduler = self.pipeline.scheduler
         scheduler.set_timesteps(steps)
         sigmas = scheduler.sigmas.tolist()
@@ -70,13 +71,17 @@ def generate(
     negatives: Sequence[str] | None = None,
     batch: int = 8,
 ) -> tuple[Tensor, Tensor]:
-    """Latents [N, 16, 24, 24] and pictures [N, 3, 192, 192] in [-1, 1], a picture per prompt and seed."""
+    """Latents [N, 16, 24, 24] and pictures [N, 3, 192, 192] in [-1, 1], a picture per prompt and seed; on the CPU.
+
+    They are made where the pipeline is.
+    """
     latents, images = [], []
     for first in range(0, len(prompts), batch):
         part = slice(first, first + batch)
         sampler = Sampler(pipeline, prompts[part], guidance, negatives[part] if negatives else None)
-        latents.append(sampler.sample(noise(seeds[part]), steps))
-        images.append(decode(pipeline.vae, latents[-1]))
+        found = sampler.sample(noise(seeds[part]), steps)
+        latents.append(found.cpu())
+        images.append(decode(pipeline.vae, found).cpu())
     return torch.cat(latents), torch.cat(images)
 
 

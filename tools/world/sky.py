@@ -95,7 +95,7 @@ def _disc(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
 def _clouds(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     """Noise on a plane overhead, thresholded; the side towards the sun is lit."""
     view = canvas.view
-    kind, cover = rng.random(), rng.normal(-0.45, 0.65)
+    kind, cover = rng.random(), max(-1.2, rng.normal(-0.55, 0.7))
     scale, squash = rng.uniform(0.55, 1.5), rng.uniform(0.3, 1.0)
     edge = {"clear": 0.9 + cover, "rain": -1.3, "snow": -1.0, "fog": 1.6, "storm": -0.9}[air.weather]
     soft = {"clear": 0.9, "rain": 2.4, "snow": 2.6, "fog": 2.5, "storm": 1.6}[air.weather]
@@ -122,8 +122,11 @@ def _clouds(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
     lit = np.clip(
         0.5 + (0.55 if air.weather == "clear" else 0.42) * (body - beyond) * 1.6 - 0.25 * (body - edge) / 3, 0, 1
     )
+    if air.weather != "clear":
+        # Closed clouds have no crisp edges.
+        lit = 0.85 * ndimage.gaussian_filter(lit, 0.009 * view.size) + 0.15 * lit
     if air.weather == "storm":
-        lit = np.clip(lit * 1.25 - 0.12, 0, 1)
+        lit = np.clip(lit * 1.4 - 0.2, 0, 1)
     colour = mix(air.shadow, air.cloud, lit[..., None])
     if air.disc or air.time == "dusk":
         near = np.exp(-np.hypot(view.columns - column, rows - row) / (0.3 * view.size))

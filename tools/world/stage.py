@@ -7,12 +7,41 @@ its number, so an interrupted stage ends with the weights an uninterrupted one w
 import csv
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from tools.world.optimizer import COOLDOWN, rate_factor
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How far a stage goes: `steps` in all, or until the clock (`time.time()`) says `until`.
+
+    When `is_last`, nothing goes on afterwards: the learning rate falls to nothing by then, whichever end comes first,
+    and what there is counts as finished.
+    """
+
+    steps: int
+    until: float = float("inf")
+    is_last: bool = False
+    began: float = field(default_factory=time.time)
+
+    def left(self, step: int) -> float:
+        """The share of the stage that is not done yet, 1..0, by steps or by the clock."""
+        share = 1 - step / self.steps
+        if self.until < float("inf"):
+            share = min(share, (self.until - time.time()) / max(1e-9, self.until - self.began))
+        return max(0.0, share)
+
+    def factor(self, step: int) -> float:
+        """The share of the full learning rate in step number `step`."""
+        share = rate_factor(step, self.steps)
+        return min(share, self.left(step) / COOLDOWN) if self.is_last else share
 
 
 class Stateful(Protocol):
@@ -54,26 +83,25 @@ def randomness(seed: int, step: int) -> tuple[np.random.Generator, torch.Generat
 def run(
     name: str,
     take_step: Callable[[int], Mapping[str, float]],
-    steps: int,
+    pace: Pace,
     path: Path,
     parts: Mapping[str, Stateful],
     device: torch.device,
-    until: float = float("inf"),
     save_every: float = 300.0,
     on_save: Callable[[int], None] | None = None,
 ) -> bool:
-    """Take steps up to `steps` in all or until the clock (`time.time()`) says `until`; whether all are taken.
+    """Take steps as far as `pace` allows; whether the stage is finished.
 
     What a step measures is averaged and appended to `<path>.csv` with the step, about every ten seconds; a checkpoint
     is written every `save_every` seconds and at the end.
     """
     step, saved, noted = load(path, parts, device), time.time(), time.time()
     measured: list[Mapping[str, float]] = []
-    while step < steps and time.time() < until:
+    while step < pace.steps and time.time() < pace.until:
         measured.append(take_step(step))
         step += 1
         now = time.time()
-        if now - noted > 10 or step == steps:
+        if now - noted > 10 or step == pace.steps:
             _note(name, path.with_suffix(".csv"), step, (now - noted) / len(measured), measured)
             measured, noted = [], now
         if now - saved >= save_every:
@@ -82,10 +110,12 @@ def run(
                 on_save(step)
             saved = time.time()
             noted += saved - now
+    if measured:
+        _note(name, path.with_suffix(".csv"), step, (time.time() - noted) / len(measured), measured)
     save(path, step, parts)
     if on_save:
         on_save(step)
-    return step >= steps
+    return step >= pace.steps or pace.is_last
 
 
 def _note(name: str, path: Path, step: int, seconds: float, measured: list[Mapping[str, float]]) -> None:

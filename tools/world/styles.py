@@ -1,5 +1,7 @@
 """Painters' hands: a picture as a watercolour, an oil painting or a pastel drawing.
 
+What a hand adds is coarser than a pixel: grain of single pixels is noise to whoever has to learn the picture.
+
 All work on pictures as a screen shows them: [H, W, 3] float32 in 0..1.
 """
 
@@ -13,76 +15,74 @@ _CHALK_PAPERS = ((0.55, 0.50, 0.44), (0.42, 0.45, 0.52), (0.78, 0.72, 0.62), (0.
 
 
 def styled(picture: np.ndarray, style: str, rng: np.random.Generator) -> np.ndarray:
-    """`picture` [H, W, 3] in one of `scene.STYLES`; a photo stays as it is but for a trace of grain."""
+    """`picture` [H, W, 3] in one of `scene.STYLES`; a photo stays as it is."""
     if style == "watercolour":
         return _watercolour(picture, rng)
     if style == "oil":
         return _oil(picture, rng)
     if style == "pastel":
         return _pastel(picture, rng)
-    noise = rng.standard_normal(picture.shape[:2], np.float32)[..., None]
-    return np.clip(picture + 0.006 * noise, 0, 1)
+    return picture
 
 
 def _watercolour(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Flat washes with dark rims, granulating on white paper that shows at a ragged border."""
+    """Clear washes with darker rims on white paper, which shows through them and at a border."""
     x, y, size = _places(picture)
-    wobble = grain(rng, 1.2, x * 1.1, y * 1.1) * size / 130
+    wobble = grain(rng, 1.5, x * 1.1, y * 1.1) * size / 150
     washes = _flat(_shifted(picture, wobble, np.roll(wobble, 37, 1)), max(2, round(size / 96)))
-    washes = mix(washes, picture, 0.3)
-    grey = washes.mean(-1)
-    rims = np.clip(1.8 * np.hypot(*np.gradient(grey)), 0, 0.32)
-    bloom, tooth = grain(rng, 1.4, x * 0.9, y * 0.9), grain(rng, 0.5, x * 2.6, y * 2.6)
+    washes = mix(washes, picture, 0.35)
+    rims = np.clip(1.5 * np.hypot(*np.gradient(washes.mean(-1))), 0, 0.22)
+    bloom, pools = grain(rng, 1.7, x * 0.8, y * 0.8), grain(rng, 1.2, x * 1.6, y * 1.6)
     paper = np.array(_PAPERS[rng.integers(len(_PAPERS))], np.float32)
-    thin = np.clip(0.80 + 0.10 * bloom + 0.025 * tooth, 0.45, 1.0)
-    ink = (1 - washes) * (1 + 1.1 * rims[..., None])
-    painted = paper * (1 - np.clip(ink * thin[..., None], 0, 0.97))
+    # Pigment takes light away in proportion to its layer, so that thick layers are deep in colour and never grey.
+    layer = np.clip(0.82 + 0.13 * bloom + 0.05 * pools + 1.2 * rims, 0.35, 1.5)
+    painted = paper * np.clip(washes, 0.02, 1) ** layer[..., None]
+    grey = painted.mean(-1, keepdims=True)
+    painted = grey + (painted - grey) * 1.2
     margin = np.minimum(
         np.minimum(x, 192 * picture.shape[1] / size - x), np.minimum(y, 192 * picture.shape[0] / size - y)
     )
-    wide = rng.uniform(3, 11)
-    inside = step(wide - 1.2, wide + 1.2, margin + 2.2 * grain(rng, 1.1, x * 1.5, y * 1.5))
-    rim = inside * step(wide + 5, wide, margin + 2.0 * bloom) * 0.12
-    return np.asarray(np.clip(mix(paper, painted * (1 - rim[..., None]), inside[..., None]), 0, 1))
+    wide = rng.uniform(-14, 9)  # below zero: painted to the edge of the sheet
+    inside = step(wide - 1.6, wide + 1.6, margin + 2.0 * grain(rng, 1.6, x * 1.3, y * 1.3))
+    return np.asarray(np.clip(mix(paper, painted, inside[..., None]), 0, 1), np.float32)
 
 
 def _oil(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Thick strokes that follow the forms, with light caught on their ridges."""
+    """Broad strokes that follow the forms, their ridges catching the light."""
     x, y, size = _places(picture)
-    flat = _flat(picture, max(2, round(size / 96)))
-    grey = ndimage.gaussian_filter(flat.mean(-1), size / 48)
-    angle = np.arctan2(*np.gradient(grey)) + np.pi / 2 + 0.5 * grain(rng, 1.5, x * 0.7, y * 0.7)
+    reach = size / 192
+    flat = mix(_flat(picture, max(2, round(size / 72))), picture, 0.3)
+    grey = ndimage.gaussian_filter(flat.mean(-1), size / 32)
+    angle = np.arctan2(*np.gradient(grey)) + np.pi / 2 + 0.35 * grain(rng, 1.8, x * 0.6, y * 0.6)
     along = (np.cos(angle), np.sin(angle))
-    bristles = rng.standard_normal(grey.shape).astype(np.float32)
+    bristles = ndimage.gaussian_filter(rng.standard_normal(grey.shape).astype(np.float32), 0.9 * reach)
     ridges = np.zeros_like(bristles)
-    reach = size / 192 * 1.4
-    for k in (-3, -2, -1, 0, 1, 2, 3):
-        ridges += _shifted(bristles, along[0] * k * reach, along[1] * k * reach)
-    ridges /= 7**0.5
-    flat = mix(flat, picture, 0.25)
-    strokes = _shifted(flat, along[0] * ridges * 1.1 * reach, along[1] * ridges * 1.1 * reach)
+    for k in range(-4, 5):
+        ridges += _shifted(bristles, along[0] * k * 1.5 * reach, along[1] * k * 1.5 * reach)
+    ridges /= ridges.std()
+    strokes = _shifted(flat, along[0] * ridges * 0.8 * reach, along[1] * ridges * 0.8 * reach)
     grey = strokes.mean(-1, keepdims=True)
-    rich = grey + (strokes - grey) * 1.25
-    relief = np.roll(ridges, 1, 0) - ridges + np.roll(ridges, 1, 1) - ridges
-    return np.asarray(np.clip(rich * (1 + 0.075 * ridges[..., None]) + 0.022 * relief[..., None], 0, 1), np.float32)
+    rich = grey + (strokes - grey) * 1.3
+    return np.asarray(np.clip(rich * (1 + 0.055 * ridges[..., None]) + 0.008 * ridges[..., None], 0, 1), np.float32)
 
 
 def _pastel(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Soft chalk in slanted hatching that leaves the tooth of a tinted paper bare."""
+    """Soft chalk in slanted hatching on a tinted paper that glimmers through."""
     x, y, size = _places(picture)
     soft = ndimage.gaussian_filter(picture, (size / 420, size / 420, 0))
-    slant = rng.uniform(-0.9, 0.9)
+    # Never upright: that would be rain.
+    slant = rng.choice((-1, 1)) * rng.uniform(0.85, 1.3)
     across, along = x * np.cos(slant) + y * np.sin(slant), y * np.cos(slant) - x * np.sin(slant)
-    hatch = grain(rng, 0.9, across * 1.1, along * 0.6)
-    tooth = grain(rng, 0.3, x * 2.4, y * 2.4)
+    hatch = grain(rng, 1.0, across * 1.5, along * 0.3)
+    tooth = grain(rng, 1.0, x * 1.6, y * 1.6)
     bright = float(np.clip(2.2 * picture.mean(), 0.2, 1.0))  # a night stays dark on dark paper
     chalk = 1 - (1 - soft) * np.float32(1 - 0.2 * bright)
     grey = chalk.mean(-1, keepdims=True)
-    chalk = grey + (chalk - grey) * 1.45
+    chalk = grey + (chalk - grey) * 1.35
     paper = np.array(_CHALK_PAPERS[rng.integers(len(_CHALK_PAPERS))], np.float32) * np.float32(bright)
-    held = np.clip(0.82 + 0.05 * hatch + 0.2 * tooth, 0.25, 1)
+    held = np.clip(0.82 + 0.06 * hatch + 0.06 * tooth, 0.3, 1)
     bare = mix(paper, chalk, 0.5)
-    drawn = mix(bare, chalk * (1 + 0.02 * hatch[..., None]), held[..., None])
+    drawn = mix(bare, chalk * (1 + 0.025 * hatch[..., None]), held[..., None])
     return np.asarray(np.clip(drawn, 0, 1), np.float32)
 
 

@@ -177,8 +177,8 @@ def _fallen(snow: float, level: np.ndarray, coarse: np.ndarray, fine: np.ndarray
     """How much snow [...] lies on ground this level, in patches where little has fallen."""
     if snow == 0:
         return np.zeros_like(level)
-    lies = step(0.45, 0.72, level + 0.06 * fine)
-    return np.asarray(lies * step(1.05 - 1.6 * snow, 1.75 - 1.6 * snow, 0.35 * coarse + 0.2 * fine + 0.35) * 0.97)
+    lies = step(0.40, 0.70, level + 0.05 * coarse)
+    return np.asarray(lies * step(1.05 - 1.75 * snow, 1.75 - 1.75 * snow, 0.35 * coarse + 0.07 * fine + 0.35) * 0.97)
 
 
 def _unshadowed(relief: Relief, sun: np.ndarray) -> np.ndarray:

@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
+from tools.world import stage
 from tools.world.architecture import TEXT_TOKENS, build_text_encoder, build_tokenizer, encode
 from tools.world.captions import SHARES, caption
 from tools.world.reader import QUESTIONS, Reader, answers, labels, loss, text_mask
@@ -62,11 +64,8 @@ class Readers:
         return (*self.encoders, self.heads)
 
     def ids(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Token ids [B, T] as far as the longest prompt goes; causal attention makes the padding irrelevant."""
-        encoded = self.tokenizer(
-            list(prompts), padding="longest", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt"
-        )
-        return encoded.input_ids.to(self.encoders[0].device)
+        """Token ids [B, T] on the encoders' device."""
+        return token_ids(self.tokenizer, prompts).to(self.encoders[0].device)
 
     def logits(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the token states and the pooled vector say, [B, 290] each."""
@@ -103,35 +102,65 @@ def new_readers(tokenizer: CLIPTokenizer, seed: int = 0) -> Readers:
     return Readers(tokenizer, (build_text_encoder(tokenizer), build_text_encoder(tokenizer)), Reader())
 
 
-def train(readers: Readers, steps: int, seed: int = 0, batch: int = BATCH, work: Path | None = None) -> None:
-    """Teach `readers` for `steps` in all, on the device they are on; with `work`, go on from what is saved there."""
+class Lessons(Dataset):
+    """Step number to the parts of a batch, each token ids [B, T] with their labels; the same for the same number."""
+
+    def __init__(self, tokenizer: CLIPTokenizer, batch: int, seed: int) -> None:
+        self.tokenizer, self.batch, self.seed = tokenizer, batch, seed
+
+    def __getitem__(self, step: int) -> list[tuple[Tensor, Tensor]]:
+        draw, rng = random.Random(f"{self.seed} {step}"), np.random.default_rng((self.seed, step))
+        told = [random_told(draw) for _ in range(self.batch)]
+        texts = [caption(one, rng, shares=STUDY_SHARES, typos=STUDY_TYPOS) for one in told]
+        # Every other batch is spelled in rarer pieces. The pieces' own chances are not seeded, the words are.
+        self.tokenizer.backend_tokenizer.model.dropout = MERGE_DROPOUT if step % 2 else None
+        parts = [(token_ids(self.tokenizer, part), labels(said)) for part, said in _chunks(texts, told)]
+        self.tokenizer.backend_tokenizer.model.dropout = None
+        return parts
+
+
+def token_ids(tokenizer: CLIPTokenizer, prompts: Sequence[str]) -> Tensor:
+    """Token ids [B, T] as far as the longest prompt goes; causal attention makes the padding irrelevant."""
+    return tokenizer(
+        list(prompts), padding="longest", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt"
+    ).input_ids
+
+
+def train(
+    readers: Readers,
+    steps: int,
+    seed: int = 0,
+    batch: int = BATCH,
+    work: Path | None = None,
+    until: float = float("inf"),
+    workers: int = 0,
+) -> None:
+    """Teach `readers` for `steps` in all or until the clock says `until`, on the device they are on.
+
+    With `work`, go on from what is saved there. Other processes word the captions if there are `workers`.
+    """
     parameters = [p for module in readers.modules() for p in module.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    warm_up = min(WARM_UP, steps // 5 + 1)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda k: min((k + 1) / warm_up, max(0.01, 1 - (k - warm_up) / max(1, steps - warm_up)))
-    )
-    first = _resume(work, readers, optimizer, schedule) if work else 0
-    draw, rng = random.Random(f"{seed} {first}"), np.random.default_rng((seed, first))
+    pace, warm_up = stage.Pace(steps, until, is_last=True), min(WARM_UP, steps // 5 + 1)
+    first = _resume(work, readers, optimizer) if work else 0
+    lessons = Lessons(readers.tokenizer, batch, seed)
+    parts = iter(DataLoader(lessons, batch_size=None, sampler=range(first, steps), num_workers=workers))
     for encoder in readers.encoders:
         encoder.set_attn_implementation("eager")  # on CPU its backward takes half as long as fused attention's
-    bpe = readers.tokenizer.backend_tokenizer.model
     start, running = time.monotonic(), 0.0
     for step in range(first, steps):
-        told = [random_told(draw) for _ in range(batch)]
-        texts = [caption(one, rng, shares=STUDY_SHARES, typos=STUDY_TYPOS) for one in told]
-        bpe.dropout = MERGE_DROPOUT if step % 2 else None
+        if time.time() > until:
+            break
+        optimizer.param_groups[0]["lr"] = PEAK_RATE * min((step + 1) / warm_up, max(0.01, pace.left(step)))
         optimizer.zero_grad()
-        value = sum(_learn(readers, texts, told) for texts, told in _chunks(texts, told))
+        value = sum(_learn(readers, ids, target) for ids, target in next(parts))
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        schedule.step()
         running = value if step == first else 0.98 * running + 0.02 * value
         if (step + 1) % 100 == 0:
             print(f"step {step + 1} of {steps}: loss {running:.3f}, {time.monotonic() - start:.0f} s", flush=True)
         if work and (step + 1) % SAVE_EVERY == 0:
-            _checkpoint(work, step + 1, readers, optimizer, schedule)
-    bpe.dropout = None
+            _checkpoint(work, step + 1, readers, optimizer)
     for encoder in readers.encoders:
         encoder.set_attn_implementation("sdpa")
     for module in readers.modules():
@@ -182,9 +211,9 @@ def _chunks(texts: list[str], told: list[Told]) -> list[tuple[list[str], list[To
     return [([texts[k] for k in part], [told[k] for k in part]) for part in parts]
 
 
-def _learn(readers: Readers, texts: list[str], told: list[Told]) -> float:
+def _learn(readers: Readers, ids: Tensor, target: Tensor) -> float:
     """Add a chunk's gradient; its loss as a share of the batch's."""
-    ids, target = readers.ids(texts), labels(told).to(readers.encoders[0].device)
+    ids, target = ids.to(readers.encoders[0].device), target.to(readers.encoders[0].device)
     with torch.autocast(ids.device.type, torch.bfloat16):
         from_states, from_pooled = readers.logits(ids)
     value = (loss(from_states, target) + loss(from_pooled, target)) / CHUNKS
@@ -197,21 +226,20 @@ def _random_thing(kind: str, draw: random.Random) -> Thing:
     return Thing(kind, count, None if kind in UNCOLOURED else draw.choice(COLOURS), draw.choice(SIDES))
 
 
-def _checkpoint(work: Path, step: int, readers: Readers, *states) -> None:
+def _checkpoint(work: Path, step: int, readers: Readers, optimizer: torch.optim.Optimizer) -> None:
     save(readers, work)
     temporary = work / "training.new"
-    torch.save({"step": step, "states": [state.state_dict() for state in states]}, temporary)
+    torch.save({"step": step, "states": [optimizer.state_dict()]}, temporary)
     temporary.replace(work / "training.pt")
 
 
-def _resume(work: Path, readers: Readers, *states) -> int:
+def _resume(work: Path, readers: Readers, optimizer: torch.optim.Optimizer) -> int:
     if not (work / "training.pt").exists():
         return 0
     kept, weights = torch.load(work / "training.pt", weights_only=True), load(work)
     for mine, theirs in zip(readers.modules(), weights.modules(), strict=True):
         mine.load_state_dict(theirs.state_dict())
-    for state, values in zip(states, kept["states"], strict=True):
-        state.load_state_dict(values)
+    optimizer.load_state_dict(kept["states"][0])
     return kept["step"]
 
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusion3Pipeline
+from diffusers import AutoencoderKL, SD3Transformer2DModel, StableDiffusion3Pipeline
 
 from tools.world import text
 from tools.world.autoencoder import AutoencoderRecipe, polish_decoder, train_autoencoder
 from tools.world.coarse import coarsen_positions, take_over
-from tools.world.judge import Judge, JudgeRecipe, train_judge
+from tools.world.judge import Judge, JudgeRecipe, read_judge, train_judge
 from tools.world.latents import encode_shards, set_scale
 from tools.world.network import IMAGE_SIZE, Shape, assemble, build_transformer
 from tools.world.pictures import Album, draw_pictures, finished_shards
@@ -39,6 +39,7 @@ class Recipe:
 
     text_steps: int = 4000
     text_corpus: int = text.CORPUS
+    text_batch: int = text.BATCH
     pictures: int = 150_000
     shard: int = 256
     shape: Shape = field(default_factory=Shape)
@@ -51,6 +52,7 @@ class Recipe:
 MINIATURE = Recipe(
     text_steps=2,
     text_corpus=500,
+    text_batch=8,
     pictures=8,
     shard=2,
     shape=Shape(widths=(8, 8, 8, 8), blocks=2, heads=1),
@@ -63,13 +65,19 @@ MINIATURE = Recipe(
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where and how the stages run: the folder, the device, processes for drawing, the time to stop (`time.time()`)."""
+    """Where and how the stages run.
+
+    The folder, the device, processes that draw, the time to stop (`time.time()`), processes that word captions.
+    """
 
     work: Path
     device: torch.device
     workers: int
     until: float = float("inf")
     compiled: bool = True
+    # Whether the time to stop is the stage's end: rates fall to nothing by then, and it is finished.
+    is_last: bool = False
+    wording: int = 0
 
     @property
     def album(self) -> Album:
@@ -83,7 +91,15 @@ class Workshop:
             readers = text.new_readers(text.new_tokenizer(corpus=recipe.text_corpus))
             for module in readers.modules():
                 module.to(self.device)
-            text.train(readers, recipe.text_steps, work=folder)
+            unfinished = self.work / "text.unfinished"
+            text.train(
+                readers,
+                recipe.text_steps,
+                batch=recipe.text_batch,
+                work=unfinished,
+                until=self.until,
+                workers=self.wording,
+            )
             text.save(readers, folder)
         readers = text.load(folder)
         for module in readers.modules():
@@ -92,14 +108,23 @@ class Workshop:
 
     def make_judge(self, recipe: Recipe) -> Judge | None:
         """The judge, trained or read back; None when time ran out."""
-        return train_judge(self.album, self.work / "judge", recipe.judge, self.device, self.until)
+        folder = self.work / "judge"
+        # What was finished early, by the clock, is not taken up again for the steps that were left.
+        marker = folder / "finished"
+        if marker.exists() and int(marker.read_text()) >= recipe.judge.steps:
+            return read_judge(folder).to(self.device)
+        judge = train_judge(self.album, folder, recipe.judge, self.device, self.until, self.is_last)
+        if judge:
+            marker.write_text(str(recipe.judge.steps))
+        return judge
 
     def make_autoencoder(self, recipe: Recipe, judge: Judge) -> AutoencoderKL | None:
         """The autoencoder with its scale stated; None when time ran out."""
         folder = self.work / "vae"
         if not folder.exists():
             work = self.work / "autoencoder"
-            vae = train_autoencoder(self.album, judge, work, recipe.shape, recipe.autoencoder, self.device, self.until)
+            shape, plan = recipe.shape, recipe.autoencoder
+            vae = train_autoencoder(self.album, judge, work, shape, plan, self.device, self.until, self.is_last)
             if vae is None:
                 return None
             set_scale(vae, self.album, self.device)
@@ -110,7 +135,9 @@ class Workshop:
     def polish(self, recipe: Recipe, autoencoder: AutoencoderKL, judge: Judge) -> None:
         """Train the decoder on as long as there is time; what there is becomes the released decoder."""
         work = self.work / "autoencoder"
-        polished = polish_decoder(autoencoder, self.album, judge, work, recipe.autoencoder, self.device, self.until)
+        polished = polish_decoder(
+            autoencoder, self.album, judge, work, recipe.autoencoder, self.device, self.until, self.is_last
+        )
         polished.save_pretrained(self.work / "vae_polished.unfinished")
         if self.polished.exists():
             shutil.rmtree(self.polished)
@@ -141,15 +168,24 @@ class Workshop:
         pipeline = assemble(transformer, self.best_autoencoder(), *text_side)
         half = coarsen_positions(copy.deepcopy(transformer))
         if "coarse" in stages:
-            half = self._train(half, "coarse", "latents_half", pipeline, text_side, recipe.coarse, IMAGE_SIZE // 2)
-            take_over(transformer, half)
+            self._train(half, "coarse", "latents_half", pipeline, text_side, recipe.coarse, IMAGE_SIZE // 2)
         # Half-size training that had to stop goes on next time, before anything is built on it.
         if "velocity" in stages and time.time() < self.until:
+            self.begin(transformer, half)
             transformer = self._train(
                 transformer, "velocity", "latents", pipeline, text_side, recipe.velocity, IMAGE_SIZE
             )
         pipeline.transformer = transformer
         return pipeline
+
+    def begin(self, transformer: SD3Transformer2DModel, half: SD3Transformer2DModel) -> None:
+        """Give the velocity the weights of half-size training, or those of an earlier model brought along."""
+        learned, brought = self.work / "coarse" / "velocity.pt", self.work / "start"
+        if learned.exists():
+            half.load_state_dict(torch.load(learned, map_location="cpu", weights_only=True)["average"])
+            take_over(transformer, half)
+        elif brought.exists():
+            take_over(transformer, SD3Transformer2DModel.from_pretrained(brought))
 
     def _train(self, transformer, name, latents, pipeline, text_side, recipe: VelocityRecipe, size: int):
         folder = self.work / name
@@ -164,6 +200,7 @@ class Workshop:
             self.until,
             on_save=progress,
             compiled=self.compiled,
+            is_last=self.is_last,
         )
 
     def run(self, recipe: Recipe, stages: tuple[str, ...] = STAGES) -> StableDiffusion3Pipeline | None:

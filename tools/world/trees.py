@@ -232,17 +232,20 @@ def _twig(draw: ImageDraw.ImageDraw, wide: int, tall: int, rng: np.random.Genera
 
 
 def _branch(draw: ImageDraw.ImageDraw, wide: int, tall: int, rng: np.random.Generator) -> None:
-    """The same in leaf."""
-    _twig(draw, wide, tall, rng)
-    image = np.asarray(draw._image)
-    y, x = np.nonzero(image[::6, ::6])
-    for k in rng.choice(len(x), min(len(x), 420)):
-        across, down = 6 * x[k] + rng.normal(0, 0.03 * tall), 6 * y[k] + rng.normal(0, 0.03 * tall)
-        if across < 0.1 * wide * rng.random():
-            continue
-        size = 0.022 * tall * rng.uniform(0.6, 1.3)
-        slot = (_LIT, _LIT, _SHADED, _TOP)[int(rng.integers(4))]
-        draw.ellipse((across - size, down - 0.8 * size, across + size, down + 0.8 * size), slot)
+    """A leafy bough along the upper edge: limbs that hang in from outside, thick with leaves at the edge."""
+    for _ in range(int(rng.integers(2, 5))):
+        x, long = -0.05 * tall, tall * rng.uniform(0.5, 1.15)
+        y, fall = rng.uniform(-0.05, 0.2) * tall, rng.uniform(0.05, 0.6)
+        steps = np.linspace(0, 1, 12)
+        spine = [(x + long * s, y + fall * long * s * s) for s in steps]
+        draw.line(spine, _WOOD, round(0.02 * tall), "curve")
+        for slot, shift in ((_SHADED, 0.02), (_LIT, -0.005), (_TOP, -0.02)):
+            for s in rng.random(46 if slot != _TOP else 18) ** 1.3:
+                thick = 0.10 * (1 - 0.75 * s) * tall
+                across = x + long * s + rng.normal(0, 0.5) * thick
+                down = y + fall * long * s * s + shift * tall + rng.normal(0.15, 0.5) * thick
+                size = 0.03 * tall * rng.uniform(0.7, 1.2) * (1 - 0.35 * s)
+                draw.ellipse((across - size, down - 0.6 * size, across + size, down + 0.6 * size), slot)
 
 
 def _tuft(draw: ImageDraw.ImageDraw, wide: int, tall: int, rng: np.random.Generator) -> None:

@@ -7,7 +7,9 @@ and with plain attention instead of the fused kernel, a step takes less than hal
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from tools.world import stage
 from tools.world.architecture import TEXT_TOKENS, encode
 from tools.world.captions import caption
 from tools.world.codes import to_scene
-from tools.world.optimizer import Optimizer, follow, rate_factor
+from tools.world.optimizer import Optimizer, follow
 from tools.world.pictures import Album
 from tools.world.scene import Scene, tell
 
@@ -50,12 +52,12 @@ class VelocityRecipe:
 
 @dataclass(frozen=True)
 class Samples:
-    """One step's worth: latents and noise [B, 16, h, w] float16 and float32, token ids [B, T], sigma [B]."""
+    """One step's worth: latents [B, 16, h, w] float16, token ids [B, T], sigma [B], and the seed of the noise."""
 
     latents: Tensor
-    noise: Tensor
     ids: Tensor
     sigma: Tensor
+    seed: int
 
 
 class Lessons(Dataset):
@@ -78,10 +80,7 @@ class Lessons(Dataset):
         scenes = [to_scene(codes[index]) for _, codes, index in places]
         tokens = SHORT_TOKENS if rng.random() < SHORT_SHARE else TEXT_TOKENS
         return Samples(
-            latents,
-            torch.randn(latents.shape, generator=generator),
-            self.word(scenes, tokens, rng),
-            draw_sigmas(self.batch, generator),
+            latents, self.word(scenes, tokens, rng), draw_sigmas(self.batch, generator), int(rng.integers(2**62))
         )
 
     def word(self, scenes: list[Scene], tokens: int, rng: np.random.Generator) -> Tensor:
@@ -118,6 +117,7 @@ def train_velocity(
     on_save: Callable[[SD3Transformer2DModel, int], None] | None = None,
     compiled: bool = True,
     save_every: float = 600.0,
+    is_last: bool = False,
     seed: int = 2,
 ) -> SD3Transformer2DModel:
     """Train as far as `recipe` and time allow, going on from the checkpoint in `folder`; returns averaged weights.
@@ -139,12 +139,16 @@ def train_velocity(
             block.compile(dynamic=False)
     lessons = Lessons(latents, tokenizer, recipe.batch, seed)
     stream = _Stream(lessons, recipe)
+    pace = stage.Pace(recipe.steps, until, is_last)
+    # On a CPU the fused kernel's backward is slower than plain matrix products; on a GPU it is the fast one.
+    attention = nullcontext if device.type == "cuda" else partial(sdpa_kernel, SDPBackend.MATH)
 
     def take_step(step: int) -> dict[str, float]:
         samples = stream.at(step)
-        image, noise, sigma = (part.to(device).float() for part in (samples.latents, samples.noise, samples.sigma))
+        image, sigma = (part.to(device).float() for part in (samples.latents, samples.sigma))
+        noise = torch.randn(image.shape, device=device, generator=torch.Generator(device).manual_seed(samples.seed))
         mix = sigma.view(-1, 1, 1, 1)
-        with torch.autocast(device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        with torch.autocast(device.type, torch.bfloat16), attention():
             with torch.no_grad():
                 states, pooled = encode(samples.ids.to(device), encoders)
             velocity = transformer(
@@ -156,14 +160,14 @@ def train_velocity(
             )[0]
         loss = (velocity.float() - (noise - image)).square().mean()
         loss.backward()
-        norm = optimizer.step(rate_factor(step, recipe.steps))
+        norm = optimizer.step(pace.factor(step))
         follow(average, transformer, step, EMA)
         return {"loss": loss.item(), "norm": norm, "samples": recipe.batch}
 
     parts = {"transformer": transformer, "average": average, "optimizer": optimizer}
     saved = (lambda step: on_save(average, step)) if on_save else None
     path = folder / "velocity.pt"
-    stage.run(folder.name, take_step, recipe.steps, path, parts, device, until, save_every, saved)
+    stage.run(folder.name, take_step, pace, path, parts, device, save_every, saved)
     return average
 
 

@@ -3,21 +3,25 @@
     python -m tools.world.vocabulary --work DIR [--out vocabulary.json]
 
 A word is listed when the trained encoders, given it and next to nothing else, read what it means. English comes first,
-and of each value the word the scene itself uses.
+and of each value the word the scene itself uses. Under `nothing` stand words that captions carry besides: `joining`
+ones, which say how many or where or only hold a sentence together, and `ignored` ones, which were said at random.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.world import english_things, french, german, spanish
 from tools.world.captions import LANGUAGES
-from tools.world.lexicon import Lexicon, Pool
+from tools.world.grammar import compose
+from tools.world.lexicon import Chooser, Lexicon, Pool
 from tools.world.reader import QUESTIONS
 from tools.world.scene import ATTRIBUTES, COLOURS, KINDS, SIDES
-from tools.world.text import Readers, load
+from tools.world.text import Readers, load, random_told
 
 # What a word without a noun of its own is tried on.
 TRIALS = {"english": "a {} cabin", "german": "{} hütte", "french": "cabane {}", "spanish": "cabaña {}"}
@@ -27,6 +31,9 @@ _COLOURS = {module.__name__.rpartition(".")[2]: module.COLOURS for module in (fr
     "english": english_things.COLOURS
 }
 _BATCH = 256
+_SINGLE = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+# What captions say at random.
+_MEANINGLESS = ("openings", "praise", "fillers", "asides")
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,24 @@ def words(readers: Readers | None = None) -> dict[str, dict[str, list[str]]]:
         if word.text not in entries:
             entries.append(word.text)
     return table
+
+
+def nothing(captions: int = 3000, seed: int = 0) -> dict[str, list[str]]:
+    """The words of captions that name no value: `ignored` those that are said at random, `joining` the rest."""
+    meant = _singles(text for values in words().values() for told in values.values() for text in told)
+    draw, ignored, joining = random.Random(seed), set[str](), set[str]()
+    for lexicon in LANGUAGES.values():
+        pools = {name: getattr(lexicon, name) for name in _MEANINGLESS}
+        ignored |= _singles((*lexicon.strays, *(text for pool in pools.values() for text in _entries(pool))))
+        plain = replace(lexicon, strays=(), **dict.fromkeys(pools, Pool(("",))))
+        for split in ("train", "heldout"):
+            choose = Chooser(draw, split)
+            joining |= _singles(compose(random_told(draw), plain, choose) for _ in range(captions))
+    return {"joining": sorted(joining - meant), "ignored": sorted(ignored - joining - meant)}
+
+
+def _singles(texts: Iterable[str]) -> set[str]:
+    return {word.lower() for text in texts for word in _SINGLE.findall(text)}
 
 
 def _every_word() -> Iterator[Word]:
@@ -121,9 +146,9 @@ def main() -> None:
     arguments = parser.parse_args()
     table, everything = words(load(arguments.work)), words()
     out = arguments.out or arguments.work / "vocabulary.json"
-    out.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    out.write_text(json.dumps({**table, "nothing": nothing()}, ensure_ascii=False, indent=1) + "\n", "utf-8")
     for attribute, values in everything.items():
-        of, kept = (sum(map(len, rows.values())) for rows in (values, table[attribute]))
+        of, kept = (sum(map(len, rows.values())) for rows in (values, table.get(attribute, {})))
         print(f"{attribute:8s} {kept} of {of}")
 
 

@@ -64,7 +64,8 @@ def paint_water(
         crest = step(1.15, 1.9, wave) * step(0.0, 0.06, near)
         colour = mix(colour, _FOAM * (light.ambient + 0.6 * light.key), (crest * 0.8 * (rough - 0.2))[..., None])
     if light.season == "winter" and freezes:
-        floes = step(0.1, 0.3, grain(rng, 1.1, x * 5, distance * 5) + 0.2 * swell)
+        floes = step(-0.1, 0.4, grain(rng, 1.3, x * 4, distance * 4) + 0.12 * swell)
+        floes = mix(0.6, floes, step(0.01, 0.1, near))  # far floes are too small to be told apart
         crack = 1 - 0.35 * step(1.2, 2.0, np.abs(swell))
         ice = _ICE * crack[..., None] * (light.ambient + 0.7 * light.key)
         colour = mix(colour, mix(ice, reflected, 0.22), (0.85 * floes)[..., None])

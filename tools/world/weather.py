@@ -2,6 +2,7 @@
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from tools.world.air import Air
 from tools.world.canvas import Canvas
@@ -65,9 +66,9 @@ def paint_mist(canvas: Canvas, air: Air, rng: np.random.Generator) -> None:
 def _flakes(view: View, air: Air, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     sheet = Image.new("L", (view.width * _FINE, view.height * _FINE))
     draw = ImageDraw.Draw(sheet)
-    count = int(rng.uniform(130, 330))
+    count = int(rng.uniform(80, 190))
     places = rng.random((count, 2)) * (sheet.width, sheet.height)
-    sizes = (0.5 + 1.6 * rng.random(count) ** 2.2) * view.size / 192 * _FINE
+    sizes = (0.8 + 1.7 * rng.random(count) ** 2) * view.size / 192 * _FINE
     tones = rng.integers(140, 255, count)
     for (x, y), size, tone in zip(places.tolist(), sizes.tolist(), tones.tolist(), strict=True):
         draw.ellipse((x - size, y - size, x + size, y + size), tone)
@@ -81,13 +82,13 @@ def _streaks(view: View, air: Air, rng: np.random.Generator) -> tuple[np.ndarray
     lean = rng.uniform(0.25, 0.6) * rng.choice((-1, 1)) if storm else rng.uniform(-0.16, 0.16)
     sheet = Image.new("L", (view.width * 2, view.height * 2))
     draw = ImageDraw.Draw(sheet)
-    count = int(rng.uniform(150, 260) * (1.1 if storm else 1.0))
-    long = rng.uniform(0.05, 0.12) * 2 * view.size
+    count = int(rng.uniform(70, 130))
+    long = rng.uniform(0.10, 0.2) * 2 * view.size
     places = rng.uniform(-0.1, 1.05, (count, 2)) * (sheet.width, sheet.height)
     for (x, y), share, tone in zip(
-        places.tolist(), rng.uniform(0.5, 1.3, count).tolist(), rng.integers(60, 220, count).tolist(), strict=True
+        places.tolist(), rng.uniform(0.5, 1.3, count).tolist(), rng.integers(60, 200, count).tolist(), strict=True
     ):
-        draw.line((x, y, x + lean * long * share, y + long * share), tone, max(1, round(view.size / 170)))
-    share = np.asarray(sheet.reduce(2), np.float32) / 255
+        draw.line((x, y, x + lean * long * share, y + long * share), tone, max(2, round(view.size / 80)))
+    share = ndimage.gaussian_filter(np.asarray(sheet.reduce(2), np.float32) / 255, 0.5)
     colour = air.light.haze * 1.25 + 0.10 + 0.25 * air.light.ambient
-    return np.clip(colour, 0, 0.95), (0.62 if not storm else 0.5) * share
+    return np.clip(colour, 0, 0.95), (0.55 if not storm else 0.45) * share

@@ -22,6 +22,7 @@ from trajflow.base.result import Cost, Metrics, Options, Refinement, Request, Re
 from trajflow.base.tensors import describe_tensor, same_tensor
 from trajflow.base.trajectory import StepKind, Trajectory
 from trajflow.base.transition import Transition, VelocityField
+from trajflow.base.vocabulary import Speaking, Vocabulary, vocabulary_of
 
 __all__ = [
     "UNADJUSTED",
@@ -48,6 +49,7 @@ __all__ = [
     "Run",
     "SamplingPlan",
     "Schedule",
+    "Speaking",
     "Spent",
     "SplitModel",
     "Step",
@@ -56,6 +58,8 @@ __all__ = [
     "Trajectory",
     "Transition",
     "VelocityField",
+    "Vocabulary",
     "describe_tensor",
     "same_tensor",
+    "vocabulary_of",
 ]

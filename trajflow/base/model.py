@@ -64,12 +64,16 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Conditioning:
-    """What the network is told besides x and time: the adapter's own named tensors, and the guidance they go with."""
+    """What the network is told besides x and time: the adapter's own named tensors, and the guidance they go with.
+
+    `warnings` say in a sentence each what of the prompts the text encoders did not read.
+    """
 
     prompt: str
     negative_prompt: str
     guidance: float
     tensors: Mapping[str, Tensor]
+    warnings: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Conditioning):

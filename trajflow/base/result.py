@@ -184,7 +184,8 @@ class Result:
     degrees. `baseline`, `baseline_cost` and `baseline_seconds` are there when compared; `key` names the stored entry.
     A refined run's `cost` and `seconds` add up over its passes; `refinements` lists its pictures, this one last.
     `forecast` is the last one of the run, made from all its evaluations, and `raw_forecast` that without the session's
-    adjustment; `plan.forecast` the one made before it.
+    adjustment; `plan.forecast` the one made before it. `warnings` are sentences about what of the request had no
+    effect, such as words past what the text encoders read.
 
     >>> import trajflow
     >>> from trajflow.testing import GaussianMixture
@@ -214,6 +215,7 @@ class Result:
     forecast: Forecast | None = None
     raw_forecast: Forecast | None = None
     diagnostics: tuple[NodeDiagnostics, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         size = f"{self.image.width} x {self.image.height}"

@@ -75,7 +75,7 @@ def _measure(
     from_scratch = FromScratch(model, steps)
     for pair in pairs:
         sources = [from_scratch(prompt, pair.seed) for prompt in pair.cached]
-        baseline = from_scratch(pair.target, pair.seed).result
+        baseline = from_scratch(pair.target, pair.seed, pair.negative).result
         for strategy, budget in asked:
             result = _make_target(model, pair, sources, strategy, budget, steps)
             yield Measurement(
@@ -92,19 +92,22 @@ def _measure(
 
 
 class FromScratch:
-    """From-scratch runs by prompt and seed, each made in a session of its own; the last `REMEMBERED_RUNS` are kept."""
+    """From-scratch runs by prompt, seed and negative prompt, each made in a session of its own.
+
+    The last `REMEMBERED_RUNS` are kept.
+    """
 
     def __init__(self, model: Model, steps: int | None) -> None:
         self._model = model
         self._steps = steps
-        self._entries: OrderedDict[tuple[str, int], Entry] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, int, str], Entry] = OrderedDict()
 
-    def __call__(self, prompt: str, seed: int) -> Entry:
+    def __call__(self, prompt: str, seed: int, negative: str = "") -> Entry:
         """The entry of that run."""
-        asked = (prompt, seed)
+        asked = (prompt, seed, negative)
         if asked not in self._entries:
             session = Session(self._model, cache_bytes=ROOM_BYTES)
-            session.generate(prompt, seed=seed, steps=self._steps, strategy="baseline")
+            session.generate(prompt, seed=seed, negative_prompt=negative, steps=self._steps, strategy="baseline")
             [self._entries[asked]] = session.entries()
         self._entries.move_to_end(asked)
         if len(self._entries) > REMEMBERED_RUNS:
@@ -119,7 +122,9 @@ def _make_target(
     session = Session(model, cache_bytes=ROOM_BYTES)
     for entry in sources:
         session.adopt(entry)
-    return session.generate(pair.target, seed=pair.seed, steps=steps, strategy=strategy, budget=budget)
+    return session.generate(
+        pair.target, seed=pair.seed, negative_prompt=pair.negative, steps=steps, strategy=strategy, budget=budget
+    )
 
 
 def _warm(model: Model, pair: Pair, asked: tuple[tuple[str, int | None], ...], steps: int | None) -> None:

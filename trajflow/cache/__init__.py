@@ -3,22 +3,30 @@
 from trajflow.cache.cache import TrajectoryCache
 from trajflow.cache.disk import Disk
 from trajflow.cache.entry import Entry, new_key
+from trajflow.cache.folder_store import FolderStore
 from trajflow.cache.key import CacheKey, cache_digest, differences
 from trajflow.cache.places import Memory, Place
+from trajflow.cache.shelf import Shelf
 from trajflow.cache.similarity import SentenceEncoder, nearest
+from trajflow.cache.store import Store
 from trajflow.cache.tiers import PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
+from trajflow.cache.write_behind import WriteBehind
 
 __all__ = [
     "PRESETS",
     "CacheKey",
     "Disk",
     "Entry",
+    "FolderStore",
     "Memory",
     "Place",
     "SentenceEncoder",
+    "Shelf",
+    "Store",
     "Tier",
     "Tiers",
     "TrajectoryCache",
+    "WriteBehind",
     "cache_digest",
     "differences",
     "nearest",

@@ -205,7 +205,7 @@ class TrajectoryCache:
         except CacheError as error:
             # Not the error itself: a log that is kept would keep the file with its traceback.
             logger.warning("%s It is forgotten.", str(error))
-            del self._records[record.entry.key]
+            self._let_go(record.entry.key)
             return None
 
     def _after(self, *, first: int | None = None, raised: Record | None = None) -> dict[str, int]:
@@ -222,7 +222,7 @@ class TrajectoryCache:
         for key, at in sorted(after.items(), key=lambda item: item[1], reverse=True):
             record = self._records[key]
             if at == len(self._places):
-                del self._records[key]
+                self._let_go(key)
             elif at != record.place:
                 self._lower(record, at)
 
@@ -232,4 +232,8 @@ class TrajectoryCache:
             record.entry, record.place = self._places[at].take(record.entry), at
         except CacheError as error:
             logger.warning("%s One run less is held.", str(error))
-            del self._records[record.entry.key]
+            self._let_go(record.entry.key)
+
+    def _let_go(self, key: str) -> None:
+        """No longer hold a run that nobody asked to forget."""
+        del self._records[key]

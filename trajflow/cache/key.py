@@ -50,16 +50,26 @@ class CacheKey:
             raise ModelError(
                 f"A model's identity() must be plain JSON (strings, finite numbers, booleans, lists, mappings): {error}"
             ) from error
-        grid = sigmas.detach().cpu().float().numpy().astype("<f4").tobytes()
-        sigmas_sha256 = hashlib.sha256(grid).hexdigest()
         return cls(
-            plain, tuple(shape), sigmas_sha256, len(sigmas) - 1, float(guidance), negative_prompt, int(seed), sampler
+            plain,
+            tuple(shape),
+            sigmas_sha256(sigmas),
+            len(sigmas) - 1,
+            float(guidance),
+            negative_prompt,
+            int(seed),
+            sampler,
         )
 
     def digest(self) -> str:
         """The fingerprint: 64 hexadecimal digits."""
         canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def sigmas_sha256(sigmas: Tensor) -> str:
+    """The sha256 (hex) of a grid [N + 1] as little-endian float32."""
+    return hashlib.sha256(sigmas.detach().cpu().float().numpy().astype("<f4").tobytes()).hexdigest()
 
 
 def cache_digest(

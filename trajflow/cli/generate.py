@@ -59,6 +59,8 @@ def generate(
         if result.baseline is not None:
             result.baseline.save(path.with_stem(f"{path.stem}-from-scratch"))
         typer.echo(f"{path}: {_line(result, steps or model.defaults.steps)}")
+        for warning in result.warnings:
+            typer.echo(f"trajflow: {warning}", err=True)
 
 
 def _slug(prompt: str) -> str:

@@ -1,11 +1,11 @@
 """`trajflow ui`: the app in the browser."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trajflow.cli.shared import ModelName, load_model
-from trajflow.extras import require
 
 Auth = Annotated[
     str | None,
@@ -16,18 +16,39 @@ Auth = Annotated[
         help="Ask everybody for this name and password.",
     ),
 ]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: this machine only.")]
+Port = Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")]
+MaxSessions = Annotated[int, typer.Option(min=1, help="Sessions held at once; the next visitor waits.")]
+MaxQueue = Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")]
+State = Annotated[
+    Path | None, typer.Option(envvar="TRAJFLOW_STATE", help="Keep sessions in this folder, over restarts too.")
+]
+StateGib = Annotated[float, typer.Option(min=0.01, help="What that folder may hold, in GiB.")]
+StateDays = Annotated[float, typer.Option(min=0.01, help="Days that a session is kept after its last use.")]
 
 
 def ui(
-    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: this machine only.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")] = None,
+    host: Host = None,
+    port: Port = None,
     model: ModelName = "tiny",
     auth: Auth = None,
-    max_sessions: Annotated[int, typer.Option(min=1, help="Sessions held at once; the next visitor waits.")] = 256,
-    max_queue: Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")] = 32,
+    max_sessions: MaxSessions = 256,
+    max_queue: MaxQueue = 32,
+    state: State = None,
+    state_gib: StateGib = 8.0,
+    state_days: StateDays = 30.0,
 ) -> None:
     """Serve the app in the browser."""
-    require("ui", "The app")
     from trajflow.ui import launch
 
-    launch(load_model(model), host, port, auth=auth, most_sessions=max_sessions, most_waiting=max_queue)
+    launch(
+        load_model(model),
+        host,
+        port,
+        auth=auth,
+        most_sessions=max_sessions,
+        most_waiting=max_queue,
+        state=state,
+        state_bytes=int(state_gib * 2**30),
+        state_days=state_days,
+    )

@@ -1,4 +1,4 @@
-"""Where a session's runs are sampled: in this process, or in the worker that ZeroGPU lends a GPU to."""
+"""Where a session's runs are made: in this process, in the worker that ZeroGPU lends a GPU to, or at replicas."""
 
 import importlib
 import os
@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from trajflow.base import Model
+from trajflow.engine.engine import Engine, InProcess
 from trajflow.engine.zerogpu import ZeroGPUModel
 from trajflow.errors import ModelError
 
-__all__ = ["ZeroGPUModel", "placed"]
+__all__ = ["Engine", "InProcess", "ZeroGPUModel", "placed"]
 
 
 def placed(load: Callable[[], Model]) -> Model:

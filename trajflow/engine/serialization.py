@@ -1,4 +1,4 @@
-"""Parcels: records as bytes, to travel between the process that holds the sessions and the one that has the GPU.
+"""Serialization: records as bytes, to travel between the process that holds the sessions and the one that has the GPU.
 
 Tensors leave for the CPU and arrive on the device that is asked for. The model never travels: each side puts its own in
 the place of the other's, so that a field arrives bound to the model that can evaluate it. A conditioning travels as its
@@ -77,7 +77,7 @@ class _Unpacker(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name) if _is_ours(module) or (module, name) in PLAIN else None
         if not isinstance(found, type):
-            raise pickle.UnpicklingError(f"{module}.{name} has no place in a parcel.")
+            raise pickle.UnpicklingError(f"{module}.{name} does not travel: only trajflow's own records do.")
         return found
 
     def persistent_load(self, place: tuple[Any, ...]) -> Any:

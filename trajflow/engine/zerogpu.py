@@ -10,10 +10,8 @@ size (`FIXED`, `MARGIN`). A plan that starts from cached runs evaluates less, so
 import math
 import statistics
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,11 +30,13 @@ from trajflow.base import (
     Schedule,
     Step,
     Trajectory,
+    Vocabulary,
+    vocabulary_of,
 )
 from trajflow.engine.serialization import pack, unpack
+from trajflow.engine.worker import Worker
 from trajflow.errors import TrajflowError
 from trajflow.field import Field
-from trajflow.sampler import run
 
 # Seconds for what no evaluation takes: bringing the weights to the GPU, text encoders, decoder.
 FIXED = 10.0
@@ -73,7 +73,7 @@ class ZeroGPUModel:
         self._identity = dict(model.identity())
         self._paces: dict[tuple[int, ...], deque[float]] = {}
         self._lock = threading.Lock()
-        worker = _Worker(model)
+        worker = Worker(model)
 
         def work(seconds: float, serialization: bytes) -> Iterator[bytes]:
             yield from worker.work(serialization)
@@ -84,6 +84,10 @@ class ZeroGPUModel:
     def identity(self) -> Mapping[str, Any]:
         """As it was when the weights were still here."""
         return self._identity
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The model's own."""
+        return vocabulary_of(self._model)
 
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """The model's own."""
@@ -175,52 +179,6 @@ class ZeroGPUModel:
     def _timed(self, shape: tuple[int, ...], seconds: float) -> None:
         with self._lock:
             self._paces.setdefault(shape, deque(maxlen=TIMED_STEPS)).append(seconds)
-
-
-class _Worker:
-    """The model where the GPU is, forked with its weights. It keeps nothing of a call."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def work(self, serialization: bytes) -> Iterator[bytes]:
-        """Do what is asked for, and yield what comes of it, an error of ours at the end."""
-        try:
-            began = time.perf_counter()
-            # The prompt is encoded by this: the first step is given the time.
-            name, arguments = unpack(serialization, self._model, self._model.device)
-            seconds = time.perf_counter() - began
-            does: Callable[..., Iterator[Any]] = getattr(self, name)
-            for event in does(*arguments):
-                if isinstance(event, Step):
-                    event, seconds = replace(event, seconds=event.seconds + seconds), 0.0
-                yield pack(event, self._model)
-        except TrajflowError as error:
-            yield pack(error, self._model)
-
-    def run(
-        self, plan: SamplingPlan, sources: tuple[Trajectory, ...], field: Field, prompt: str
-    ) -> Iterator[Step | Field | Run]:
-        """The steps, the field as they left it, and the run."""
-        try:
-            made = yield from run(self._model, plan, sources, field, prompt)
-            yield field
-            yield made
-        except TrajflowError:
-            yield field
-            raise
-
-    def evaluate(self, *arguments: Any) -> Iterator[Evaluation]:
-        """One guided velocity."""
-        yield self._model.evaluate(*arguments)
-
-    def reuse(self, *arguments: Any) -> Iterator[Tensor]:
-        """What follows from the residual of another step."""
-        yield self._model.reuse(*arguments)
-
-    def decode(self, x: Tensor) -> Iterator[Image]:
-        """One picture."""
-        yield self._model.decode(x)
 
 
 def _whole_seconds(seconds: float, serialization: bytes) -> int:

@@ -22,7 +22,8 @@ def stand_together(model: Model, each: Sequence[Conditioning]) -> Batch:
     """The prompts in parts as large as the model takes."""
     parts = [each[i : i + model.most_prompts] for i in range(0, len(each), model.most_prompts)]
     joined = tuple(part[0] if len(part) == 1 else model.join(part) for part in parts)
-    return Batch("", "", each[0].guidance, {}, joined, tuple(len(part) for part in parts))
+    counts = tuple(len(part) for part in parts)
+    return Batch("", "", each[0].guidance, {}, parts=joined, counts=counts)
 
 
 class BatchModel:

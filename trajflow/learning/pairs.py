@@ -1,4 +1,7 @@
-"""Pairs of prompts and their CSV file: `kind,source,target,seed,history`, with `|` between the prompts of a history."""
+"""Pairs of prompts and their CSV file: `kind,source,target,seed,history`, with `|` between the prompts of a history.
+
+A sixth column, `negative`, may follow: what the target is asked for with as its negative prompt.
+"""
 
 import csv
 from collections.abc import Iterable
@@ -8,6 +11,7 @@ from pathlib import Path
 from trajflow.errors import RequestError
 
 COLUMNS = ("kind", "source", "target", "seed", "history")
+NEGATIVE = "negative"
 ALL_KINDS = "all"
 LARGEST_SEED = 2**63 - 1
 
@@ -16,7 +20,8 @@ LARGEST_SEED = 2**63 - 1
 class Pair:
     """An edit: `target` is asked for when `source` and every prompt of `history` are cached with the same `seed`.
 
-    Raises RequestError for an empty prompt, a seed out of range, or a target that is among its own sources.
+    What is cached was made without a negative prompt, the target is made with `negative`. Raises RequestError for an
+    empty prompt, a seed out of range, or a target that is among its own sources; one with a negative prompt may be.
     """
 
     kind: str
@@ -24,6 +29,7 @@ class Pair:
     target: str
     seed: int
     history: tuple[str, ...] = ()
+    negative: str = ""
 
     def __post_init__(self) -> None:
         for name in ("kind", "source", "target"):
@@ -35,7 +41,7 @@ class Pair:
             raise RequestError(f"The kind is {ALL_KINDS!r}, which names the figures over every kind. Choose another.")
         if not 0 <= self.seed <= LARGEST_SEED:
             raise RequestError(f"The seed is {self.seed}. Choose a whole number from 0 to {LARGEST_SEED}.")
-        if self.target.strip() in {prompt.strip() for prompt in self.cached}:
+        if not self.negative and self.target.strip() in {prompt.strip() for prompt in self.cached}:
             raise RequestError(f"The target {self.target!r} is also cached before. Take it out of source and history.")
 
     @property
@@ -49,8 +55,10 @@ def read_pairs(path: Path) -> tuple[Pair, ...]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise RequestError(f"{path}, line 1: the columns must be {','.join(COLUMNS)}.")
+            if tuple(reader.fieldnames or ()) not in (COLUMNS, (*COLUMNS, NEGATIVE)):
+                raise RequestError(
+                    f"{path}, line 1: the columns must be {','.join(COLUMNS)}, and {NEGATIVE} if need be."
+                )
             pairs = tuple(_read_row(row, f"{path}, line {reader.line_num}") for row in reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RequestError(f"{path} could not be read as a CSV file: {error}.") from error
@@ -61,25 +69,29 @@ def read_pairs(path: Path) -> tuple[Pair, ...]:
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
     """Write the pairs as `read_pairs` reads them. Raises RequestError when a prompt of a history contains `|`."""
+    pairs = tuple(pairs)
+    has_negatives = any(pair.negative for pair in pairs)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow((*COLUMNS, NEGATIVE) if has_negatives else COLUMNS)
         for pair in pairs:
             if any("|" in prompt for prompt in pair.history):
                 raise RequestError(f"A history cannot hold a prompt with | in it: {pair.history}.")
-            writer.writerow((pair.kind, pair.source, pair.target, pair.seed, "|".join(pair.history)))
+            row = (pair.kind, pair.source, pair.target, pair.seed, "|".join(pair.history))
+            writer.writerow((*row, pair.negative) if has_negatives else row)
 
 
 def _read_row(row: dict[str, str], where: str) -> Pair:
     # csv puts surplus fields under None and fills missing ones with None.
     if None in row or None in row.values():
-        raise RequestError(f"{where}: a row has {len(COLUMNS)} fields, {','.join(COLUMNS)}. Quote text with commas.")
+        named = ",".join(name for name in row if name)
+        raise RequestError(f"{where}: a row has as many fields as there are columns, {named}. Quote text with commas.")
     try:
         seed = int(row["seed"])
     except ValueError as error:
         raise RequestError(f"{where}: the seed must be a whole number, got {row['seed']!r}.") from error
     history = tuple(row["history"].split("|")) if row["history"] else ()
     try:
-        return Pair(row["kind"], row["source"], row["target"], seed, history)
+        return Pair(row["kind"], row["source"], row["target"], seed, history, row.get(NEGATIVE, ""))
     except RequestError as error:
         raise RequestError(f"{where}: {error}") from error

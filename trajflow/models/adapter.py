@@ -7,6 +7,7 @@ velocity can be seen, counted and kept.
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,13 +15,15 @@ from diffusers import DiffusionPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from PIL.Image import Image
 from torch import Tensor
+from transformers import CLIPTokenizer
 
-from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule
+from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule, Vocabulary
 from trajflow.errors import ModelError, NumericalError
 from trajflow.models.defaults import COMMON, check_whole, make_defaults
 from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
 from trajflow.models.identity import Identity
 from trajflow.models.seam import PlainCall, RecordingCall, ReplayCall, Seam
+from trajflow.models.vocabulary import read_vocabulary
 
 # Tokenizers written in Rust refuse to be used by two threads at once, and pipelines may share one.
 ENCODING = threading.Lock()
@@ -53,6 +56,8 @@ class Adapter(ABC):
         self.text_length = int(settings.get("max_sequence_length", self.text_length))
         self.defaults = make_defaults(settings, *self.usual, self.side, self.size_multiple, self.largest_side)
         self._identity = Identity(pipeline, ("transformer", *self.encoders, "vae"), self.tokenizers)
+        # Where diffusers has read the pipeline from; empty for one that was put together by hand.
+        self._vocabulary = read_vocabulary(Path(pipeline.name_or_path)) if pipeline.name_or_path else None
 
     @property
     @abstractmethod
@@ -128,6 +133,10 @@ class Adapter(ABC):
         """Everything that decides a picture: weights and configs of all parts, dtype, text length, batch layout."""
         return self._identity.read(self.facts())
 
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of `vocabulary.json` in the model's folder, where it has one."""
+        return self._vocabulary
+
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """[1, C, H / f, W / f] for a picture of height x width pixels."""
         channels, scale = self.latents
@@ -142,9 +151,36 @@ class Adapter(ABC):
         with ENCODING:
             self.pipeline.maybe_free_model_hooks()
             tensors = self.encode_text(prompt, negative_prompt, guidance)
+            unread = {"prompt": self.unread(prompt), "negative prompt": self.unread(negative_prompt)}
         for tensor in tensors.values():
             check_finite(tensor, "text encoders")
-        return Conditioning(prompt, negative_prompt, guidance, tensors)
+        warnings = tuple(_cut(name, end) for name, end in unread.items() if end)
+        return Conditioning(prompt, negative_prompt, guidance, tensors, warnings)
+
+    def unread(self, text: str) -> str:
+        """The end of a text that lies past what each of the text encoders reads; empty where one reads all of it."""
+        present = (getattr(self.pipeline, name) for name in self.tokenizers)
+        return min((self._past(tokenizer, text) for tokenizer in present if tokenizer is not None), key=len)
+
+    def told(self, text: str) -> str:
+        """What the tokenizer is given for a text: itself, or what a family writes around it."""
+        return text
+
+    @property
+    def told_length(self) -> int:
+        """How many tokens of that are read."""
+        return self.text_length
+
+    def _past(self, tokenizer: Any, text: str) -> str:
+        tokenizer, told = getattr(tokenizer, "tokenizer", tokenizer), self.told(text)
+        start = told.find(text)
+        if not tokenizer.is_fast or start < 0:
+            return ""
+        # CLIP has positions for so many tokens and no more, whatever length is asked for.
+        most = tokenizer.model_max_length if isinstance(tokenizer, CLIPTokenizer) else self.told_length
+        most -= tokenizer.num_special_tokens_to_add() if told == text else 0
+        spans = tokenizer(told, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+        return "" if len(spans) <= most else text[max(0, spans[most][0] - start) :]
 
     def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
         """The initial x, from a CPU generator."""
@@ -188,3 +224,11 @@ def check_finite(tensor: Tensor, part: str) -> None:
             f"The model's {part} returned NaN or infinity, so nothing of this run is kept. Try again; if it stays so, "
             "load the model in another dtype."
         )
+
+
+def _cut(name: str, end: str) -> str:
+    """The sentence about the end of a text that nobody reads."""
+    shown = end.strip() if len(end.strip()) <= 60 else end.strip()[:57] + "..."
+    return (
+        f'The {name} is longer than this model\'s text encoders read: "{shown}" at its end changes nothing. Shorten it.'
+    )

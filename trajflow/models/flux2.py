@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from diffusers import Flux2KleinPipeline
-from diffusers.pipelines.flux2.pipeline_flux2 import compute_empirical_mu
+from diffusers.pipelines.flux2.pipeline_flux2 import compute_empirical_mu, format_input
 from torch import Tensor
 
 from trajflow.errors import RequestError
@@ -64,6 +64,17 @@ class Flux2Model(BranchAdapter):
         if negative_prompt:
             raise RequestError("FLUX.2 does not listen to a negative prompt: leave it empty.")
         return "" if self.is_klein and not self.is_distilled and guidance > 1 else None
+
+    def told(self, text: str) -> str:
+        """A message of the user's, for dev after one of the system's."""
+        tokenizer = self.pipeline.tokenizer
+        if self.is_klein:
+            messages = [{"role": "user", "content": text}]
+            return tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
+        [messages] = format_input([text], system_message=self.pipeline.system_message)
+        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False)
 
     def encode_one(self, prompt: str) -> dict[str, Tensor]:
         """Token states [1, T, D] and positions [1, T, 4]."""

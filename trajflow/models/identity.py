@@ -78,10 +78,8 @@ def state_of(part: nn.Module) -> tuple:
     """A quick look at a module's tensors, which changes when they do; moving an offloaded module is no change."""
     tensors = [*part.parameters(), *part.buffers()]
     is_moving = hasattr(part, "_hf_hook")
-    device_transfer = tuple(
-        (id(t), 0 if is_moving else _address(t), 0 if t.is_inference() else t._version) for t in tensors
-    )
-    return device_transfer, _middle_values(tensors)
+    places = tuple((id(t), 0 if is_moving else _address(t), 0 if t.is_inference() else t._version) for t in tensors)
+    return places, _middle_values(tensors)
 
 
 def adapted_layers(part: nn.Module) -> dict[str, Any]:

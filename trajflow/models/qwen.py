@@ -44,6 +44,15 @@ class QwenModel(BranchAdapter):
         """The negative prompt above 1; an empty one is told as one space, as the model's authors do."""
         return (negative_prompt or " ") if guidance > 1 else None
 
+    def told(self, text: str) -> str:
+        """The prompt in the template of the model's authors."""
+        return self.pipeline.prompt_template_encode.format(text)
+
+    @property
+    def told_length(self) -> int:
+        """What comes before the prompt is dropped again."""
+        return self.text_length + self.pipeline.prompt_template_encode_start_idx
+
     def encode_one(self, prompt: str) -> dict[str, Tensor]:
         """Token states [1, T, D] of the prompt's own length."""
         states, mask = self.pipeline.encode_prompt(

@@ -47,6 +47,13 @@ class ZImageModel(Adapter):
         """With sigmas that the pipeline spaces itself."""
         return {**super().grid(steps, shape), "sigmas": get_default_z_image_sigmas(steps)}
 
+    def told(self, text: str) -> str:
+        """A message of the user's."""
+        messages = [{"role": "user", "content": text}]
+        return self.pipeline.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=True
+        )
+
     def encode_text(self, prompt: str, negative_prompt: str, guidance: float) -> dict[str, Tensor]:
         """Token states [T, D] of the prompt, and of the negative one when guidance > 0, each of its own length."""
         [text], negative = self.pipeline.encode_prompt(

@@ -1,14 +1,17 @@
 """What one session asks of its cache: what may answer a request, what may serve it, and what is left to complete."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from trajflow.base import Match, Plan, Result, Trajectory
-from trajflow.cache import CacheKey, Disk, Entry, Memory, Place, SentenceEncoder, TrajectoryCache
+from trajflow.cache import CacheKey, Disk, Entry, Memory, Place, SentenceEncoder, Shelf, TrajectoryCache
+from trajflow.cache.device_transfer import CPU, on_device
 from trajflow.cache.disk import in_memory
 from trajflow.cache.tiers import Tiers, tier_of, tier_table
 from trajflow.errors import CacheError, SourceGone
@@ -17,30 +20,113 @@ from trajflow.flow import euler_step
 from trajflow.methods import METHODS
 from trajflow.settings import Settings
 
+logger = logging.getLogger(__name__)
 # Of the bytes of memory, on the disk.
 DISK_SHARE = 16
+COMPANIONS = "companions"
+AHEAD = "ahead"
 
 
 class SessionCache(TrajectoryCache):
     """The cache of one session; `tiers` is the table of similarity tiers, or the name of one.
 
-    On a GPU the last used runs stay there, up to `capacity` bytes, and others wait in as many bytes of the CPU's
-    memory; on the CPU there is only that. With a `spill` folder as many as `DISK_SHARE` times the bytes go there.
+    On a GPU, where `device` is one, the last used runs stay there, up to `capacity` bytes, and others wait in as many
+    bytes of the CPU's memory; on the CPU there is only that. With a `spill` folder as many as `DISK_SHARE` times the
+    bytes go there.
 
     Runs that were made only to compare a request with are its companions: held as sources, not listed.
+
+    On a `shelf` stands, at any time, what is held: a run is there before anybody can see it here, and goes from there
+    with it. What is found there to begin with is held again.
     """
 
-    def __init__(self, capacity: int, tiers: Tiers, *, is_on_gpu: bool = False, spill: Path | None = None) -> None:
-        places: list[Place] = [Memory("gpu", capacity)] if is_on_gpu else []
-        places.append(Memory("memory", capacity, is_host=is_on_gpu))
+    def __init__(
+        self,
+        capacity: int,
+        tiers: Tiers,
+        *,
+        device: torch.device = CPU,
+        spill: Path | None = None,
+        shelf: Shelf | None = None,
+    ) -> None:
+        places: list[Place] = [Memory("gpu", capacity)] if device.type == "cuda" else []
+        places.append(Memory("memory", capacity, is_host=bool(places)))
         if spill is not None:
             places.append(Disk(spill, DISK_SHARE * capacity))
         super().__init__(places)
         self._tiers = tier_table(tiers)
-        self._is_on_gpu = is_on_gpu
+        self._device = device
         self._encoder = SentenceEncoder()
         # Runs that nobody has asked for yet, with the entry that they were made for.
         self._ahead: dict[str, str] = {}
+
+        self._shelf = shelf
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Hold also what the shelf holds: to begin with, or after another process has worked for this session."""
+        if self._shelf is None:
+            return
+        companions = self._shelf.read_note(COMPANIONS)
+        for entry in self._shelf.entries():
+            if entry.result.plan.sampling.method not in METHODS:
+                logger.warning("A kept run was made by a method that is not known here. It is passed over.")
+                continue
+            with self._lock:
+                try:
+                    if entry.key not in self._records:
+                        super().adopt(on_device(entry, self._device))
+                except (CacheError, torch.OutOfMemoryError) as error:
+                    logger.warning("A kept run is not held again. %s", str(error))
+        for key, companion in companions.items():
+            if isinstance(companion, str):
+                super().accompany(key, companion)
+        ahead = self._shelf.read_note(AHEAD)
+        self._ahead |= {made: owner for made, owner in ahead.items() if isinstance(owner, str)}
+
+    def adopt(self, entry: Entry) -> None:
+        """As of any cache; on the shelf first."""
+        if self._shelf is None:
+            super().adopt(entry)
+            return
+        self._shelf.put(entry)
+        try:
+            super().adopt(entry)
+        except CacheError:
+            self._put_back(entry.key)
+            raise
+
+    def renew(self, entry: Entry) -> bool:
+        """As of any cache; on the shelf first."""
+        if self._shelf is None or entry.key not in self._records:
+            return super().renew(entry)
+        self._shelf.put(entry)
+        is_held = super().renew(entry)
+        if not is_held:
+            self._put_back(entry.key)
+        return is_held
+
+    def accompany(self, key: str, companion: str) -> None:
+        """As of any cache."""
+        super().accompany(key, companion)
+        if self._shelf is not None:
+            with self._lock:
+                companions = {key: record.companion for key, record in self._records.items() if record.companion}
+            self._shelf.write_note(COMPANIONS, companions)
+
+    def _put_back(self, key: str) -> None:
+        """Let the shelf hold of a key what is held here."""
+        assert self._shelf is not None
+        former = self._records.get(key)
+        if former is None:
+            self._shelf.delete(key)
+        else:
+            self._shelf.put(former.entry)
+
+    def _let_go(self, key: str) -> None:
+        super()._let_go(key)
+        if self._shelf is not None:
+            self._shelf.delete(key)
 
     def entries(self) -> tuple[Entry, ...]:
         """Every finished request still held, newest first; neither companions nor runs made ahead."""
@@ -54,12 +140,18 @@ class SessionCache(TrajectoryCache):
             kept = self.keep(cache_key, result, trajectory)
             if kept.key:
                 self._ahead[kept.key] = owner
+                self._note_ahead()
             return kept
 
     def reveal(self, key: str) -> None:
         """A run made ahead has been asked for: it is listed from now on."""
         with self._lock:
-            self._ahead.pop(key, None)
+            if self._ahead.pop(key, None) is not None:
+                self._note_ahead()
+
+    def _note_ahead(self) -> None:
+        if self._shelf is not None:
+            self._shelf.write_note(AHEAD, self._ahead)
 
     def keep(self, cache_key: CacheKey, result: Result, trajectory: Trajectory | None) -> Result:
         """Hold a finished run; one that cannot be held is returned without a key instead."""
@@ -77,14 +169,25 @@ class SessionCache(TrajectoryCache):
                 del self._ahead[made]
                 self.forget(made)
             self._ahead.pop(key, None)
-            former = self._records.get(key)
+            former, gone = self._records.get(key), [key]
+            while (record := self._records.get(gone[-1])) is not None:
+                gone.append(record.companion)
             super().forget(key)
             prompts = {record.entry.prompt for record in self._records.values()}
             if former is not None and former.entry.prompt not in prompts:
                 self._encoder.forget(former.entry.prompt)
+        for each in gone[:-1]:
+            if self._shelf is not None:
+                self._shelf.delete(each)
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Drop everything, from the shelf too."""
+        self.release()
+        if self._shelf is not None:
+            self._shelf.clear()
+
+    def release(self) -> None:
+        """Drop everything that is held here; what stands on the shelf stays."""
         super().clear()
         self._ahead.clear()
         self._encoder.forget()
@@ -132,7 +235,7 @@ class SessionCache(TrajectoryCache):
 
     def prefetch(self, settings: Settings, cache_key: CacheKey) -> None:
         """Begin to bring what may serve a request back to the GPU, on which the text encoders run meanwhile."""
-        if self._is_on_gpu:
+        if self._device.type == "cuda":
             for match in self.matches(settings, cache_key):
                 self.get(match.key)
 

@@ -118,6 +118,7 @@ def refine(
     begun = cache.begun(settings, cache_key)
     template, sources = _start(runner, cache, settings, cache_key)
     field = runner.field(settings, template, most_evaluations(settings.steps))
+    warnings = runner.conditioning(settings).warnings
     results: list[Result] = []
     key = new_key()
     if begun is not None:
@@ -134,7 +135,7 @@ def refine(
         except NumericalError:
             cache.forget(key)
             raise
-        result = _result(request, plan, run, key, seconds, results, is_final)
+        result = _result(request, plan, run, key, seconds, results, is_final, warnings)
         results.append(result)
         if is_final and request.compare:
             result = _compared(results)
@@ -217,6 +218,7 @@ def _result(
     seconds: Mapping[str, float],
     earlier: list[Result],
     is_final: bool,
+    warnings: tuple[str, ...],
 ) -> Result:
     before = earlier[-1].seconds if earlier else seconds
     total = {**before, **{phase: before.get(phase, 0.0) + more for phase, more in run.seconds.items()}}
@@ -234,6 +236,7 @@ def _result(
         key,
         is_final=is_final,
         refinements=(*listed, picture),
+        warnings=warnings,
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -126,15 +126,17 @@ class Runner:
         asked = (settings.prompt, settings.negative_prompt, settings.guidance)
         identity = json.dumps(self._identity, sort_keys=True)
         key = (hashlib.sha256(identity.encode()).hexdigest(), *asked)
-        if key not in self._conditionings:
-            if len(self._conditionings) >= REMEMBERED_PROMPTS:
-                self._conditionings.pop(next(iter(self._conditionings)))
-            self._conditionings[key] = retry_on_oom(partial(self.model.encode, *asked), self.free_memory)
-        return self._conditionings[key]
+        found = self._conditionings.get(key)
+        if found is None:
+            found = retry_on_oom(partial(self.model.encode, *asked), self.free_memory)
+            kept = list(self._conditionings.items())[-(REMEMBERED_PROMPTS - 1) :]
+            self._conditionings = dict([*kept, (key, found)])
+        return found
 
-    def clear(self) -> None:
-        """Forget what the text encoders said."""
-        self._conditionings.clear()
+    def forget(self, held: Collection[str] = ()) -> None:
+        """Forget what the text encoders said of every prompt but those. May be called from any thread."""
+        # A new dict: whoever looks into the former one meanwhile is not disturbed.
+        self._conditionings = {key: each for key, each in tuple(self._conditionings.items()) if key[1] in held}
 
     def plan(self, settings: Settings, matches: tuple[Match, ...]) -> Plan:
         """What to do for a request, given the sources for it."""

@@ -12,7 +12,8 @@ from PIL.Image import Image
 from torch import Tensor
 
 from trajflow.base import Model, Options, Request, Result, Spent, Step
-from trajflow.cache import Entry
+from trajflow.cache import Entry, FolderStore, Shelf
+from trajflow.cache.store import owner_of
 from trajflow.cache.tiers import Tiers
 from trajflow.calibration import Learned, Profile
 from trajflow.errors import Cancelled, RequestError
@@ -24,6 +25,7 @@ from trajflow.session.complete import complete
 from trajflow.session.economy import Economy
 from trajflow.session.estimate import Estimate, estimate_request
 from trajflow.session.idle import IdleWorker
+from trajflow.session.learned import keep_learned, learned_before
 from trajflow.session.model_lock import ModelLock
 from trajflow.session.runner import Runner
 from trajflow.settings import resolve_request
@@ -50,6 +52,10 @@ class Session:
     within an evaluation, "economy" those that the planner finds worth it, at once and whatever their budget. `close`
     ends the thread; so does leaving a `with` block.
 
+    `state` is a folder in which the session is kept and found again, by another process too: its runs, and what was
+    learned. What was answered is there, whatever becomes of this process; what is forgotten here is gone there. At most
+    8 GiB, and for 30 days after the last use; a `Shelf` of a `FolderStore` has limits and an owner of one's own.
+
     `profile` is what is known of the model, by default what `find_profile` finds. Every comparison (`compare=True`, or
     a completed run) improves this session's forecasts; `learned` is what it added, `forget_learned` drops that.
 
@@ -71,13 +77,18 @@ class Session:
         mode: Mode = "manual",
         profile: Profile | None = None,
         spill: Path | None = None,
+        state: str | Path | Shelf | None = None,
     ) -> None:
         if mode not in MODES:
             raise RequestError(f"There is no mode {mode!r}. Choose one of: {', '.join(MODES)}.")
         self.model = model
         self.mode = mode
-        self._cache = SessionCache(cache_bytes, tiers, is_on_gpu=model.device.type == "cuda", spill=spill)
+        self._shelf = Shelf(FolderStore(Path(state)), owner_of("")) if isinstance(state, str | Path) else state
+        self._cache = SessionCache(cache_bytes, tiers, device=model.device, spill=spill, shelf=self._shelf)
         self._runner = Runner(model, profile, self._cache.make_room)
+        if self._shelf is not None:
+            self._runner.learned = learned_before(self._shelf, self.profile.model)
+        self._kept_learned = self._runner.learned
         self._lock = ModelLock()
         self._economy = Economy() if mode == "economy" else None
         self._hopeless: set[str] = set()
@@ -211,6 +222,14 @@ class Session:
     def forget_learned(self) -> None:
         """Forecast as the profile does."""
         self._runner.learned = Learned()
+        self._keep_learned()
+
+    def _keep_learned(self) -> None:
+        """Note what was learned, if that has changed."""
+        learned = self._runner.learned
+        if self._shelf is not None and learned is not self._kept_learned:
+            keep_learned(self._shelf, self.profile.model, learned)
+            self._kept_learned = learned
 
     def estimate(self, prompt: str, **options: Unpack[Options]) -> Estimate:
         """What the request would do, without running it; takes milliseconds. Raises RequestError as `generate` does."""
@@ -241,13 +260,24 @@ class Session:
         self._cache.adopt(entry)
 
     def forget(self, key: str) -> None:
-        """Drop one entry and the from-scratch run that was made to compare it with."""
+        """Drop one entry, the from-scratch run that was made to compare it with, and what the text encoders said of
+        prompts that no entry has."""
         self._cache.forget(key)
+        self._runner.forget({entry.prompt for entry in self._cache.entries()})
 
     def clear(self) -> None:
-        """Drop everything this session holds."""
+        """Drop everything this session holds, and what is kept of it."""
         self._cache.clear()
-        self._runner.clear()
+        self._runner.forget()
+
+    def release(self) -> None:
+        """Give back the memory; what is kept in `state` stays, for the next session."""
+        self._cache.release()
+        self._runner.forget()
+
+    def catch_up(self) -> None:
+        """Take up what other processes have kept of this session meanwhile."""
+        self._cache.catch_up()
 
     @property
     def nbytes(self) -> int:
@@ -287,6 +317,7 @@ class Session:
             with self._lock.called() as turn:
                 yield turn
         finally:
+            self._keep_learned()
             if self._worker is not None:
                 self._worker.ring()
 
@@ -299,6 +330,7 @@ class Session:
             try:
                 for _ in complete(self._runner, self._cache, entry, lambda: self._lock.spare(turn)):
                     pass
+                self._keep_learned()
             except Cancelled:
                 return
             # Nobody would see it raised here, and the other runs can still be completed.

@@ -12,13 +12,13 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Level, Model, Schedule
+from trajflow.base import Conditioning, Level, Model, Schedule, Vocabulary, vocabulary_of
 from trajflow.flow import euler_step
 
 PROMPTS = ("a snowy mountain at dusk", "a red cabin by the sea")
 STEPS = 4
 THREADS = 4
-ROUNDS = 4
+ROUNDS = 2
 
 
 def check_model(model: Model) -> None:
@@ -39,6 +39,8 @@ def check_members(model: Model) -> None:
     assert len(set(model.levels)) == len(model.levels), f"levels are {model.levels}"
     assert model.most_prompts >= 1, f"most_prompts is {model.most_prompts}"
     assert all(isinstance(word, str) for word in (model.family, *model.takes)), "family and takes are words"
+    known = vocabulary_of(model)
+    assert known is None or isinstance(known, Vocabulary), f"vocabulary() is {type(known).__name__}, not a Vocabulary"
     defaults = model.defaults
     for side in (defaults.height, defaults.width):
         assert side % defaults.size_multiple == 0, f"{side} pixels are no multiple of {defaults.size_multiple}"

@@ -28,9 +28,11 @@ from trajflow.ui.desk import Event, Job
 from trajflow.ui.limits import Busy, check_work
 from trajflow.ui.registry import Registry, TabSession
 from trajflow.ui.tree import Node
-from trajflow.ui.variations import expand
+from trajflow.ui.variations import MOST_CELLS, expand
 from trajflow.ui.wire import LAST
 
+# Of the text that names the seeds of a sheet.
+LONGEST_SEEDS = 4000
 # Fields of a picture that only the page needs.
 UNTOLD = ("thumb", "draft", "pinned", "favourite", "name", "parent")
 
@@ -54,7 +56,9 @@ def add(model: Model, registry: Registry) -> None:
     ]
     picture, scratch, report = gr.Image(format="png", type="pil"), gr.Image(format="png", type="pil"), gr.JSON()
     session = gr.Textbox("", label="session")
-    shared: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden"}
+    # What was sent goes to the library as it is, which refuses in words what cannot be: Gradio's own fields turn lists
+    # into text, and answer nothing at all where a number is none.
+    shared: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "preprocess": False}
     about = "seed -1 is a new one; budget is a ceiling on evaluations, fidelity what to reach in dB, not both"
     gr.Button().click(
         programs.generate, asked, [picture, report], api_name="generate", **shared,
@@ -167,12 +171,14 @@ class Programs:
         """Many pictures on one sheet."""
         tab_session = self._open(session)
         try:
-            chosen = [read_seed(int(seed)) for seed in str(seeds).replace(",", " ").split()] or [read_seed(None)]
+            chosen = _seeds(seeds)
             prompts = expand(str(template))
-        except (ValueError, RequestError) as error:
+            if len(prompts) * len(chosen) > MOST_CELLS:
+                raise RequestError(f"A sheet has 1 to {MOST_CELLS} pictures.")
+            cells = [{"prompt": prompt, "seed": seed, "quality": "balanced"} for prompt in prompts for seed in chosen]
+            asks = [read_ask(cell, self.model.defaults) for cell in cells]
+        except RequestError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        cells = [{"prompt": prompt, "seed": seed, "quality": "balanced"} for prompt in prompts for seed in chosen]
-        asks = [read_ask(cell, self.model.defaults) for cell in cells]
         told = [
             e for e in at_the_desk(self.registry, tab_session, partial(sheet.run, tab_session, asks)) if "done" in e
         ]
@@ -185,18 +191,19 @@ class Programs:
         report |= {"computed": told[-1]["computed"], "saved": told[-1]["saved"], "errors": errors}
         return sheet.contact(made, columns), report
 
-    def export(self, session: str) -> str:
-        """A session as a file, which Gradio takes over."""
-        folder = Path(tempfile.mkdtemp(prefix="trajflow-"))
-        path = folder / "trajflow-session.zip"
-        path.write_bytes(archive.write(self._open(session)))
-        return str(path)
+    def export(self, session: str) -> Iterator[str]:
+        """A session as a file, which Gradio copies before it asks whether there is more."""
+        tab_session = self._open(session)
+        with tempfile.TemporaryDirectory(prefix="trajflow-") as folder:
+            path = Path(folder) / "trajflow-session.zip"
+            path.write_bytes(archive.write(tab_session))
+            yield str(path)
 
     def _open(self, session: Any) -> TabSession:
-        tab_session = self.registry.find(session) if isinstance(session, str) else None
-        if session and tab_session is None:
-            raise gr.Error("That session is not held here; leave it empty for a new one.", print_exception=False)
         try:
+            tab_session = self.registry.reopen(session) if session and isinstance(session, str) else None
+            if session and tab_session is None:
+                raise gr.Error("That session is not held here; leave it empty for a new one.", print_exception=False)
             return tab_session or self.registry.open(None, is_spare=True)
         except Busy as error:
             raise gr.Error(str(error), print_exception=False) from error
@@ -242,11 +249,20 @@ class Programs:
         told |= {name: getattr(result.request, name) for name in FIELDS}
         told |= {"steps": result.request.steps or self.model.defaults.steps, "nfe": result.cost.nfe}
         told |= {"rows": result.cost.rows, "seconds": dict(result.seconds), "from_store": result.from_store}
-        told |= {"reason": result.plan.reason, "planned": result.plan.strategy}
+        told |= {"reason": result.plan.reason, "planned": result.plan.strategy, "warnings": list(result.warnings)}
         told |= {"source": None if result.plan.match is None else result.plan.match.prompt}
         told |= {"psnr_db": None if result.metrics is None else result.metrics.psnr_db}
         told |= {"ssim": None if result.metrics is None else result.metrics.ssim, "is_kept": entry is not None}
         return told
+
+
+def _seeds(given: Any) -> list[Any]:
+    """The seeds in a text, or a new one. Raises RequestError."""
+    words = str(given)[:LONGEST_SEEDS].replace(",", " ").split()
+    try:
+        return [read_seed(int(word)) for word in words] or [read_seed(None)]
+    except ValueError as error:
+        raise RequestError("The seeds must be whole numbers, with commas between.") from error
 
 
 def at_the_desk(registry: Registry, tab_session: TabSession, work: Any) -> Iterator[Event]:

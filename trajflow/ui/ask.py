@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trajflow.base import Defaults
+from trajflow.cache import PRESETS, Tier, tier_table
 from trajflow.errors import RequestError
 from trajflow.methods import METHODS
 from trajflow.ui.limits import check_work
@@ -18,12 +19,14 @@ QUALITIES = ("draft", "balanced", "exact", "db", "evaluations", "tiers")
 SHARES = {"draft": 1 / 7, "balanced": 1 / 4, "db": 1 / 4}
 FIELDS = ("prompt", "negative_prompt", "seed", "steps", "guidance", "width", "height", "strategy")
 MOST_SEEDS = 2**31
+MOST_TIERS = 16
 
 
 @dataclass(frozen=True)
 class Ask:
     """One request: `options` for the session, whether it is only a preview of what is `wanted`, the picture it came
-    from, and the cached pictures to start from or not; `is_apart` leaves out all of the same prompt."""
+    from, and the cached pictures to start from or not; `is_apart` leaves out all of the same prompt. `tiers` say by
+    similarity how far to resume, for the strategies that do."""
 
     options: dict[str, Any]
     wanted: dict[str, Any]
@@ -32,7 +35,7 @@ class Ask:
     pinned: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     is_apart: bool = False
-    tiers: str = "published"
+    tiers: tuple[Tier, ...] = PRESETS["published"]
 
 
 def read_ask(given: Mapping[str, Any], defaults: Defaults) -> Ask:
@@ -62,13 +65,22 @@ def read_ask(given: Mapping[str, Any], defaults: Defaults) -> Ask:
         _keys(given.get("pinned")),
         _keys(given.get("excluded")),
         given.get("apart") is True,
-        given.get("tiers", "published"),
+        read_tiers(given.get("tiers", "published")),
     )
 
 
 def read_seed(value: Any) -> Any:
     """A seed; nothing and -1 mean a new one."""
     return secrets.randbelow(MOST_SEEDS) if value is None or value in ("", -1, "-1") else value
+
+
+def read_tiers(given: Any) -> tuple[Tier, ...]:
+    """The table of a preset's name, or of pairs [similarity, fraction of the steps resumed]. Raises RequestError."""
+    if not isinstance(given, list):
+        return tier_table(given)
+    if len(given) > MOST_TIERS or not all(isinstance(pair, list) and len(pair) == 2 for pair in given):
+        raise RequestError(f"Own tiers are at most {MOST_TIERS} pairs of a similarity and the fraction resumed.")
+    return tier_table([Tier(f"tier {place}", least, fraction) for place, (least, fraction) in enumerate(given, 1)])
 
 
 def _effort(quality: str, amount: Any, steps: int, options: dict[str, Any]) -> dict[str, Any]:

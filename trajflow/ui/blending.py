@@ -9,7 +9,7 @@ from typing import cast
 
 import torch
 
-from trajflow.base import Conditioning, Model
+from trajflow.base import Conditioning, Model, Vocabulary, vocabulary_of
 
 BETWEEN = re.compile(r"(?s)(.+?)\s+~(\d{1,3})%~\s+(.+)")
 
@@ -24,6 +24,10 @@ class BlendingModel:
         if name == "_model":
             raise AttributeError(name)
         return getattr(self._model, name)
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The model's own: protocols are not looked up by `__getattr__`."""
+        return vocabulary_of(self._model)
 
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """Run the text encoders, for a prompt between two on both."""
@@ -40,7 +44,8 @@ class BlendingModel:
             else (a if share < 0.5 else b).tensors[name]
             for name, tensor in a.tensors.items()
         }
-        return Conditioning(prompt, negative_prompt, guidance, tensors)
+        warnings = tuple(dict.fromkeys(a.warnings + b.warnings))
+        return Conditioning(prompt, negative_prompt, guidance, tensors, warnings)
 
 
 def blending(model: Model) -> Model:

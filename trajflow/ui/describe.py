@@ -55,6 +55,7 @@ def node(entry: Entry, known: Node, defaults: Defaults) -> dict[str, Any]:
         "planned": plan.strategy,
         "method": plan.sampling.method,
         "reason": plan.reason,
+        "warnings": list(result.warnings),
         "nfe": result.cost.nfe,
         "rows": result.cost.rows,
         "background": result.baseline_cost.nfe if result.baseline_cost else 0,

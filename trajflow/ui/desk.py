@@ -1,6 +1,7 @@
-"""The desk: everybody's work for the one model, done by one thread, fair by person.
+"""The desk: everybody's work for the model, done by as many hands as the engine has, one by default, fair by person.
 
-A job is an iterator of events that only this thread drives, so nobody who walks away holds anything. Whose turn is
+A job is an iterator of events that only the desk's threads drive, so nobody who walks away holds anything. No two hands
+work for one person at once. Whose turn is
 next is decided by who has waited longest since being served: for a person's oldest job, the later of its arrival and
 of that person's last turn. Work in the background comes after all other. A job that yields `TURN` lets others go first
 and goes on afterwards; so does every event of a background job. Nobody has more than a few jobs that wait, and
@@ -77,19 +78,22 @@ class Job:
 
 
 class Desk:
-    """Takes jobs and does them one at a time. Every method may be called from any thread."""
+    """Takes jobs and does them, `hands` at a time. Every method may be called from any thread."""
 
-    def __init__(self, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, most_waiting: int = MOST_WAITING, hands: int = 1) -> None:
         self.most_waiting = most_waiting
+        self.hands = hands
         self._watchers: list[Callable[[Ended], None]] = []
         self._changed = threading.Condition()
         self._waiting: list[Job] = []
-        self._running: Job | None = None
+        self._running: list[Job] = []
         self._ticks = itertools.count(1)
         self._served: dict[str, int] = {}
         self._seconds = 0.0
-        self._thread = threading.Thread(target=self._serve, name="trajflow-desk", daemon=True)
-        self._thread.start()
+        names = ("trajflow-desk", *(f"trajflow-desk-{number}" for number in range(1, hands)))
+        self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for name in names]
+        for thread in self._threads:
+            thread.start()
 
     def watch(self, watcher: Callable[[Ended], None]) -> None:
         """Tell `watcher` of every job that is over or was refused; it must be quick."""
@@ -146,7 +150,7 @@ class Desk:
     @property
     def is_ready(self) -> bool:
         """Whether one more job would be taken."""
-        return self._thread.is_alive() and self.waiting < self.most_waiting
+        return all(thread.is_alive() for thread in self._threads) and self.waiting < self.most_waiting
 
     def _awaited(self) -> list[Job]:
         return [job for job in self._waiting if not job.is_background and not job.is_cancelled]
@@ -161,8 +165,7 @@ class Desk:
             raise Busy(f"The queue is full: {len(awaited)} requests wait.", self._seconds)
 
     def _of(self, person: str) -> list[Job]:
-        jobs = [*self._waiting, *([self._running] if self._running else [])]
-        return [job for job in jobs if job.person == person and not job.is_cancelled]
+        return [job for job in (*self._waiting, *self._running) if job.person == person and not job.is_cancelled]
 
     def _rank(self, job: Job) -> tuple[bool, bool, int]:
         # A cancelled job only has to say so, which takes no time.
@@ -170,10 +173,10 @@ class Desk:
 
     def _tell_places(self) -> None:
         """Tell who waits how many are before them, when that has changed."""
-        ahead = 1 if self._running is not None and not self._running.is_background else 0
+        ahead = 1 if sum(not job.is_background for job in self._running) >= self.hands else 0
         for place, job in enumerate(sorted((j for j in self._waiting if not j.is_background), key=self._rank), ahead):
             if place != job.place and place:
-                job.tell({"type": "queued", "place": place, "seconds": place * self._seconds})
+                job.tell({"type": "queued", "place": place, "seconds": place * self._seconds / self.hands})
             job.place = place
 
     def _must_give_way(self, job: Job) -> bool:
@@ -183,20 +186,26 @@ class Desk:
     def _serve(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting)
-                job = min(self._waiting, key=self._rank)
+                self._changed.wait_for(self._doable)
+                job = min(self._doable(), key=self._rank)
                 self._waiting.remove(job)
-                self._running = job
+                self._running.append(job)
                 self._tell_places()
             is_over = self._do(job)
             with self._changed:
-                self._running = None
+                self._running.remove(job)
                 self._served[job.person] = next(self._ticks)
                 if not is_over:
                     self._waiting.append(job)
                 # Who has nothing waiting is ranked by when they come next.
                 waiting = {other.person for other in self._waiting}
                 self._served = {person: turn for person, turn in self._served.items() if person in waiting}
+                self._changed.notify_all()
+
+    def _doable(self) -> list[Job]:
+        """The jobs that wait, but for those of people who are being served."""
+        served = {job.person for job in self._running}
+        return [job for job in self._waiting if job.person not in served]
 
     def _do(self, job: Job) -> bool:
         """Drive a job until it ends or gives way; whether it has ended."""

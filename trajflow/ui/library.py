@@ -23,6 +23,7 @@ def told(tab_session: TabSession, defaults: Defaults) -> dict[str, Any]:
         "held": tab_session.session.nbytes,
         "capacity": tab_session.session.capacity,
         "deleted": len(tab_session.tree.deleted),
+        "is_kept": tab_session.shelf is not None and not tab_session.shelf.trouble,
     }
 
 
@@ -47,6 +48,7 @@ class Library:
         given = await wire.read_json(request)
         entry = entry_of(tab_session, given.pop("key", None))
         known = tab_session.tree.change(entry.key, given)
+        await wire.in_thread(tab_session.keep)
         return wire.answered(await wire.in_thread(describe.node, entry, known, self._model.defaults))
 
     async def delete(self, request: Request) -> Response:
@@ -55,13 +57,13 @@ class Library:
         entry = entry_of(tab_session, (await wire.read_json(request)).get("key"))
         tab_session.tree.delete(entry)
         await wire.in_thread(tab_session.session.forget, entry.key)
-        return wire.answered(await wire.in_thread(told, tab_session, self._model.defaults))
+        return await self._changed(tab_session)
 
     async def undelete(self, request: Request) -> Response:
         """Bring the picture deleted last back, with its path."""
         tab_session = wire.tab_of(request, self._registry)
         await wire.in_thread(tab_session.session.adopt, tab_session.tree.undelete())
-        return wire.answered(await wire.in_thread(told, tab_session, self._model.defaults))
+        return await self._changed(tab_session)
 
     async def clear(self, request: Request) -> Response:
         """Forget every picture that is not pinned."""
@@ -71,7 +73,10 @@ class Library:
             if not tab_session.tree.node(entry.key).is_pinned:
                 tab_session.tree.delete(entry)
                 await wire.in_thread(tab_session.session.forget, entry.key)
-        return wire.answered(await wire.in_thread(told, tab_session, self._model.defaults))
+        answer = await self._changed(tab_session)
+        if tab_session.shelf is not None and not tab_session.session.entries():
+            await wire.in_thread(tab_session.shelf.clear)
+        return answer
 
     async def sources(self, request: Request) -> Response:
         """The cached pictures that one was made from, and their shares."""
@@ -118,5 +123,11 @@ class Library:
         tab_session = wire.tab_of(request, self._registry)
         data = await wire.read_bytes(request, tab_session.session.capacity)
         pictures, paths = await wire.in_thread(archive.read, tab_session, data)
+        await wire.in_thread(tab_session.keep)
         library = await wire.in_thread(told, tab_session, self._model.defaults)
         return wire.answered({"pictures": pictures, "paths": paths, **library})
+
+    async def _changed(self, tab_session: TabSession) -> Response:
+        """Keep the tree, and tell what the session holds now."""
+        await wire.in_thread(tab_session.keep)
+        return wire.answered(await wire.in_thread(told, tab_session, self._model.defaults))

@@ -9,12 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from trajflow.assets import asset
-from trajflow.base import Model
+from trajflow.base import Model, vocabulary_of
+from trajflow.cache import PRESETS
+from trajflow.engine import ZeroGPUModel
 from trajflow.sampler import RemoteModel
 from trajflow.ui import ablation, choices, sheet, variations, wire, words, work
 from trajflow.ui.ask import read_ask
 from trajflow.ui.library import told
 from trajflow.ui.registry import Registry
+
+# Sessions that a browser may know of, beside its tab's own.
+MOST_KNOWN = 8
 
 
 class Making:
@@ -30,13 +35,17 @@ class Making:
     async def hello(self, request: Request) -> Response:
         """The page was opened: its session, new or as it was left."""
         given = await wire.read_json(request)
-        key = given.get("session")
+        key, others = given.get("session"), given.get("others")
+        if key is None and isinstance(others, list):
+            shown = [str(other) for other in others[:MOST_KNOWN]]
+            key = await wire.in_thread(self._registry.left, shown)
         tab_session = await wire.in_thread(self._registry.open, key if isinstance(key, str) else None)
-        defaults = self._model.defaults
+        defaults, known = self._model.defaults, vocabulary_of(self._model)
         return wire.answered(
             {
                 "session": tab_session.key,
                 "is_new": tab_session.key != key,
+                "kept_days": self._registry.kept_days,
                 "model": {
                     "name": self._model.name,
                     "steps": defaults.steps,
@@ -45,11 +54,17 @@ class Making:
                     "height": defaults.height,
                     "size_multiple": defaults.size_multiple,
                     "largest_side": defaults.largest_side,
-                    "is_lent": isinstance(self._model, RemoteModel),
+                    # A GPU that is lent costs its visitor; replicas cost the others, whose runs wait.
+                    "is_lent": isinstance(self._model, ZeroGPUModel),
+                    "is_shared": isinstance(self._model, RemoteModel),
                     "may_work_ahead": self._may_work_ahead,
                 },
                 "strategies": [{"name": name, "line": line} for line, name in choices.strategies()],
                 "examples": self._examples,
+                "tiers": {
+                    name: [[t.least_similarity, t.resume_fraction] for t in table] for name, table in PRESETS.items()
+                },
+                "vocabulary": None if known is None else known.meanings,
                 **await wire.in_thread(told, tab_session, self._model.defaults),
             }
         )

@@ -1,5 +1,7 @@
 """What who runs the app asks it: whether it is alive, whether it takes more, and what it has counted."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -25,15 +27,20 @@ class Operating:
         return wire.answered({"status": "alive"})
 
     async def ready(self, _: Request) -> Response:
-        """The model is loaded, which it is before the server begins, and the desk takes more; else 503."""
+        """The model is loaded, which it is before the server begins, and the desk takes more; else 503.
+
+        What does not work as it should, and stops nobody, is told beside.
+        """
         desk = self._registry.desk
         is_ready = desk.is_ready
-        told = {
+        told: dict[str, Any] = {
             "status": "ready" if is_ready else "busy",
             "model": self._model.name,
             "waiting": desk.waiting,
             "most_waiting": desk.most_waiting,
         }
+        notes = await wire.in_thread(self._registry.notes)
+        told |= {"notes": list(notes)} if notes else {}
         return JSONResponse(told, 200 if is_ready else 503, headers=wire.PRIVATE)
 
     async def metrics(self, _: Request) -> Response:

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from trajflow.base import Result, Step
 from trajflow.cache import Entry, SentenceEncoder
 from trajflow.errors import RequestError, TrajflowError
+from trajflow.methods import METHODS
 from trajflow.metrics import compare_images
 from trajflow.ui import describe, png, work
 from trajflow.ui.account import run_made
@@ -96,8 +97,22 @@ def _trial(tab_session: TabSession, ask: Ask, exact: Image.Image) -> Generator[E
         "seconds": sum(result.seconds.values()),
         "reason": result.plan.reason,
         "kinds": list(result.kinds),
+        "tier": _tier(result),
         "psnr_db": round(near.psnr_db, 2),
         "ssim": round(near.ssim, 4),
+    }
+
+
+def _tier(result: Result) -> dict[str, Any] | None:
+    """What the table of tiers made of the nearest picture, for a run that asked it."""
+    match = result.plan.match
+    if match is None or METHODS[result.plan.sampling.method].family != "switch":
+        return None
+    return {
+        "name": match.tier,
+        "similarity": round(match.similarity, 3),
+        "prompt": match.prompt,
+        "taken": result.kinds.count("cached"),
     }
 
 

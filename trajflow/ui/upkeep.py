@@ -1,6 +1,7 @@
-"""Giving back what closed tabs held, while the app runs, whether or not anybody comes."""
+"""Giving back what closed tabs held, and what was kept long enough, whether or not anybody comes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
@@ -10,6 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from trajflow.ui.registry import Registry
 
 EVERY_SECONDS = 15.0
+# What is kept on the disk, which is kept for days.
+TIDY_SECONDS = 1800.0
 
 
 def upkeep(
@@ -31,6 +34,10 @@ def upkeep(
 
 
 async def _sweep(registry: Registry, every_seconds: float) -> None:
+    next_tidy = time.monotonic() + TIDY_SECONDS
     while True:
         await asyncio.sleep(every_seconds)
         await run_in_threadpool(registry.sweep)
+        if time.monotonic() >= next_tidy:
+            next_tidy += TIDY_SECONDS
+            await run_in_threadpool(registry.tidy)

@@ -5,6 +5,7 @@ one nearest to any that is there (Prim's order over the cosine distances of the 
 """
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 
@@ -22,7 +23,7 @@ def expand(template: str) -> list[str]:
     fixed, choices = parts[::2], [[each.strip() for each in part.split("|")] for part in parts[1::2]]
     if any(mark in text for text in fixed for mark in "{}"):
         raise RequestError("A choice is written {this|that}, one inside another is not possible.")
-    if int(np.prod([len(each) for each in choices], dtype=float)) > MOST_CELLS:
+    if math.prod(len(each) for each in choices) > MOST_CELLS:
         raise RequestError(f"These choices make more than {MOST_CELLS} pictures; use fewer.")
     prompts = ["".join(_woven(fixed, chosen)) for chosen in itertools.product(*choices)]
     return [" ".join(prompt.split()) for prompt in dict.fromkeys(prompts)]

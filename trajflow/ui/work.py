@@ -1,7 +1,7 @@
 """What the desk does for a tab: one picture, its completion, or several pictures, told event by event.
 
 Every event is plain JSON. `step`: one step taken; `picture`: a picture and its node; `forgotten`: keys that are gone;
-`outlook`: what Enter would do.
+`estimate`: what Enter would do.
 """
 
 import time
@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from trajflow.base import Result, Step
+from trajflow.cache import PRESETS
 from trajflow.errors import Cancelled, RequestError, TrajflowError
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
@@ -35,7 +36,9 @@ def run(tab_session: TabSession, ask: Ask, asked_at: float) -> Iterator[Event]:
     with ended((scratch or session).stream(**ask.options)) as events:
         for event in events:
             if isinstance(event, Step):
-                yield drawing.step(event)
+                # A preview is over before twenty coasted steps could be looked at one by one.
+                if not ask.is_preview or event.kind == "computed":
+                    yield drawing.step(event)
                 continue
             if event.is_final:
                 yield run_made(event)
@@ -44,7 +47,7 @@ def run(tab_session: TabSession, ask: Ask, asked_at: float) -> Iterator[Event]:
             waited = None if not event.is_final else time.monotonic() - asked_at
             yield from finished(tab_session, event, ask, waited)
     if ask.is_preview:
-        yield outlook(session, ask)
+        yield estimate(session, ask)
 
 
 def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | None) -> Iterator[Event]:
@@ -62,6 +65,7 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
     elif not ask.is_preview:
         known = replace(known, is_draft=False)
     tree.put(known)
+    tab_session.keep()
     yield {
         "type": "picture",
         "node": describe.node(entry, known, session.model.defaults),
@@ -75,6 +79,7 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
     for draft in gone:
         tree.remove(draft)
         session.forget(draft)
+    tab_session.keep()
     if gone:
         yield {"type": "forgotten", "keys": gone}
 
@@ -116,6 +121,7 @@ def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
             else:
                 yield completion_made(event)
     tree.settle(key)
+    tab_session.keep()
     entry = next((e for e in session.entries() if e.key == key), None)
     if entry is not None:
         yield {
@@ -127,14 +133,14 @@ def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
         }
 
 
-def outlook(session: Session, ask: Ask) -> Event:
+def estimate(session: Session, ask: Ask) -> Event:
     """What the request would take if it were not only a preview."""
     try:
         known = session.estimate(**ask.wanted)
     except TrajflowError as error:
-        return {"type": "outlook", "warning": str(error)}
+        return {"type": "estimate", "warning": str(error)}
     return {
-        "type": "outlook",
+        "type": "estimate",
         "nfe": known.nfe,
         "seconds": known.seconds,
         "reason": known.reason,
@@ -146,7 +152,7 @@ def outlook(session: Session, ask: Ask) -> Event:
 def apart(session: Session, ask: Ask) -> Session | None:
     """A session with the sources that the request names, or with all but pictures of this very request; None where the
     tab's own will do. Raises RequestError when none of the named ones is held."""
-    if not (ask.pinned or ask.excluded or ask.is_apart or ask.tiers != "published"):
+    if not (ask.pinned or ask.excluded or ask.is_apart or ask.tiers != PRESETS["published"]):
         return None
     scratch = Session(session.model, cache_bytes=session.capacity, profile=session.profile, tiers=ask.tiers)
     prompt = str(ask.options["prompt"]).strip()

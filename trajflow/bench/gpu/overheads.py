@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch.utils.flop_counter import FlopCounterMode
 
 from trajflow.base import Conditioning, Model, SamplingPlan, Schedule, Trajectory
 from trajflow.bench.gpu.timing import matrix_rate, median_seconds, seconds_of
-from trajflow.cache.disk import write_whole
+from trajflow.cache.files import put_in_place, write_partial
 from trajflow.errors import NumericalError
 from trajflow.field import Field
 from trajflow.flow import euler_step
@@ -97,10 +98,14 @@ def transfers(trajectory: Trajectory, repeats: int) -> Figures:
     host.copy_(velocities)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.safetensors"
+
+        def to_disk() -> None:
+            put_in_place(write_partial(path.parent, save({"velocities": host})), path)
+
         seconds = {
             "to_cpu": median_seconds(lambda: host.copy_(velocities), device, repeats),
             "to_device": median_seconds(lambda: there.copy_(host), device, repeats),
-            "to_disk": median_seconds(lambda: write_whole(path, {"velocities": host}, {}), device, repeats),
+            "to_disk": median_seconds(to_disk, device, repeats),
         }
     rates = {f"{way}_gb_s": nbytes / taken / 1e9 for way, taken in seconds.items()}
     return {"trajectory_bytes": trajectory.nbytes, **rates}

@@ -1,0 +1,132 @@
+"""A person's pictures after the server was killed and started again, in a real browser."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import ROOT, START_SECONDS, free_port, is_up
+from tests.browser.test_studio import Studio
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+class Server:
+    """`trajflow ui --state` on the loopback, which can be killed and started again at its address."""
+
+    def __init__(self, home):
+        self.home, self.port = home, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self):
+        flags = ["--host", "127.0.0.1", "--port", str(self.port), "--state", str(self.home / "state")]
+        command = [sys.executable, "-m", "trajflow", "ui", *flags]
+        environment = os.environ | {"TRAJFLOW_HOME": str(self.home)}
+        with (self.home / "log.txt").open("a") as output:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        deadline = time.monotonic() + START_SECONDS
+        while not is_up(self.url):
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.2)
+
+    def kill(self):
+        """End it without a word, once what was shown has been written."""
+        self.settle()
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self):
+        """Ask it to end."""
+        self.process.terminate()
+        assert self.process.wait(30) == 0
+
+    def settle(self, seconds=1.0):
+        """Wait until nothing more is written for so long."""
+        names, since = None, time.monotonic()
+        while time.monotonic() - since < seconds:
+            found = sorted(path.name for path in (self.home / "state" / "documents").iterdir())
+            if found != names:
+                names, since = found, time.monotonic()
+            time.sleep(0.05)
+
+    def log(self):
+        return (self.home / "log.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.kill()
+    assert "Traceback" not in server.log(), server.log()
+
+
+@pytest.fixture
+def context(chromium):
+    context = chromium.new_context()
+    yield context
+    context.close()
+
+
+def opened(context, server):
+    page = context.new_page()
+    page.goto(server.url, wait_until="load")
+    expect(page.locator("html")).to_have_attribute("data-ready", "yes", timeout=30_000)
+    studio = Studio(page)
+    studio.off("live", "idle")
+    return studio
+
+
+def keys(studio):
+    return studio.cards.evaluate_all("cards => cards.map(card => card.dataset.key)")
+
+
+def test_pictures_are_there_after_a_kill_in_the_open_tab_in_a_new_one_and_nowhere_else(context, chromium, server):
+    studio = opened(context, server)
+    studio.make("a snowy mountain at dusk")
+    studio.make("a snowy mountain at dawn")
+    expect(studio.cards).to_have_count(2)
+    expect(studio.page.locator("#memory")).to_have_attribute("title", "Kept on the server for 30 days after your last "
+        "visit, over restarts too; what you delete is gone from there")  # fmt: skip
+    made = keys(studio)
+    server.kill()
+    server.start()
+
+    # The tab that stayed open goes on as if nothing had happened.
+    studio.make("a snowy mountain in fog")
+    expect(studio.cards).to_have_count(3)
+    assert set(made) < set(keys(studio))
+    expect(studio.page.locator("#toast")).to_be_hidden()
+
+    # A reload shows it as it was left; so does a new tab, once this one is closed.
+    studio.page.reload(wait_until="load")
+    expect(studio.status).to_have_text("As you left it.", timeout=30_000)
+    made = keys(studio)
+    server.terminate()
+    studio.page.close()
+    server.start()
+    again = opened(context, server)
+    expect(again.status).to_have_text("As you left it.")
+    assert keys(again) == made
+
+    # A second tab beside it is a session of its own, and so is another browser's.
+    beside = opened(context, server)
+    expect(beside.cards).to_have_count(0)
+    other = chromium.new_context()
+    expect(opened(other, server).cards).to_have_count(0)
+    other.close()
+
+    # What is forgotten stays forgotten.
+    again.menu("#film-more", "Forget all but the pinned")
+    expect(again.cards).to_have_count(0)
+    server.kill()
+    server.start()
+    again.page.reload(wait_until="load")
+    expect(again.page.locator("html")).to_have_attribute("data-ready", "yes", timeout=30_000)
+    expect(again.cards).to_have_count(0)
+    assert "mountain" not in server.log()

@@ -1,0 +1,229 @@
+"""Sessions that outlive their process: what was answered is there, and answers, plans and forecasts as before."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+import trajflow
+from tests.cache.test_disk import full_disk
+from trajflow.cache import FolderStore, Shelf
+from trajflow.cache.store import owner_of
+from trajflow.errors import CacheError
+
+PROMPTS = ("snowy mountain dusk", "snowy mountain dawn", "snowy mountain fog")
+
+
+def filled(mixture, folder, **options) -> trajflow.Session:
+    session = trajflow.Session(mixture, state=folder, **options)
+    for prompt in PROMPTS:
+        session.generate(prompt)
+    return session
+
+
+def prompts(session) -> list[str]:
+    return [entry.prompt for entry in session.entries()]
+
+
+def documents(folder) -> int:
+    return len([path for path in folder.glob("documents/*") if "note-" not in path.name])
+
+
+def test_a_session_goes_on_where_it_was(mixture, tmp_path) -> None:
+    before = filled(mixture, tmp_path)
+    after, unbroken = trajflow.Session(mixture, state=tmp_path), trajflow.Session(mixture)
+    for entry in reversed(before.entries()):
+        unbroken.adopt(entry)
+    assert prompts(after) == prompts(before) == list(PROMPTS[::-1])
+    for mine, other in zip(after.entries(), before.entries(), strict=True):
+        assert mine.key == other.key
+        assert mine.result.image.tobytes() == other.result.image.tobytes()
+        assert torch.equal(mine.trajectory.velocities, other.trajectory.velocities)
+    assert after.generate(PROMPTS[0]).from_store
+    assert prompts(trajflow.Session(mixture, state=str(tmp_path))) == list(PROMPTS[::-1])
+    ours, theirs = (session.generate("snowy mountain lake", budget=4) for session in (after, unbroken))
+    assert ours.plan.sources == theirs.plan.sources
+    assert ours.image.tobytes() == theirs.image.tobytes()
+
+
+def test_what_was_learned_and_compared_is_there_again(mixture, make_profile, tmp_path) -> None:
+    profile = make_profile(8, {2: 22.0, 3: 26.0, 5: 32.0}, "the mixture")
+    before = filled(mixture, tmp_path, profile=profile)
+    compared = before.generate("snowy mountain lake", budget=3, compare=True)
+    assert len(before.learned.outcomes) == 1
+    after = trajflow.Session(mixture, state=tmp_path, profile=profile)
+    assert after.learned == before.learned
+    assert trajflow.Session(mixture, state=tmp_path).learned.outcomes == (), "it holds for one model only"
+    assert prompts(after) == prompts(before), "the run it was compared with is not listed"
+    assert after.nbytes == before.nbytes
+    [entry] = [entry for entry in after.entries() if entry.key == compared.key]
+    assert entry.result.metrics == compared.metrics
+    assert entry.result.baseline.tobytes() == compared.baseline.tobytes()
+    after.forget(compared.key)
+    assert trajflow.Session(mixture, state=tmp_path).nbytes == after.nbytes
+    after.forget_learned()
+    assert trajflow.Session(mixture, state=tmp_path, profile=profile).learned.outcomes == ()
+
+
+def test_a_completed_run_is_kept_in_place_of_the_unfinished_one(mixture, tmp_path) -> None:
+    before = filled(mixture, tmp_path)
+    before.generate("snowy mountain lake", budget=4)
+    unfinished = before.unfinished()
+    assert unfinished[0].prompt == "snowy mountain lake"
+    *_, result = before.complete()
+    after = trajflow.Session(mixture, state=tmp_path)
+    assert [entry.key for entry in after.unfinished()] == [entry.key for entry in unfinished[1:]]
+    assert after.entries()[0].result.metrics == result.metrics
+    assert documents(tmp_path) == 4
+
+
+def test_what_is_forgotten_is_gone_from_the_disk(mixture, tmp_path) -> None:
+    session = filled(mixture, tmp_path)
+    session.forget(session.entries()[0].key)
+    assert documents(tmp_path) == 2
+    assert prompts(trajflow.Session(mixture, state=tmp_path)) == list(PROMPTS[1::-1])
+    session.clear()
+    assert list((tmp_path / "documents").iterdir()) == []
+    assert trajflow.Session(mixture, state=tmp_path).entries() == ()
+
+
+def test_memory_that_is_given_back_leaves_the_disk_as_it_is(mixture, tmp_path) -> None:
+    session = filled(mixture, tmp_path)
+    session.release()
+    assert (session.entries(), session.nbytes) == ((), 0)
+    session.catch_up()
+    assert prompts(session) == list(PROMPTS[::-1])
+
+
+def test_what_a_session_has_no_room_for_goes_from_the_disk_too(mixture, tmp_path) -> None:
+    size = filled(mixture, tmp_path / "size").nbytes // len(PROMPTS)
+    session = filled(mixture, tmp_path / "small", cache_bytes=2 * size)
+    assert len(session.entries()) == documents(tmp_path / "small") == 2
+    assert prompts(trajflow.Session(mixture, state=tmp_path / "small")) == prompts(session)
+
+
+def test_a_run_that_is_refused_changes_nothing_on_the_disk(mixture, tmp_path) -> None:
+    size = filled(mixture, tmp_path / "size").nbytes // len(PROMPTS)
+    session = trajflow.Session(mixture, cache_bytes=size, state=tmp_path)
+    session.generate(PROMPTS[0])
+    [entry] = session.entries()
+    large = replace(entry, prefix=torch.zeros(1_000, *entry.trajectory.noise.shape))
+    with pytest.raises(CacheError, match="does not fit"):
+        session.adopt(large)
+    session.adopt(entry)
+    [again] = trajflow.Session(mixture, state=tmp_path).entries()
+    assert again.prefix is None
+
+
+def test_owners_share_a_folder_and_nothing_else(mixture, tmp_path) -> None:
+    store = FolderStore(tmp_path)
+    mine, yours = (trajflow.Session(mixture, state=Shelf(store, owner_of(name))) for name in ("mine", "yours"))
+    mine.generate(PROMPTS[0])
+    yours.generate(PROMPTS[1])
+    assert prompts(trajflow.Session(mixture, state=Shelf(store, owner_of("mine")))) == [PROMPTS[0]]
+    yours.clear()
+    assert prompts(trajflow.Session(mixture, state=Shelf(store, owner_of("mine")))) == [PROMPTS[0]]
+    assert not store.keys(owner_of("yours"))
+
+
+def test_a_full_disk_stops_nobody_and_is_told_once(mixture, tmp_path, caplog) -> None:
+    session = filled(mixture, tmp_path)
+    with full_disk():
+        for prompt in ("snowy mountain lake", "snowy mountain sun"):
+            session.generate(prompt)
+    assert len(session.entries()) == 5
+    assert len(caplog.records) == 1
+    assert "is not kept" in caplog.text
+    assert "lake" not in caplog.text
+    session.generate("snowy mountain cabin")
+    assert "Work is kept again." in caplog.text
+    assert prompts(trajflow.Session(mixture, state=tmp_path)) == ["snowy mountain cabin", *PROMPTS[::-1]]
+
+
+def test_a_damaged_run_is_missing_and_told_and_the_others_are_there(mixture, tmp_path, caplog) -> None:
+    filled(mixture, tmp_path)
+    path = sorted(path for path in (tmp_path / "documents").iterdir() if "note-" not in path.name)[0]
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    assert len(trajflow.Session(mixture, state=tmp_path).entries()) == 2
+    assert "is lost" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b"[" * 100_000,
+        b'{"model": "MODEL"}',
+        b'{"model": "MODEL", "outcomes": [[1, 2]]}',
+        b'{"model": "MODEL", "outcomes": [["a", 2, 3, 4]]}',
+        b'{"model": "MODEL", "outcomes": [[NaN, 2, 3, 4]]}',
+        b'{"model": "another", "outcomes": [[1, 2, 3, 4]]}',
+    ],
+)
+def test_a_note_that_cannot_be_is_passed_over(mixture, tmp_path, note) -> None:
+    session = filled(mixture, tmp_path)
+    store = FolderStore(tmp_path)
+    for name in ("note-learned", "note-companions"):
+        store.put(owner_of(""), name, note.replace(b"MODEL", session.profile.model.encode()))
+    after = trajflow.Session(mixture, state=tmp_path)
+    assert after.learned.outcomes == ()
+    assert len(after.entries()) == 3
+
+
+def test_a_run_under_the_key_of_another_is_passed_over(mixture, tmp_path, caplog) -> None:
+    session = filled(mixture, tmp_path)
+    store, owner = FolderStore(tmp_path), owner_of("")
+    one, other = (entry.key for entry in session.entries()[:2])
+    store.put(owner, one, store.get(owner, other))
+    assert prompts(trajflow.Session(mixture, state=tmp_path)) == [PROMPTS[1], PROMPTS[0]]
+    assert "another key" in caplog.text
+
+
+def test_runs_of_another_model_are_shown_and_serve_nothing(mixture, tmp_path) -> None:
+    filled(mixture, tmp_path)
+    other = type(mixture)()
+    other.identity = lambda: {"name": "another"}
+    session = trajflow.Session(other, state=tmp_path)
+    assert prompts(session) == list(PROMPTS[::-1])
+    result = session.generate(PROMPTS[0])
+    assert (result.from_store, result.plan.sources) == (False, ())
+
+
+def test_two_sessions_on_one_folder_catch_up(mixture, tmp_path) -> None:
+    one, other = (trajflow.Session(mixture, state=tmp_path) for _ in range(2))
+    one.generate(PROMPTS[0])
+    assert other.entries() == ()
+    other.catch_up()
+    assert other.generate(PROMPTS[0]).from_store
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import trajflow
+from trajflow.testing import GaussianMixture
+
+session = trajflow.Session(GaussianMixture(), state=Path(sys.argv[1]))
+for number in range(10**6):
+    print(session.generate("a mountain", seed=number).key, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_loses_the_run_under_way_at_most(mixture, tmp_path) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        told = [process.stdout.readline().strip() for _ in range(5)]
+        os.kill(process.pid, signal.SIGKILL)
+        told += process.stdout.read().split()
+    found = {entry.key for entry in trajflow.Session(mixture, state=tmp_path).entries()}
+    assert {key for key in told if len(key) == 32} <= found
+    assert len(found) <= len(told) + 1

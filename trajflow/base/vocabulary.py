@@ -1,0 +1,45 @@
+"""The words that a model knows, where it was trained on few enough to list them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """`meanings`: attribute -> value -> the words and phrases for it, as in time -> night -> ("night", "at night").
+
+    `joining` are the words that hold phrases together, `ignored` those that the model was taught to pass over: both are
+    known, and draw nothing by themselves. All in lower case.
+
+    >>> known = Vocabulary({"time": {"night": ("at night",)}}, frozenset({"a"}), frozenset({"lovely"}))
+    >>> "night" in known, "castle" in known
+    (True, False)
+    """
+
+    meanings: Mapping[str, Mapping[str, tuple[str, ...]]]
+    joining: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every single word that is known."""
+        phrases = (phrase for values in self.meanings.values() for phrases in values.values() for phrase in phrases)
+        return frozenset(word for phrase in phrases for word in phrase.split()) | self.joining | self.ignored
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.words
+
+
+@runtime_checkable
+class Speaking(Protocol):
+    """A model that may know its words: more than `Model` asks for."""
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The words that have an effect, or None where nobody has listed them."""
+
+
+def vocabulary_of(model: object) -> Vocabulary | None:
+    """What a model says of its words; None for one that says nothing."""
+    return model.vocabulary() if isinstance(model, Speaking) else None

@@ -1,0 +1,82 @@
+"""`trajflow serve`: the app for many people, whose pictures are made at replicas on one machine or on several."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from trajflow.cli.shared import ModelName, load_model
+from trajflow.cli.ui import Auth, Host, MaxQueue, MaxSessions, Port, State, StateDays, StateGib
+from trajflow.errors import RequestError
+from trajflow.extras import require
+
+GIB = 2**30
+
+
+class EngineName(StrEnum):
+    """Where pictures are made."""
+
+    PROCESS = "process"
+    RAY = "ray"
+
+
+def serve(
+    engine: Annotated[EngineName, typer.Option(help="Where pictures are made: in this process, or at replicas.")] = (
+        EngineName.PROCESS
+    ),
+    replicas: Annotated[
+        int, typer.Option(min=0, help="Copies of the model, each in a process of its own; 0: those of the cluster.")
+    ] = 2,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="What replicas share: file:///FOLDER, redis://HOST:PORT or valkey://HOST:PORT."
+        ),
+    ] = None,
+    store_gib: Annotated[float, typer.Option(min=0.01, help="The most the store may hold, in GiB.")] = 16.0,
+    warm_gib: Annotated[float, typer.Option(min=0.01, help="What each replica may have at hand, in GiB.")] = 1.0,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="A cluster to join; auto: the one this machine belongs to.")
+    ] = None,
+    cpus: Annotated[float, typer.Option(min=0.0, help="CPUs of the cluster for each replica.")] = 1.0,
+    gpus: Annotated[float, typer.Option(min=0.0, help="GPUs of the cluster for each replica.")] = 0.0,
+    host: Host = None,
+    port: Port = None,
+    model: ModelName = "tiny",
+    auth: Auth = None,
+    max_sessions: MaxSessions = 256,
+    max_queue: MaxQueue = 32,
+    state: State = None,
+    state_gib: StateGib = 8.0,
+    state_days: StateDays = 30.0,
+) -> None:
+    """Serve the app, with its pictures made where `--engine` says."""
+    require("ui", "The app")
+    if engine is EngineName.RAY:
+        require("ray", "Serving with --engine ray")
+    elif store is not None or address is not None:
+        raise RequestError("A store and a cluster are for replicas: give --engine ray with --store or --address.")
+    from trajflow.engine import Engine, InProcess
+    from trajflow.ui import launch
+    from trajflow.ui.blending import blending
+
+    made: Engine
+    if engine is EngineName.PROCESS:
+        made = InProcess(blending(load_model(model)))
+    else:
+        from trajflow.engine.replicas.cluster import Sharing, start
+
+        sharing = None if store is None else Sharing(store, round(store_gib * GIB))
+        warm_bytes = round(warm_gib * GIB)
+        made = start(model, replicas, sharing=sharing, address=address, cpus=cpus, gpus=gpus, warm_bytes=warm_bytes)
+    launch(
+        made,
+        host,
+        port,
+        auth=auth,
+        most_sessions=max_sessions,
+        most_waiting=max_queue,
+        state=state,
+        state_bytes=round(state_gib * GIB),
+        state_days=state_days,
+    )

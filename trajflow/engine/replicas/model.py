@@ -1,0 +1,185 @@
+"""The model as the front has it: what it can say is asked of a replica, what it makes is made there."""
+
+import logging
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from trajflow.base import (
+    Conditioning,
+    Evaluation,
+    Level,
+    Point,
+    Residual,
+    Run,
+    SamplingPlan,
+    Schedule,
+    Step,
+    Trajectory,
+)
+from trajflow.engine.replicas import paths
+from trajflow.engine.replicas.messages import EngineError, Evaluated, Facts, Missing, Note, ReplicaDied
+from trajflow.engine.serialization import pack, unpack
+from trajflow.errors import TrajflowError
+from trajflow.field import Field
+
+logger = logging.getLogger(__name__)
+CPU = torch.device("cpu")
+# Replicas that may die on one run before it is given up.
+MOST_DEATHS = 3
+REMEMBERED = 64
+
+# Sends a call of a session to a replica, and yields its answers; closing it ends the call at the replica's next step.
+Send = Callable[[str, bytes], Generator[bytes, None, None]]
+
+
+class Answers:
+    """Calls as records, and what never changes between them, for all sessions. Raises what the replica raised."""
+
+    def __init__(self, send: Send, note: Callable[[Note], None]) -> None:
+        self._send = send
+        self.note = note
+        self.one = lru_cache(REMEMBERED)(self._one)
+
+    def each(self, session: str, name: str, arguments: tuple[Any, ...], model: Any) -> Generator[Any, None, None]:
+        """What a replica answers, event by event."""
+        answers = self._send(session, pack((name, arguments), model))
+        try:
+            for serialization in answers:
+                event = unpack(serialization, model, CPU)
+                if isinstance(event, TrajflowError):
+                    raise event
+                yield event
+        finally:
+            answers.close()
+
+    def _one(self, name: str, *arguments: Any) -> Any:
+        """What the replicas say of a model whatever the session, remembered."""
+        return self.last(name, name, arguments, self)
+
+    def last(self, session: str, name: str, arguments: tuple[Any, ...], model: Any) -> Any:
+        """The one answer to a short question, asked again of another replica where one dies."""
+        for _ in range(MOST_DEATHS):
+            try:
+                [answer] = self.each(session, name, arguments, model)
+                return answer
+            except ReplicaDied:
+                continue
+        raise EngineError(_DEATHS)
+
+
+_DEATHS = f"{MOST_DEATHS} replicas died on this request. It is given up; your pictures are kept."
+
+
+class ReplicatedModel:
+    """A model for one session whose weights only replicas have; a `RemoteModel`.
+
+    A run that loses its replica goes on at another one: the evaluations that had arrived are not made again, and the
+    bits and the count are those of a run that nothing happened to. Raises EngineError where it cannot be had.
+    """
+
+    def __init__(self, facts: Facts, answers: Answers, session: str) -> None:
+        self.name = facts.name
+        self.defaults = facts.defaults
+        self.family = facts.family
+        self.takes = facts.takes
+        self.levels = facts.levels
+        self.most_prompts = 1
+        # Its runs come back to this process.
+        self.device = CPU
+        self._facts = facts
+        self._answers = answers
+        self._session = session
+
+    def identity(self) -> Mapping[str, Any]:
+        """As the replicas said when this engine began."""
+        return self._facts.identity
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """The model's own."""
+        return self._answers.one("latent_shape", height, width)
+
+    def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
+        """The model's own, on the CPU."""
+        return self._answers.one("noise", seed, shape)
+
+    def schedule(self, steps: int, shape: tuple[int, ...]) -> Schedule:
+        """The model's own, on the CPU."""
+        return self._answers.one("schedule", steps, shape)
+
+    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
+        """The prompt as it is, without tensors: the replica makes them."""
+        return Conditioning(prompt, negative_prompt, guidance, {})
+
+    def join(self, each: Sequence[Conditioning]) -> Conditioning:
+        """The only one: a conditioning travels as its words, which are those of one prompt."""
+        [only] = each
+        return only
+
+    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
+        """One guided velocity; a call of its own."""
+        return self._ask("evaluate", x, point, conditioning, keep)
+
+    def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
+        """What follows from the residual of another step; a call of its own."""
+        return self._ask("reuse", x, point, conditioning, residual)
+
+    def decode(self, x: Tensor) -> Image:
+        """The picture; a call of its own."""
+        return self._ask("decode", x)
+
+    def run(
+        self, plan: SamplingPlan, sources: tuple[Trajectory, ...], field: Field, prompt: str
+    ) -> Generator[Step, None, Run]:
+        """Sample and decode in one call, or in as many as replicas die; closing the iterator ends it at the next step.
+
+        The field ends as the replica's did; of a run that is closed it knows what had come back.
+        """
+        named = tuple((paths.digest(source), source) for source in sources)
+        absent: frozenset[str] = frozenset()
+        known: list[Evaluated] = []
+        begun = field.copy()
+        told = deaths = 0
+        while deaths < MOST_DEATHS:
+            given = tuple((name, path if name in absent else None) for name, path in named)
+            asked = (plan, given, begun, prompt, self._session, tuple(known))
+            events = self._answers.each(self._session, "made", asked, self)
+            made: Run | None = None
+            is_over = True
+            here = 0
+            try:
+                for event in events:
+                    if isinstance(event, Evaluated):
+                        known.append(event)
+                    elif isinstance(event, Field):
+                        vars(field).update(vars(event))
+                    elif isinstance(event, Missing):
+                        is_over, absent = False, absent | frozenset(event.digests)
+                    elif isinstance(event, Note):
+                        self._answers.note(event)
+                    elif isinstance(event, Step):
+                        here += 1
+                        # Another replica takes the same steps again, faster, because it does not evaluate.
+                        if here > told:
+                            told = here
+                            field.nfe, field.rows = event.nfe, event.rows
+                            yield event
+                    else:
+                        made = event
+            except ReplicaDied as error:
+                is_over, deaths = False, deaths + 1
+                logger.warning("%s The run goes on at another one, from step %d.", str(error), told)
+            finally:
+                events.close()
+            if made is not None:
+                return made
+            if is_over:
+                raise EngineError("A replica ended a run without a picture. Ask for it again.")
+        raise EngineError(_DEATHS)
+
+    def _ask(self, name: str, *arguments: Any) -> Any:
+        return self._answers.last(self._session, name, arguments, self)

@@ -1,0 +1,31 @@
+"""What a session has learned about its forecasts, as a note beside its runs: it holds for one model only."""
+
+import logging
+import math
+from dataclasses import astuple
+
+from trajflow.cache import Shelf
+from trajflow.calibration import Learned, Outcome
+
+logger = logging.getLogger(__name__)
+NOTE = "learned"
+
+
+def keep_learned(shelf: Shelf, model: str, learned: Learned) -> None:
+    """Note what was learned about the model of that digest."""
+    shelf.write_note(NOTE, {"model": model, "outcomes": [astuple(outcome) for outcome in learned.outcomes]})
+
+
+def learned_before(shelf: Shelf, model: str) -> Learned:
+    """What is noted about the model of that digest; nothing where that is another model or cannot be read."""
+    note = shelf.read_note(NOTE)
+    if note.get("model") != model:
+        return Learned()
+    try:
+        outcomes = tuple(Outcome(*map(float, outcome)) for outcome in note["outcomes"])
+        if not all(math.isfinite(value) for outcome in outcomes for value in astuple(outcome)):
+            raise ValueError("a forecast is not a number")
+    except (LookupError, TypeError, ValueError) as error:
+        logger.warning("What a session had learned cannot be read (%s). It begins anew.", error)
+        return Learned()
+    return Learned(outcomes)
