@@ -2,6 +2,9 @@
 
 nfe: one per guided velocity of one image. rows: network batch rows, which classifier-free guidance doubles. The newest
 state evaluated at each step is remembered: the same state is never paid for twice.
+
+The negative branch at x_0 depends on the noise and the negative prompt only, so runs that share these share it: where
+it is known, v_0 costs one row.
 """
 
 import copy
@@ -9,7 +12,7 @@ import copy
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Cost, Evaluation, Level, Model, Residual, Schedule
+from trajflow.base import Conditioning, Cost, Evaluation, Level, Model, Residual, Schedule, SplitModel
 from trajflow.errors import BudgetExceeded, NumericalError
 
 VELOCITY = "velocity"
@@ -18,11 +21,19 @@ VELOCITY = "velocity"
 class Field:
     """A model bound to the conditioning, grid, noise and budget of one request.
 
+    `shared` is the negative branch at x_0, [*x.shape], as an earlier run of this noise and negative prompt has it.
+
     Raises BudgetExceeded on the evaluation after the last one allowed, NumericalError when a velocity is not finite.
     """
 
     def __init__(
-        self, model: Model, conditioning: Conditioning, schedule: Schedule, noise: Tensor, budget: int
+        self,
+        model: Model,
+        conditioning: Conditioning,
+        schedule: Schedule,
+        noise: Tensor,
+        budget: int,
+        shared: Tensor | None = None,
     ) -> None:
         self.schedule = schedule
         self.noise = noise
@@ -32,11 +43,18 @@ class Field:
         self._model = model
         self._conditioning = conditioning
         self._paid: dict[int, tuple[Tensor, Tensor]] = {}
+        self.is_start_exact = True
+        self.negative = shared
+        self._shared = shared
 
     def evaluate(self, x: Tensor, k: int) -> Tensor:
         """v(x, sigma_k, c) for x of the run's latent shape; costs one nfe, or none at the state evaluated last at k."""
         if k in self._paid and torch.equal(self._paid[k][0], x):
             return self._paid[k][1]
+        if k == 0 and self._shared is not None and torch.equal(x, self.noise):
+            velocity = self._pay_one_row(x, self._shared)
+            if velocity is not None:
+                return velocity
         return self._pay(x, k, None).velocity
 
     def evaluate_keeping(self, x: Tensor, k: int, level: Level) -> tuple[Tensor, Residual]:
@@ -57,15 +75,38 @@ class Field:
         return self._model.reuse(x, self.schedule.point(k), self._conditioning, residual)
 
     def _pay(self, x: Tensor, k: int, level: Level | None) -> Evaluation:
+        self._allow(k)
+        evaluation = self._model.evaluate(x, self.schedule.point(k), self._conditioning, level)
+        self._count(k, evaluation.rows, evaluation.velocity)
+        self.remember(x, k, evaluation.velocity)
+        if k == 0:
+            # A copy: a branch is a view of a tensor that holds both rows.
+            branch = evaluation.branches.get("negative")
+            self.negative = None if branch is None else branch.clone()
+        return evaluation
+
+    def _pay_one_row(self, x: Tensor, negative: Tensor) -> Tensor | None:
+        """v_0 = n + s (t - n) with t alone evaluated; None where the model answers for both rows only."""
+        model, conditioning = self._model, self._conditioning
+        if not isinstance(model, SplitModel) or not model.is_split(conditioning):
+            return None
+        self._allow(0)
+        text = model.evaluate_text(x, self.schedule.point(0), conditioning)
+        self._count(0, len(x), text)
+        velocity = negative + conditioning.guidance * (text - negative)
+        self.remember(x, 0, velocity)
+        self.is_start_exact = False
+        return velocity
+
+    def _allow(self, k: int) -> None:
         if self.nfe >= self.budget:
             raise BudgetExceeded(f"the plan allows {self.budget} evaluations and step {k} asks for one more")
-        evaluation = self._model.evaluate(x, self.schedule.point(k), self._conditioning, level)
+
+    def _count(self, k: int, rows: int, answer: Tensor) -> None:
         self.nfe += 1
-        self.rows += evaluation.rows
-        if not torch.isfinite(evaluation.velocity).all():
+        self.rows += rows
+        if not torch.isfinite(answer).all():
             raise NumericalError(f"the model returned NaN or infinity at step {k} of {self.schedule.steps}")
-        self.remember(x, k, evaluation.velocity)
-        return evaluation
 
     def remember(self, x: Tensor, k: int, velocity: Tensor) -> None:
         """Take `velocity` for what the network says at x and step k, as evaluated before, by an earlier run perhaps."""

@@ -125,7 +125,10 @@ def sample(
             raw_forecast=getattr(state, "raw_forecast", None),
         )
         began = time.perf_counter()
-    return Trajectory(prompt, plan.schedule, field.noise, recording.finish(), tuple(kinds))
+    velocities = recording.finish()
+    return Trajectory(
+        prompt, plan.schedule, field.noise, velocities, tuple(kinds), field.negative, field.is_start_exact
+    )
 
 
 def collect(running: Generator[Step, None, T]) -> tuple[list[Step], T]:

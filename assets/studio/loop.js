@@ -114,6 +114,10 @@ function handle(event, run) {
     Object.assign(run, { k: event.k, steps: event.steps, nfe: event.nfe });
     run.key = event.key;
     changed("progress");
+  } else if (event.type === "ahead") {
+    Object.assign(run, { ahead: true, nfe: event.nfe ?? 0 });
+    if (event.prompt) say("done", `Made ahead, to start from: “${event.prompt}”.`);
+    else if (event.k % 4 === 1) say("busy", `Working ahead, for what may come next: step ${event.k} of ${event.steps}.`);
   } else if (event.type === "picture") picture(event, run);
   else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
   else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }
@@ -187,7 +191,7 @@ function rest(run) {
   if (!state.settings.idle || state.model.is_shared || run.name === "complete") return;
   const node = state.nodes.get(state.current);
   if (!node) return;
-  idleTimer = setTimeout(() => { if (!state.run) start("complete", { key: state.current }); }, node.draft ? IDLE_PREVIEW_MS : IDLE_MS);
+  idleTimer = setTimeout(() => { if (!state.run) start("complete", { key: state.current, ahead: state.settings.ahead }); }, node.draft ? IDLE_PREVIEW_MS : IDLE_MS);
 }
 
 /** Put the settings of a picture into the form, without asking for anything. */

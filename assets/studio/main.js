@@ -43,11 +43,12 @@ function setUpAsk() {
   const fillPrompt = () => { if (prompt.value !== state.settings.prompt) prompt.value = state.settings.prompt; changed("typed"); };
   on("prompt", fillPrompt);
   fillPrompt();
-  for (const [id, name] of [["live", "live"], ["idle", "idle"]]) {
-    at(id).addEventListener("change", () => { set({ [name]: at(id).checked }); if (!at(id).checked && name === "idle" && state.run?.name === "complete") stop(); });
+  for (const [id, name] of [["live", "live"], ["idle", "idle"], ["ahead", "ahead"]]) {
+    at(id).addEventListener("change", () => { set({ [name]: at(id).checked }); if (!at(id).checked && (name === "idle" || state.run?.ahead) && state.run?.name === "complete") stop(); });
     at(`${id}`).checked = state.settings[name];
   }
   at("idle-label").hidden = state.model.is_shared;
+  at("ahead-label").hidden = !state.model.may_work_ahead;
 }
 
 function setUpQuality() {

@@ -47,7 +47,7 @@ export function loadSettings() {
   state.settings = {
     prompt: "", negative_prompt: "", seed: examples.seed, steps: model.steps, guidance: model.guidance,
     width: model.width, height: model.height, strategy: "auto", quality: "balanced", amount: 40, evaluations: 7,
-    live: true, idle: !model.is_shared, smooth: true, theme: null, isOpen: innerWidth > 1240, pinned: [], excluded: [], ownTiers: null,
+    live: true, idle: !model.is_shared, ahead: model.may_work_ahead, smooth: true, theme: null, isOpen: innerWidth > 1240, pinned: [], excluded: [], ownTiers: null,
   };
   let kept = {};
   try { kept = JSON.parse(localStorage.getItem(SETTINGS)) || {}; } catch { kept = {}; }

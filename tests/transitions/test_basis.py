@@ -26,6 +26,7 @@ class Prescribed:
     def __init__(self, plan: SamplingPlan, fresh: Tensor) -> None:
         self.schedule, self.noise, self.fresh = plan.schedule, torch.zeros(SHAPE), fresh
         self.nfe = self.rows = 0
+        self.is_start_exact = True
 
     def evaluate(self, x: Tensor, k: int) -> Tensor:
         self.nfe += 1

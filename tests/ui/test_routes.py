@@ -300,3 +300,24 @@ def test_words_past_the_text_encoders_are_named(model):
         assert span["start"] > prompt.index("very")
         [short, _] = visitor.events("words", {"prompt": "a mountain"})
         assert not [span for span in short["spans"] if "changes nothing" in span["reason"]]
+
+
+def test_idle_time_works_ahead_only_when_asked_to_and_says_so(visitor):
+    node = visitor.run("a mountain", quality="exact")["node"]
+    assert not [event for event in visitor.events("complete", {"key": node["key"]}) if event["type"] == "ahead"]
+    events = visitor.events("complete", {"key": node["key"], "ahead": True})
+    told = [event["prompt"] for event in events if event["type"] == "ahead" and "prompt" in event]
+    assert told == ["a mountain, at sunset", "a mountain, in the snow"]
+    assert [each["key"] for each in visitor.library()["nodes"]] == [node["key"]]
+    next_one = visitor.run("a mountain at dusk", quality="evaluations", amount=3)["node"]
+    assert len(next_one["sources"]) == 3
+
+
+def test_on_a_space_nothing_is_made_ahead(mixture, registry, monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "somebody/studio")
+    with TestClient(Starlette(routes=routes(blending(mixture), registry)), base_url="http://studio") as client:
+        visitor = Visitor(client)
+        assert visitor.greeting["model"]["may_work_ahead"] is False
+        node = visitor.run("a mountain", quality="exact")["node"]
+        events = visitor.events("complete", {"key": node["key"], "ahead": True})
+        assert not [event for event in events if event["type"] == "ahead"]

@@ -5,7 +5,7 @@ Notation, as in `flow.py`: step k of N goes from sigma_k to sigma_{k+1}; x has t
 every tensor in them can be moved to the CPU.
 """
 
-from trajflow.base.model import Conditioning, Defaults, Evaluation, Level, Model, Point, Residual, Schedule
+from trajflow.base.model import Conditioning, Defaults, Evaluation, Level, Model, Point, Residual, Schedule, SplitModel
 from trajflow.base.plan import (
     UNADJUSTED,
     Adjustment,
@@ -51,6 +51,7 @@ __all__ = [
     "Schedule",
     "Speaking",
     "Spent",
+    "SplitModel",
     "Step",
     "StepKind",
     "StepPolicy",

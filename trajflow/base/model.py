@@ -120,6 +120,17 @@ class Defaults:
 
 
 @runtime_checkable
+class SplitModel(Protocol):
+    """A model that guides by v = n + s (t - n) and answers for the prompt's branch t alone, which is one row."""
+
+    def is_split(self, conditioning: Conditioning) -> bool:
+        """Whether a velocity under this conditioning is made so, s its guidance."""
+
+    def evaluate_text(self, x: Tensor, point: Point, conditioning: Conditioning) -> Tensor:
+        """The prompt's branch at x; its last bits may be others than in an evaluation of both rows."""
+
+
+@runtime_checkable
 class Model(Protocol):
     """A rectified-flow pipeline seen as a velocity field with its encoders and decoder.
 

@@ -50,12 +50,27 @@ class NodeSchedule:
     carried, and apply `corrections[i]` of the correction for the gap that node i closes (0 where nothing is given).
 
     `forecasters[i]` tells what to expect from what the nodes up to i have shown; empty when nothing was learned.
+
+    `leads[i]`, [terms][channels], are learned coefficients of the gap after node i, empty where it has no room; with
+    them slopes and corrections count for nothing (see `transitions/lead.py`). `far` is the schedule to follow instead
+    when the first evaluation finds its sources further away than `far_from`, as a share of |v_0|.
     """
 
     nodes: tuple[int, ...]
     slopes: tuple[float, ...] = ()
     corrections: tuple[float, ...] = ()
     forecasters: tuple[Forecaster, ...] = ()
+    leads: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    far: "NodeSchedule | None" = None
+    far_from: float = 0.0
+
+    def lead_after(self, node: int) -> tuple[tuple[float, ...], ...]:
+        """The coefficients of the gap after `node`; empty without any."""
+        return self.leads[self.nodes.index(node)] if self.leads else ()
+
+    def at_distance(self, unexplained: float) -> "NodeSchedule":
+        """The schedule for sources that leave so much of |v_0| unexplained."""
+        return self.far if self.far is not None and unexplained > self.far_from else self
 
     def slope_after(self, node: int) -> float:
         """The share of the slope to follow after `node`."""

@@ -80,7 +80,7 @@ class Step:
     preview: Tensor
     angle: float | None
     seconds: float
-    phase: Literal["cached", "baseline", "completion"] = "cached"
+    phase: Literal["cached", "baseline", "completion", "ahead"] = "cached"
     refinement: int = 0
     diagnosis: NodeDiagnostics | None = None
     forecast: Forecast | None = None

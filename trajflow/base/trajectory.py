@@ -18,6 +18,11 @@ class Trajectory:
     `kinds[k]` says how v_k came about; a trajectory is *true* if every step was computed. Two are equal if their
     prompts, kinds and all their numbers are.
 
+    `negative` is the negative branch's velocity at x_0, [*x.shape], None where nothing is guided away from. It depends
+    on the noise and the negative prompt only, so every run that shares these can take it over. `is_start_exact` is
+    False where v_0 was made with one taken over: it may then differ in its last bits from the from-scratch run's,
+    which evaluates both rows together.
+
     >>> import trajflow
     >>> from trajflow.testing import GaussianMixture
     >>> session = trajflow.Session(GaussianMixture())
@@ -31,6 +36,8 @@ class Trajectory:
     noise: Tensor
     velocities: Tensor
     kinds: tuple[StepKind, ...]
+    negative: Tensor | None = None
+    is_start_exact: bool = True
 
     @property
     def is_true(self) -> bool:
@@ -40,15 +47,18 @@ class Trajectory:
     @property
     def nbytes(self) -> int:
         """Bytes of its tensors."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in (self.noise, self.velocities))
+        tensors = (self.noise, self.velocities, *(() if self.negative is None else (self.negative,)))
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Trajectory):
             return NotImplemented
         return (
             (self.prompt, self.kinds, self.schedule) == (other.prompt, other.kinds, other.schedule)
+            and self.is_start_exact == other.is_start_exact
             and same_tensor(self.noise, other.noise)
             and same_tensor(self.velocities, other.velocities)
+            and _same_or_none(self.negative, other.negative)
         )
 
     def __hash__(self) -> int:
@@ -57,3 +67,7 @@ class Trajectory:
     def __repr__(self) -> str:
         done = f"{self.kinds.count('computed')} of {len(self.kinds)} steps computed"
         return f"Trajectory({self.prompt!r}, {done}, {describe_tensor(self.noise)})"
+
+
+def _same_or_none(a: Tensor | None, b: Tensor | None) -> bool:
+    return a is b if a is None or b is None else same_tensor(a, b)

@@ -16,6 +16,7 @@ class VelocityField(Protocol):
     noise: Tensor
     nfe: int
     rows: int
+    is_start_exact: bool
 
     def evaluate(self, x: Tensor, k: int) -> Tensor:
         """The guided velocity at x_k; costs one nfe."""

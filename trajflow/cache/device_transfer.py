@@ -38,5 +38,6 @@ def with_tensors(entry: Entry, change: Callable[[Tensor], Tensor]) -> Entry:
             schedule=replace(grid, sigmas=change(grid.sigmas), timesteps=change(grid.timesteps)),
             noise=change(trajectory.noise),
             velocities=change(trajectory.velocities),
+            negative=None if trajectory.negative is None else change(trajectory.negative),
         )
     return replace(entry, trajectory=trajectory, prefix=None if entry.prefix is None else change(entry.prefix))

@@ -89,6 +89,8 @@ def _tensors(entry: Entry) -> dict[str, Tensor]:
         grid = trajectory.schedule
         tensors |= {"noise": trajectory.noise, "velocities": trajectory.velocities}
         tensors |= {"sigmas": grid.sigmas, "timesteps": grid.timesteps}
+        if trajectory.negative is not None:
+            tensors["negative"] = trajectory.negative
     # Copies: tensors that share memory cannot be saved together.
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
@@ -113,7 +115,10 @@ def _entry(words: str, tensors: dict[str, Tensor]) -> Entry:
         _check(velocities.shape == (known.steps, *known.shape), "the velocities have another shape")
         _check(len(form.path_kinds) == grid.steps == known.steps, "the path has another number of steps")
         _check(sigmas_sha256(grid.sigmas) == known.sigmas_sha256, "the grid is not that of the fingerprint")
-        trajectory = Trajectory(form.path_prompt or "", grid, noise, velocities, form.path_kinds)
+        negative = tensors.get("negative")
+        _check(negative is None or negative.shape == noise.shape, "the negative branch has another shape")
+        words, is_exact = form.path_prompt or "", form.is_start_exact
+        trajectory = Trajectory(words, grid, noise, velocities, form.path_kinds, negative, is_exact)
     if prefix is not None:
         is_fit = prefix.is_floating_point() and prefix.shape[1:] == known.shape and len(prefix) <= known.steps
         _check(is_fit, "the first velocities have another shape")

@@ -1,7 +1,7 @@
 """The form of what a document says of a run, as pydantic models: nothing is read that could not have been written.
 
 Numbers are finite and of the right kind, methods of sampling and kinds of steps are known. What a policy decided is
-seen in the run; the policy itself is not kept, nor are the forecasters of its nodes.
+seen in the run; the policy itself is not kept, nor are the forecasters and coefficients of its nodes.
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ class PlanForm(_Form):
         return cls(
             **_fields(plan, "strategy", "reason", "sources", "match", "forecast", "raw_forecast"),
             **_fields(sampling, "method", "budget", "start_step", "similarity", "fidelity", "adjustment"),
-            node_schedule=replace(sampling.node_schedule, forecasters=()),
+            node_schedule=replace(sampling.node_schedule, forecasters=(), leads=(), far=None),
         )
 
     def plan(self, schedule: Schedule) -> Plan:
@@ -124,6 +124,7 @@ class EntryForm(_Form):
     cache_key: KeyForm
     path_prompt: str | None
     path_kinds: tuple[StepKind, ...] | None
+    is_start_exact: bool = True
     plan: PlanForm
     result: ResultForm
 
@@ -137,6 +138,7 @@ class EntryForm(_Form):
             cache_key=KeyForm(**{**known, "identity": dict(entry.cache_key.identity)}),
             path_prompt=None if entry.trajectory is None else entry.trajectory.prompt,
             path_kinds=None if entry.trajectory is None else entry.trajectory.kinds,
+            is_start_exact=entry.trajectory is None or entry.trajectory.is_start_exact,
             plan=PlanForm.of(entry.result.plan),
             result=ResultForm.of(entry.result),
         )

@@ -78,6 +78,7 @@ class Profile:
         if not scaled or len(set(scaled)) < count or scaled[-1] >= steps:
             nodes = even_nodes(steps, count)
             return Placement(NodeSchedule(nodes, corrections=(CORRECTION,) * len(nodes)))
+        # Learned coefficients belong to the gaps they were learned on.
         return Placement(NodeSchedule(scaled, node_schedule.slopes, node_schedule.corrections))
 
 

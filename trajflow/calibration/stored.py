@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor
 
-from trajflow.base import Forecast, Forecaster, Level, StepPolicy
+from trajflow.base import Forecast, Forecaster, Level, NodeSchedule, StepPolicy
 from trajflow.calibration.caching import Caching
 from trajflow.calibration.files import FORMAT
 from trajflow.calibration.profile import Placement, Profile
@@ -22,6 +22,7 @@ from trajflow.forecast import FEATURES, FEATURES_BEFORE
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
 from trajflow.policies.calibrated import Calibrated, Prior
+from trajflow.transitions.lead import TERMS
 
 SOLVER, SOLVER_BEFORE = "solver", "tcc"
 
@@ -171,8 +172,24 @@ def _check_placement(placement: Placement, count: int, steps: int) -> None:
             _check_parts(getattr(schedule, name), count, name)
     for number, forecaster in enumerate(schedule.forecasters):
         _check_forecaster(forecaster, FEATURES[min(number, 1)])
+    _check_leads(schedule, steps)
+    if schedule.far is not None:
+        if schedule.far.far is not None:
+            raise ValueError("a schedule for far sources has none of its own")
+        _check_placement(Placement(schedule.far), count, steps)
     if placement.before is not None:
         _check_forecaster(placement.before, FEATURES_BEFORE)
+
+
+def _check_leads(schedule: NodeSchedule, steps: int) -> None:
+    if not schedule.leads:
+        return
+    _check_parts(schedule.leads, len(schedule.nodes), "leads")
+    for number, (lead, end) in enumerate(zip(schedule.leads, (*schedule.nodes[1:], steps), strict=True)):
+        has_room = end > schedule.nodes[number] + 1
+        _check_parts(lead, TERMS[min(number, 2)] if has_room else 0, "terms of a lead")
+        if len({len(row) for row in lead}) > 1:
+            raise ValueError("the terms of a lead have as many channels each")
 
 
 def _check_forecaster(forecaster: Forecaster, features: int) -> None:

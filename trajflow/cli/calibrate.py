@@ -65,7 +65,7 @@ def calibrate(
         check_counts(each, total)
     path, profile = _begun(model, out, total)
     if counts:
-        learned = learn(model, learn_from, forecast_on, counts, steps=steps, seed=seed, report=_bars)
+        learned = learn(model, learn_from, forecast_on, counts, steps=steps, seed=seed, profile=profile, report=_bars)
         profile = replace(learned, without_sources=profile.without_sources, made={**profile.made, **learned.made})
         write_profile(path, profile)
         typer.echo(f"{path}: {len(counts)} placements, {profile.made['sets_tried']} sets of nodes tried")

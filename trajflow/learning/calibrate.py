@@ -23,9 +23,12 @@ from trajflow.extras import require
 from trajflow.flow import latents_at
 from trajflow.forecast import features, features_before
 from trajflow.learning.known import Library
+from trajflow.learning.leads import place_far
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import QuadratureSurrogate, fit_shares, make_plan, place
 from trajflow.metrics import compare_images
+from trajflow.policies.budcache import BudCache
+from trajflow.policies.calibrated import Calibrated
 from trajflow.sampler import collect, sample
 from trajflow.settings import MOST_STEPS
 from trajflow.transitions.basis import Basis
@@ -52,13 +55,15 @@ def calibrate(
     *,
     steps: int | None = None,
     seed: int = 0,
+    profile: Profile = Profile(),  # noqa: B008
     report: Report = silent,
 ) -> Profile:
     """The profile of a model, from two sets of pairs that share no prompt with each other and one seed.
 
-    `counts` are the numbers of evaluations to prepare; `report(what, total)` is entered around each stage and gives
-    what to call after each part of it. Raises RequestError when the sets are too small or overlap, or for a count that
-    the grid has no room for, and MissingExtra without its packages.
+    `profile` is what is known already: the steps its solver computes are tried as nodes for far sources. `counts` are
+    the numbers of evaluations to prepare; `report(what, total)` is entered around each stage and gives what to call
+    after each part of it. Raises RequestError when the sets are too small or overlap, or for a count that the grid has
+    no room for, and MissingExtra without its packages.
     """
     require("calibrate", "Learning what to expect")
     _check(placing, forecasting, counts, model.defaults.steps if steps is None else steps)
@@ -78,10 +83,13 @@ def calibrate(
         for name, most, pairs in (("single", 1, placing), ("several", smallest, related)):
             cases = [library.case(pair, most) for pair in pairs]
             forced = QuadratureSurrogate(cases)
+            # Of one source there are as many cases as sources, and coefficients need many.
+            wide = [*cases, *(library.case(turned(pair), 1) for pair in pairs if pair.history and most == 1)]
             for count in counts:
                 nodes, tried = place(model, cases, count, verify=VERIFIED, seed=seed, forced=forced)
                 searched += tried
-                found[name][count] = Placement(fit_shares(model, cases, nodes, done))
+                near = fit_shares(model, cases, nodes, done)
+                found[name][count] = Placement(place_far(model, wide, near, _solver_nodes(profile, count)))
     encoder = SentenceEncoder()
     mixed = [pair for pair in forecasting if len(pair.cached) > 1]
     with report("forecasts", len(counts) * (len(forecasting) + len(mixed))) as done:
@@ -122,6 +130,21 @@ def check_apart(learning: Sequence[Pair], forecasting: Sequence[Pair]) -> None:
         raise RequestError(f"Placing and forecasting share the target {next(iter(shared))[0]!r}. Keep them apart.")
 
 
+def turned(pair: Pair) -> Pair:
+    """The pair with the first prompt of its history as its source."""
+    first, *others = pair.history
+    return replace(pair, source=first, history=(pair.source, *others))
+
+
+def _solver_nodes(profile: Profile, count: int) -> tuple[tuple[int, ...], ...]:
+    """The steps that the learned solver computes at this budget, where it was calibrated."""
+    caching = profile.without_sources.get(count)
+    solver = None if caching is None else caching.policies.get("solver")
+    if not isinstance(solver, Calibrated) or not isinstance(solver.policy, BudCache):
+        return ()
+    return (solver.policy.mask,)
+
+
 Outcome = tuple[tuple[float, ...], tuple[NodeDiagnostics, ...], float]
 
 
@@ -149,12 +172,26 @@ def _outcomes(
 
 def _with_forecasts(node_schedule: NodeSchedule, runs: Sequence[Outcome]) -> Placement:
     psnr_db = np.array([measured for _, _, measured in runs])
+    before = fit_forecaster(np.array([before for before, _, _ in runs]), psnr_db)
+    if node_schedule.far is None:
+        return Placement(_forecasting(node_schedule, runs), before)
+    far = [run for run in runs if run[1][0].unexplained > node_schedule.far_from]
+    near = [run for run in runs if run[1][0].unexplained <= node_schedule.far_from]
+    # Of too few runs of one kind nothing is learned but from all of them.
+    made = replace(
+        _forecasting(node_schedule, near if len(near) >= FEWEST_RUNS else runs),
+        far=_forecasting(node_schedule.far, far if len(far) >= FEWEST_RUNS else runs),
+    )
+    return Placement(made, before)
+
+
+def _forecasting(node_schedule: NodeSchedule, runs: Sequence[Outcome]) -> NodeSchedule:
+    psnr_db = np.array([measured for _, _, measured in runs])
     at_nodes = [
         fit_forecaster(np.array([features(diagnostics[: number + 1]) for _, diagnostics, _ in runs]), psnr_db)
         for number in range(len(node_schedule.nodes))
     ]
-    before = fit_forecaster(np.array([before for before, _, _ in runs]), psnr_db)
-    return Placement(replace(node_schedule, forecasters=tuple(at_nodes)), before)
+    return replace(node_schedule, forecasters=tuple(at_nodes))
 
 
 def fit_forecaster(values: np.ndarray, psnr_db: np.ndarray) -> Forecaster:

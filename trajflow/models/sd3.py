@@ -130,5 +130,21 @@ class SD3Model(Adapter):
         )[0]
         return guided + (text - skipped) * self._skip_scale, {**branches, "skipped": skipped}
 
+    def is_split(self, conditioning: Conditioning) -> bool:
+        """With guidance and without skipped layers, whose row leans on the prompt's."""
+        return conditioning.guidance > 1 and not self._skipped
+
+    @torch.no_grad()
+    def evaluate_text(self, x: Tensor, point: Point, conditioning: Conditioning) -> Tensor:
+        """The prompt's row alone."""
+        rows = len(x)
+        return self.pipeline.transformer(
+            hidden_states=x,
+            timestep=point.timestep.expand(rows),
+            encoder_hidden_states=conditioning.tensors["states"][rows:],
+            pooled_projections=conditioning.tensors["pooled"][rows:],
+            return_dict=False,
+        )[0]
+
     def _is_skipping(self, point: Point) -> bool:
         return bool(self._skipped) and point.steps * self._skip_start < point.k < point.steps * self._skip_stop

@@ -7,8 +7,9 @@ from trajflow.base import Cost, Request, Result, Run, SamplingPlan, Step, StepKi
 from trajflow.cache import Entry
 from trajflow.cache.entry import new_key
 from trajflow.errors import NumericalError
+from trajflow.methods import METHODS
 from trajflow.metrics import PhaseClock
-from trajflow.session.cache import SessionCache
+from trajflow.session.cache import SessionCache, shared_branch
 from trajflow.session.compare import compare
 from trajflow.session.complete import from_scratch
 from trajflow.session.economy import Economy, may_be_full
@@ -42,6 +43,7 @@ def answer(
             stored = None
         matches = () if stored or request.refine else cache.matches(settings, cache_key)
     if stored:
+        cache.reveal(stored.key)
         result = _repeat(stored, request, clock)
         if request.compare:
             full = from_scratch(stored) if stored.is_true else None
@@ -56,7 +58,8 @@ def answer(
         if economy is not None and may_be_full(settings, plan):
             plan, sources, field = economy.decide(runner, settings, plan, sources)
         else:
-            field = runner.field(settings, plan)
+            is_carried = METHODS[plan.sampling.method].family == "transport" and plan.budget < settings.steps
+            field = runner.field(settings, plan, shared=shared_branch(sources) if is_carried else None)
     run: Run = yield from runner.sample(plan, sources, field, settings, "cached", stop=stop)
     if economy is not None:
         economy.count(is_full=run.cost.nfe == settings.steps)

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 # Of the bytes of memory, on the disk.
 DISK_SHARE = 16
 COMPANIONS = "companions"
+AHEAD = "ahead"
 
 
 class SessionCache(TrajectoryCache):
@@ -61,6 +62,9 @@ class SessionCache(TrajectoryCache):
         self._resumes = resumes if tiers == LEARNED else tuple
         self._device = device
         self._encoder = SentenceEncoder()
+        # Runs that nobody has asked for yet, with the entry that they were made for.
+        self._ahead: dict[str, str] = {}
+
         self._shelf = shelf
         self.catch_up()
 
@@ -82,6 +86,8 @@ class SessionCache(TrajectoryCache):
         for key, companion in companions.items():
             if isinstance(companion, str):
                 super().accompany(key, companion)
+        ahead = self._shelf.read_note(AHEAD)
+        self._ahead |= {made: owner for made, owner in ahead.items() if isinstance(owner, str)}
 
     def adopt(self, entry: Entry) -> None:
         """As of any cache; on the shelf first."""
@@ -127,6 +133,31 @@ class SessionCache(TrajectoryCache):
         if self._shelf is not None:
             self._shelf.delete(key)
 
+    def entries(self) -> tuple[Entry, ...]:
+        """Every finished request still held, newest first; neither companions nor runs made ahead."""
+        return tuple(entry for entry in super().entries() if entry.key not in self._ahead)
+
+    def keep_ahead(self, owner: str, cache_key: CacheKey, result: Result, trajectory: Trajectory) -> Result:
+        """Hold a run that was made ahead of the entry `owner`, and drop it with that one."""
+        with self._lock:
+            if owner not in self._records:
+                return replace(result, key="")
+            kept = self.keep(cache_key, result, trajectory)
+            if kept.key:
+                self._ahead[kept.key] = owner
+                self._note_ahead()
+            return kept
+
+    def reveal(self, key: str) -> None:
+        """A run made ahead has been asked for: it is listed from now on."""
+        with self._lock:
+            if self._ahead.pop(key, None) is not None:
+                self._note_ahead()
+
+    def _note_ahead(self) -> None:
+        if self._shelf is not None:
+            self._shelf.write_note(AHEAD, self._ahead)
+
     def keep(self, cache_key: CacheKey, result: Result, trajectory: Trajectory | None) -> Result:
         """Hold a finished run; one that cannot be held is returned without a key instead."""
         vector = self._encoder.encode(result.request.prompt.strip())
@@ -139,6 +170,10 @@ class SessionCache(TrajectoryCache):
     def forget(self, key: str) -> None:
         """Drop one entry and its companion, and what is known of its prompt if no other run has it."""
         with self._lock:
+            for made in [made for made, owner in self._ahead.items() if owner == key]:
+                del self._ahead[made]
+                self.forget(made)
+            self._ahead.pop(key, None)
             former, gone = self._records.get(key), [key]
             while (record := self._records.get(gone[-1])) is not None:
                 gone.append(record.companion)
@@ -159,6 +194,7 @@ class SessionCache(TrajectoryCache):
     def release(self) -> None:
         """Drop everything that is held here; what stands on the shelf stays."""
         super().clear()
+        self._ahead.clear()
         self._encoder.forget()
 
     def exact(self, settings: Settings, cache_key: CacheKey) -> Entry | None:
@@ -244,15 +280,25 @@ def leading_velocities(entry: Entry) -> tuple[Tensor, ...]:
     method = METHODS[entry.result.plan.sampling.method]
     if entry.trajectory is None or not (method.keeps_velocities or entry.is_true):
         return ()
+    if not entry.trajectory.is_start_exact:
+        return ()
     kinds = entry.trajectory.kinds
     count = next((k for k, kind in enumerate(kinds) if kind != "computed"), len(kinds))
     return tuple(entry.trajectory.velocities[:count])
 
 
-def remember(field: Field, velocities: tuple[Tensor, ...]) -> None:
-    """Tell a field of the from-scratch velocities that are known from step 0 on: asking for them costs nothing."""
+def shared_branch(sources: tuple[Trajectory, ...]) -> Tensor | None:
+    """The negative branch at the noise that the sources share, [*x.shape], where one of them has it."""
+    return next((source.negative for source in sources if source.negative is not None), None)
+
+
+def remember(field: Field, entry: Entry) -> None:
+    """Tell a field of the entry's `leading_velocities`: asking for them costs nothing."""
     sigmas, x = field.schedule.sigmas, field.noise
-    for k, known in enumerate(velocities):
+    trajectory = in_memory(entry).trajectory
+    if trajectory is not None and trajectory.negative is not None:
+        field.negative = trajectory.negative.to(x.device)
+    for k, known in enumerate(leading_velocities(entry)):
         # An entry that is only looked at may wait on the CPU.
         velocity = known.to(x.device)
         field.remember(x, k, velocity)

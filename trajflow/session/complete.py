@@ -49,14 +49,14 @@ def complete(
         plan = runner.full_plan(settings)
         field = runner.field(settings, plan)
     known = leading_velocities(entry)
-    remember(field, known)
+    remember(field, entry)
     path = [field.noise]
     is_broken = is_done = False
     try:
         running = run(runner.model, plan.sampling, (), field, settings.prompt, runner.free_memory)
         while True:
             with spare():
-                event = _counted(runner, field, running)
+                event = counted(runner, field, running)
             if isinstance(event, Run):
                 break
             path.append(event.latents)
@@ -88,7 +88,7 @@ def _learn(runner: Runner, entry: Entry, result: Result) -> None:
         runner.learn(result)
 
 
-def _counted(runner: Runner, field: Field, running: Generator[Step, None, Run]) -> Step | Run:
+def counted(runner: Runner, field: Field, running: Generator[Step, None, Run]) -> Step | Run:
     """The next step of a run, or what it returns; what that spends is counted as background."""
     before = field.cost
     try:

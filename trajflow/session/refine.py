@@ -122,7 +122,7 @@ def refine(
     results: list[Result] = []
     key = new_key()
     if begun is not None:
-        remember(field, leading_velocities(begun))
+        remember(field, begun)
         key = key if begun.result.is_final else begun.key
         results.append(_stored(request, begun, seconds))
         yield results[-1]

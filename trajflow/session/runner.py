@@ -167,10 +167,20 @@ class Runner:
         """The from-scratch run."""
         return self.plan(replace(settings, strategy="baseline", budget=None), ())
 
-    def field(self, settings: Settings, plan: Plan, budget: int | None = None) -> Field:
-        """The velocity field of a request on the plan's grid, for the evaluations the plan allows, or `budget`."""
-        allowed = plan.budget if budget is None else budget
-        return Field(self.model, self.conditioning(settings), plan.sampling.schedule, self.noise(settings), allowed)
+    def field(self, settings: Settings, plan: Plan, budget: int | None = None, shared: Tensor | None = None) -> Field:
+        """The velocity field of a request on the plan's grid, for the evaluations the plan allows, or `budget`.
+
+        `shared` is the negative branch at the noise, for a run that need not equal the from-scratch run bit for bit.
+        """
+        sampling = plan.sampling
+        return Field(
+            self.model,
+            self.conditioning(settings),
+            sampling.schedule,
+            self.noise(settings),
+            plan.budget if budget is None else budget,
+            shared,
+        )
 
     def probe(self, field: Field) -> Tensor:
         """The fresh velocity at step 0, [*x.shape]: the run that follows on the same field has it for nothing."""

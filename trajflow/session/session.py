@@ -18,6 +18,7 @@ from trajflow.cache.tiers import Tier, Tiers
 from trajflow.calibration import Learned, Profile
 from trajflow.errors import Cancelled, RequestError
 from trajflow.metrics.path import path_diagnostics
+from trajflow.session.ahead import work_ahead
 from trajflow.session.answer import answer
 from trajflow.session.cache import SessionCache
 from trajflow.session.complete import complete
@@ -185,6 +186,21 @@ class Session:
         if entry is not None:
             with self._called() as turn:
                 yield from complete(self._runner, self._cache, entry, lambda: self._lock.spare(turn))
+
+    def work_ahead(self, key: str | None = None) -> Iterator[Step | Result]:
+        """Compute in full what is likely to be asked for after an entry, by default the newest: the same picture at
+        another time of day and in another weather, until three sources are held. Yield each `Step` and each `Result`.
+
+        The runs serve as sources and are not listed until they are asked for. They are counted as background in
+        `spent`. Gives way as `complete` does, and raises as it does; what was not finished is lost.
+        """
+        listed = self._cache.entries()
+        entry = (listed[0] if listed else None) if key is None else self._cache.get(key)
+        if entry is None and key is not None:
+            raise RequestError("That picture is no longer kept, so nothing can be made ahead of it.")
+        if entry is not None:
+            with self._called() as turn:
+                yield from work_ahead(self._runner, self._cache, entry, lambda: self._lock.spare(turn))
 
     def unfinished(self) -> tuple[Entry, ...]:
         """The requests whose from-scratch picture is not known yet, newest first."""

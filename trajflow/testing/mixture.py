@@ -89,6 +89,15 @@ class GaussianMixture:
             guided = branches["negative"] + conditioning.guidance * (text - branches["negative"])
         return Evaluation(guided, branches, len(branches), {} if keep is None else {keep: guided - x})
 
+    def is_split(self, conditioning: Conditioning) -> bool:
+        """Where it guides."""
+        return conditioning.guidance > 1
+
+    def evaluate_text(self, x: Tensor, point: Point, conditioning: Conditioning) -> Tensor:
+        """The exact velocity of the prompt alone."""
+        self.calls += 1
+        return self.velocity(x, float(point.sigma), conditioning.prompt)
+
     def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
         """All of the velocity but x itself counts as made by blocks."""
         return x + next(iter(residual.values()))

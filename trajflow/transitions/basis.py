@@ -11,7 +11,7 @@ anew against the new mixture. When the next node has been evaluated, D is known 
 the displacement that interpolating it would have given, minus the one taken, is the gap's error to second order
 (predict, evaluate, correct: Hairer, Norsett, Wanner, Solving ODEs I, III.8). `correction` times that is added to the
 velocities of the next gap. With one source M is its velocity: difference transport. A source that equals the fresh
-velocity bit for bit at step 0 gets weight exactly 1. Source: ours.
+velocity at step 0, bit for bit or as near as an evaluation of one row comes, gets weight exactly 1. Source: ours.
 """
 
 from dataclasses import dataclass, replace
@@ -22,8 +22,9 @@ from torch import Tensor
 from trajflow.base import Forecast, NodeDiagnostics, NodeSchedule, SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.forecast import forecast_run
 from trajflow.transitions.escalation import choose_nodes
+from trajflow.transitions.lead import combine, terms
 from trajflow.transitions.nodes import extrapolate
-from trajflow.transitions.sources import choose_sources
+from trajflow.transitions.sources import choose_sources, settle
 from trajflow.transitions.weights import fit_weights
 
 
@@ -33,8 +34,8 @@ class BasisState:
 
     `cached` [S, N, *x.shape] are the velocities of the sources that are mixed, chosen at the first node; until then
     [S, 1, *x.shape], the first ones of all. `weights` of the newest node broadcast over [S, *x.shape]; `fresh` are the
-    evaluated velocities of the last two nodes; `origin` is the corrected x at the newest node, `pending` the part of it
-    that x still lacks, both float32.
+    evaluated velocities of the last three nodes; `origin` is the corrected x at the newest node, `pending` the part of
+    it that x still lacks, and `lead` what learned coefficients make of the gap after it, all float32.
     """
 
     sources: tuple[Trajectory, ...]
@@ -48,6 +49,7 @@ class BasisState:
     fresh: tuple[tuple[int, Tensor], ...] = ()
     diagnostics: tuple[NodeDiagnostics, ...] = ()
     exact: int | None = None
+    lead: Tensor | None = None
 
     @property
     def forecast(self) -> Forecast | None:
@@ -70,10 +72,28 @@ class BasisState:
 
     def coast(self, k: int) -> Tensor:
         """M_k + D^_k, [*x.shape] float32, without the correction."""
+        if self.lead is not None:
+            return self.mixture(k) + self.lead
         slope = self.node_schedule.slope_after(self.fresh[-1][0])
-        looked_at = self.fresh if slope else self.fresh[-1:]
+        looked_at = self.fresh[-2:] if slope else self.fresh[-1:]
         measured = tuple((self.sigmas[j], self.difference((j, velocity))) for j, velocity in looked_at)
         return self.mixture(k) + extrapolate(measured, self.sigmas[k], slope)
+
+    def next_node(self) -> int:
+        """Where the gap after the newest node ends; N after the last."""
+        j = self.fresh[-1][0]
+        return next((node for node in self.node_schedule.nodes if node > j), len(self.sigmas) - 1)
+
+    def terms(self) -> Tensor | None:
+        """What learned coefficients of the gap after the newest node would multiply; None where there is no gap."""
+        j, end = self.fresh[-1][0], self.next_node()
+        if end == j + 1:
+            return None
+        h = [self.sigmas[k + 1] - self.sigmas[k] for k in range(j + 1, end)]
+        over = sum(step * self.mixture(k) for step, k in zip(h, range(j + 1, end), strict=True)) / sum(h)
+        differences = tuple(self.difference(node) for node in self.fresh)
+        noise = self.sources[0].noise
+        return terms(self.fresh, differences, noise, over - self.mixture(j), self.pending, self.sigmas, end)
 
 
 class Basis:
@@ -99,13 +119,16 @@ class Basis:
         """The fresh velocity at a node, the transported one between nodes."""
         if k in state.node_schedule.nodes:
             fresh = field.evaluate(x, k)
+            if k == 0 and not field.is_start_exact:
+                fresh = settle(fresh, state.cached[:, 0])
             return fresh, "computed", arrive(k, x, fresh, state)
         if state.exact is not None:
             return state.cached[state.exact, k], "coasted", state
-        first = state.fresh[-1][0] + 1
-        last = next((node for node in state.node_schedule.nodes if node > k), len(state.sigmas) - 1)
-        correction = state.pending / (state.sigmas[last] - state.sigmas[first])
-        return (state.coast(k) + correction).to(x.dtype), "coasted", state
+        velocity = state.coast(k)
+        if state.lead is None:
+            first, last = state.fresh[-1][0] + 1, state.next_node()
+            velocity = velocity + state.pending / (state.sigmas[last] - state.sigmas[first])
+        return velocity.to(x.dtype), "coasted", state
 
 
 def arrive(k: int, x: Tensor, fresh: Tensor, state: BasisState) -> BasisState:
@@ -119,15 +142,17 @@ def arrive(k: int, x: Tensor, fresh: Tensor, state: BasisState) -> BasisState:
     known, size = fresh.float(), fresh.float().norm()
     innovation = float((known - state.coast(k)).norm() / size) if state.fresh else 0.0
     weights = fit_weights(fresh, cached)
-    refitted = replace(state, weights=weights, fresh=(*state.fresh, (k, fresh))[-2:], exact=exact)
+    refitted = replace(state, weights=weights, fresh=(*state.fresh, (k, fresh))[-3:], exact=exact)
     unexplained = float(refitted.difference((k, fresh)).norm() / size)
     nearest = float((cached.float() - known).flatten(1).norm(dim=1).min() / size)
     diagnostics = (*state.diagnostics, NodeDiagnostics(k, unexplained, nearest, innovation))
     pending = _correction(x, state.origin, refitted)
     node_schedule = choose_nodes(state.plan, state.node_schedule, diagnostics)
-    return replace(
-        refitted, diagnostics=diagnostics, node_schedule=node_schedule, pending=pending, origin=x.float() + pending
-    )
+    arrived = replace(refitted, diagnostics=diagnostics, node_schedule=node_schedule, pending=pending)
+    coefficients = node_schedule.lead_after(k)
+    given = arrived.terms() if coefficients else None
+    lead = None if given is None else combine(coefficients, given)
+    return replace(arrived, origin=x.float() if node_schedule.leads else x.float() + pending, lead=lead)
 
 
 def _correction(x: Tensor, origin: Tensor, state: BasisState) -> Tensor:
@@ -135,14 +160,15 @@ def _correction(x: Tensor, origin: Tensor, state: BasisState) -> Tensor:
 
     `origin` is the corrected x at the node before; `state` holds both nodes and the weights of the newest.
     """
-    share = state.node_schedule.correction_at(state.fresh[-1][0])
-    if len(state.fresh) < 2 or state.fresh[1][0] == state.fresh[0][0] + 1:
+    # What is missing is a term like others where coefficients were learned, and they hold its share.
+    share = 1.0 if state.node_schedule.leads else state.node_schedule.correction_at(state.fresh[-1][0])
+    if len(state.fresh) < 2 or state.fresh[-1][0] == state.fresh[-2][0] + 1:
         return state.pending
     if share == 0.0 or state.exact is not None:
         return torch.zeros_like(origin)
-    (i, before), (j, _) = state.fresh
+    (i, before), (j, _) = state.fresh[-2:]
     sigmas = state.sigmas
-    first, last = (state.difference(node) for node in state.fresh)
+    first, last = (state.difference(node) for node in state.fresh[-2:])
     crossed = origin + (sigmas[i + 1] - sigmas[i]) * before.float()
     for k in range(i + 1, j):
         part = (sigmas[k] - sigmas[i]) / (sigmas[j] - sigmas[i])

@@ -2,7 +2,8 @@
 
 The first node chooses the cheapest node schedule whose assured forecast reaches the plan's fidelity, else the dearest.
 At every later node, one that no longer promises it is left for the next dearer one: the nodes already paid for stay,
-and of the dearer one those still ahead are taken, as far as the budget goes.
+and of the dearer one those still ahead are taken, as far as the budget goes. Learned coefficients belong to the gaps
+they were learned on, so a run that changes goes on without.
 """
 
 import math
@@ -16,16 +17,16 @@ def choose_nodes(
     plan: SamplingPlan, node_schedule: NodeSchedule, diagnostics: tuple[NodeDiagnostics, ...]
 ) -> NodeSchedule:
     """The nodes to go on with after the newest of `diagnostics`; a plan without an escalation keeps its own."""
+    distance = diagnostics[0].unexplained
     if not plan.escalation:
-        return node_schedule
+        return node_schedule.at_distance(distance) if len(diagnostics) == 1 else node_schedule
+    ways = tuple(way.at_distance(distance) for way in plan.escalation)
     if len(diagnostics) == 1:
-        return next((other for other in plan.escalation if is_promising(plan, other, diagnostics)), plan.escalation[-1])
+        return next((other for other in ways if is_promising(plan, other, diagnostics)), ways[-1])
     if is_promising(plan, node_schedule, diagnostics):
         return node_schedule
     dearer = (
-        escalate(node_schedule, other, diagnostics)
-        for other in plan.escalation
-        if len(other.nodes) > len(node_schedule.nodes)
+        escalate(node_schedule, other, diagnostics) for other in ways if len(other.nodes) > len(node_schedule.nodes)
     )
     return next((each for each in dearer if len(node_schedule.nodes) < len(each.nodes) <= plan.budget), node_schedule)
 
@@ -61,5 +62,6 @@ def escalate(
         nodes=nodes,
         slopes=joined(node_schedule.slopes, dearer.slopes),
         corrections=joined(node_schedule.corrections, dearer.corrections),
+        leads=(),
         forecasters=forecasters,
     )

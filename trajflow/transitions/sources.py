@@ -10,6 +10,9 @@ from torch import Tensor
 
 from trajflow.forecast import MOST_MIXED
 
+# Share of |v_0| within which two first velocities are one prompt's.
+SAME = 1e-4
+
 
 def choose_sources(fresh: Tensor, cached: Tensor, most: int = MOST_MIXED) -> tuple[int, ...]:
     """Up to `most` indices into `cached` [S, *fresh.shape], in the order taken; all, in their own order, if so few."""
@@ -34,3 +37,11 @@ def choose_sources(fresh: Tensor, cached: Tensor, most: int = MOST_MIXED) -> tup
         left = left - (left @ direction) * direction
         chosen.append(best)
     return tuple(chosen)
+
+
+def settle(fresh: Tensor, cached: Tensor) -> Tensor:
+    """`fresh`, evaluated with a negative branch taken over, or the nearest of `cached` [S, *fresh.shape] where only the
+    last bits differ: it is the same prompt's."""
+    distances = (cached.float() - fresh.float()).flatten(1).norm(dim=1)
+    nearest = int(distances.argmin())
+    return cached[nearest] if distances[nearest] <= SAME * fresh.float().norm() else fresh

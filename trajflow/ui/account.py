@@ -62,7 +62,7 @@ class Account:
         if event["type"] == "made":
             self.made.append(event["made"])
             self.abandoned = 0
-        elif "nfe" in event and event["type"] in ("step", "completing"):
+        elif "nfe" in event and event["type"] in ("step", "completing", "ahead"):
             self.abandoned = event["nfe"]
 
 
@@ -77,6 +77,11 @@ def completion_made(result: Result) -> Mapping[str, Any]:
     """The event that enters a picture which was made exact in idle time."""
     spent = 0 if result.baseline_cost is None else result.baseline_cost.nfe
     return {"type": "made", "made": Made("completion", 0, spent, 0, result.baseline_seconds or {})}
+
+
+def ahead_made(result: Result) -> Mapping[str, Any]:
+    """The event that enters a picture which nobody has asked for yet."""
+    return {"type": "made", "made": Made("ahead", 0, result.cost.nfe, 0, result.seconds)}
 
 
 def show() -> None:

@@ -1,6 +1,7 @@
 """What the page asks of the model: a session, pictures, their completion, many at once, and what words mean to it."""
 
 import json
+import os
 import time
 from functools import partial
 
@@ -28,6 +29,8 @@ class Making:
         self._model = model
         self._registry = registry
         self._examples = json.loads(asset("examples.json").read_text())
+        # Nobody's metered minutes go on pictures that were not asked for.
+        self._may_work_ahead = not isinstance(model, RemoteModel) and "SPACE_ID" not in os.environ
 
     async def hello(self, request: Request) -> Response:
         """The page was opened: its session, new or as it was left."""
@@ -54,6 +57,7 @@ class Making:
                     # A GPU that is lent costs its visitor; replicas cost the others, whose runs wait.
                     "is_lent": isinstance(self._model, ZeroGPUModel),
                     "is_shared": isinstance(self._model, RemoteModel),
+                    "may_work_ahead": self._may_work_ahead,
                 },
                 "strategies": [{"name": name, "line": line} for line, name in choices.strategies()],
                 "examples": self._examples,
@@ -75,14 +79,15 @@ class Making:
         )
 
     async def complete(self, request: Request) -> Response:
-        """Make a picture exact in idle time."""
+        """Make a picture exact in idle time, and then, if asked to, what is likely to be asked for next."""
         tab_session = wire.tab_of(request, self._registry)
-        key = str((await wire.read_json(request)).get("key"))
+        given = await wire.read_json(request)
+        is_ahead = given.get("ahead") is True and self._may_work_ahead
         return wire.streamed(
             request,
             self._registry.desk,
             tab_session.key,
-            partial(work.complete, tab_session, key),
+            partial(work.complete, tab_session, str(given.get("key")), is_ahead=is_ahead),
             is_background=True,
         )
 

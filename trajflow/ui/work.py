@@ -16,7 +16,7 @@ from trajflow.errors import Cancelled, RequestError, TrajflowError
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import describe, png
-from trajflow.ui.account import completion_made, run_made
+from trajflow.ui.account import ahead_made, completion_made, run_made
 from trajflow.ui.ask import Ask
 from trajflow.ui.desk import Event
 from trajflow.ui.registry import TabSession
@@ -84,8 +84,9 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
         yield {"type": "forgotten", "keys": gone}
 
 
-def complete(tab_session: TabSession, key: str) -> Iterator[Event]:
-    """Make an entry's picture exact, then those of the other entries that were asked for, newest first."""
+def complete(tab_session: TabSession, key: str, *, is_ahead: bool = False) -> Iterator[Event]:
+    """Make an entry's picture exact, then those of the other entries that were asked for, newest first; `is_ahead`
+    goes on with what is likely to be asked for after it."""
     session, tree = tab_session.session, tab_session.tree
     others = [entry.key for entry in session.unfinished() if entry.key != key and not tree.node(entry.key).is_draft]
     for each in (key, *others):
@@ -96,6 +97,19 @@ def complete(tab_session: TabSession, key: str) -> Iterator[Event]:
         except TrajflowError:
             # Forgotten meanwhile, or of another model: its picture stands as it is.
             continue
+    if is_ahead and any(entry.key == key for entry in session.entries()):
+        yield from _work_ahead(session, key)
+
+
+def _work_ahead(session: Session, key: str) -> Iterator[Event]:
+    """`ahead`: how far the next one is, and the prompt of each that is there."""
+    with ended(session.work_ahead(key)) as events:
+        for event in events:
+            if isinstance(event, Step):
+                yield {"type": "ahead", "k": event.k + 1, "steps": event.steps, "nfe": event.nfe}
+                continue
+            yield ahead_made(event)
+            yield {"type": "ahead", "prompt": event.request.prompt}
 
 
 def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
