@@ -27,14 +27,9 @@ def learned_before(shelf: Shelf, model: str) -> Learned:
         outcomes = tuple(Outcome(*map(float, outcome)) for outcome in note["outcomes"])
         # Notes of before have no resumes.
         resumes = tuple(Resumed(*map(float, resumed)) for resumed in note.get("resumes", ()))
-<<<<<<< HEAD
-        noted: list[Outcome | Resumed] = [*outcomes, *resumes]
-        if not all(math.isfinite(value) for each in noted for value in astuple(each)):
-=======
         numbers = [value for outcome in outcomes for value in astuple(outcome)]
         numbers += [value for resumed in resumes for value in astuple(resumed)]
         if not all(map(math.isfinite, numbers)):
->>>>>>> methods
             raise ValueError("a forecast is not a number")
     except (LookupError, TypeError, ValueError) as error:
         logger.warning("What a session had learned cannot be read (%s). It begins anew.", error)
