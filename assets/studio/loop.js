@@ -83,6 +83,7 @@ export async function start(name, body, take = null) {
   const run = { name, body, began, nfe: 0, k: 0, steps: body.steps || state.model.steps, kinds: [], angles: {}, latency: [], place: 0 };
   state.run = run;
   changed("run");
+  at("ahead-told").textContent = "";
   if (name === "run" && body.level === "good" && !at("outlook").dataset.words) at("outlook").textContent = "";
   if (name === "run") say("busy", body.level === "preview" ? "Previewing…" : "Making it good…");
   let last = null;
@@ -116,8 +117,9 @@ function handle(event, run) {
     changed("progress");
   } else if (event.type === "ahead") {
     Object.assign(run, { ahead: true, nfe: event.nfe ?? 0 });
-    if (event.prompt) say("done", `Made ahead, to start from: “${event.prompt}”.`);
-    else if (event.k % 4 === 1) say("busy", `Working ahead, for what may come next: step ${event.k} of ${event.steps}.`);
+    // Beside its switch: the line of the picture stays that of the picture.
+    if (event.prompt) at("ahead-told").textContent = `“${event.prompt}” is ready`;
+    else if (event.k % 4 === 1) at("ahead-told").textContent = `${event.k} of ${event.steps}`;
   } else if (event.type === "picture") picture(event, run);
   else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
   else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }

@@ -114,7 +114,8 @@ def test_every_way_is_measured_beside_its_rival(worked):
 
 
 def test_what_each_way_spends(worked):
-    waited, background = STEPS + 2 * BUDGET, STEPS - 1
+    # The first step is computed again: the cached run had its negative branch from another batch.
+    waited, background = STEPS + 2 * BUDGET, STEPS
     for way, completed in (("none", 0), ("coasted", 0), ("half", 1), ("all", 2)):
         spent = of_way(worked, way).spent
         assert (spent.waited.nfe, spent.background.nfe) == (waited, completed * background), way
@@ -133,7 +134,7 @@ def test_the_rival_spends_as_much_on_each_picture(worked):
         total = done.spent.waited.nfe + done.spent.background.nfe
         assert rival.spent.waited.nfe / 3 == min(STEPS, round(total / 3))
     assert all(metrics.identical for metrics in of_way(worked, "fewer-steps as all").metrics) == (
-        round((STEPS + 2 * BUDGET + 2 * (STEPS - 1)) / 3) >= STEPS
+        round((STEPS + 2 * BUDGET + 2 * STEPS) / 3) >= STEPS
     )
 
 
@@ -143,7 +144,7 @@ def test_rows_hold_the_figures_of_their_own_group(worked):
     figures = [metrics.psnr_db for metrics in of_way(worked, "half").metrics]
     assert row["psnr_db"] == [figures]
     assert row["psnr_db_median"] == row["psnr_db_by_position"]["1-5"] == pytest.approx(sum(figures) / 2)
-    assert row["total_nfe"] == row["waited_nfe"] + row["background_nfe"] == pytest.approx(15 / 3)
+    assert row["total_nfe"] == pytest.approx(row["waited_nfe"] + row["background_nfe"]) == pytest.approx(16 / 3)
     assert json.loads(json.dumps(rows)) == rows
     lines = markdown_chains(rows).splitlines()
     assert len(lines) == 2 + len(rows)

@@ -247,6 +247,20 @@ def test_a_new_tab_begins_empty_with_the_settings_of_the_last(visit):
     expect(studio.page.locator("#current-image")).to_be_visible()
 
 
+def test_idle_time_works_ahead_beside_its_switch_and_lists_nothing(visit):
+    studio = visit()
+    studio.make("a mountain landscape")
+    studio.is_in_state("exact")
+    expect(studio.page.locator("#ahead-told")).to_contain_text("of 28", timeout=RUN_MS)
+    expect(studio.status).not_to_contain_text("ahead")
+    expect(studio.page.locator("#ahead-told")).to_contain_text("is ready", timeout=RUN_MS)
+    expect(studio.cards).to_have_count(1)
+    studio.off("ahead")
+    studio.make("a mountain landscape at night")
+    studio.is_in_state("exact")
+    expect(studio.page.locator("#ahead-told")).to_be_empty()
+
+
 def test_a_laptop_cuts_nothing_off_that_has_to_be_read(visit):
     studio = visit(1280, 720)
     studio.make("a mountain landscape")

@@ -53,9 +53,9 @@ PRESETS = {
     "published": PUBLISHED,
     "conservative": _shifted(PUBLISHED, -0.20),
     "aggressive": _shifted(PUBLISHED, +0.20),
-    # The published ones to begin with; a session moves their boundaries by what it measures (`resuming.py`).
-    LEARNED: PUBLISHED,
 }
+# The published ones to begin with; a session moves their boundaries by what it measures (`resuming.py`).
+NAMED = {**PRESETS, LEARNED: PUBLISHED}
 
 
 def tier_table(tiers: Tiers) -> tuple[Tier, ...]:
@@ -67,9 +67,9 @@ def tier_table(tiers: Tiers) -> tuple[Tier, ...]:
     [0.6, 0.3]
     """
     if isinstance(tiers, str):
-        if tiers not in PRESETS:
-            raise RequestError(f"There is no tier preset {tiers!r}. Choose one of: {', '.join(PRESETS)}.")
-        return PRESETS[tiers]
+        if tiers not in NAMED:
+            raise RequestError(f"There is no tier preset {tiers!r}. Choose one of: {', '.join(NAMED)}.")
+        return NAMED[tiers]
     if isinstance(tiers, Mapping):
         # Not formatted as numbers: what is no number is refused below, in words.
         given = [Tier(f"similar above {least}", least, share) for least, share in tiers.items()]
@@ -79,7 +79,7 @@ def tier_table(tiers: Tiers) -> tuple[Tier, ...]:
         given = []
     if not given or not all(isinstance(tier, Tier) for tier in given):
         raise RequestError(
-            f"A table of tiers is one of {', '.join(PRESETS)}, a sequence of Tier, or a mapping of similarities to the "
+            f"A table of tiers is one of {', '.join(NAMED)}, a sequence of Tier, or a mapping of similarities to the "
             f"fraction of the steps resumed, such as {{0.9: 0.6, 0.7: 0.3}}; got {tiers!r}."
         )
     for tier in given:
