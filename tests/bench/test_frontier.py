@@ -9,6 +9,7 @@ from trajflow.bench.frontier import FromScratch, measure, runs
 from trajflow.bench.table import markdown, summarise, write_per_pair
 from trajflow.errors import RequestError
 from trajflow.learning.pairs import Pair
+from trajflow.methods import of_family
 
 STEPS = 6
 PAIRS = (
@@ -42,7 +43,8 @@ def test_no_run_spends_more_than_its_budget(measurements):
         assert 0 < m.cost.nfe <= (m.budget or STEPS)
         assert m.cost.nfe == len(m.computed)
         assert max(m.computed) < STEPS
-        assert m.cost.rows == 2 * m.cost.nfe
+        # The cached run has the negative branch at the noise.
+        assert m.cost.rows == 2 * m.cost.nfe - (m.sources > 0 and m.strategy in of_family("transport"))
         assert m.latency_s > 0
         assert m.baseline_latency_s > 0
 

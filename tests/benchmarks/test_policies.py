@@ -25,6 +25,7 @@ from benchmarks.policies import (
     run_way,
     spread_rows,
 )
+from benchmarks.rows import write_csv
 from benchmarks.steps import SOLVERS
 from benchmarks.verdicts import judge_claims, markdown, merge, paired_median, summarise
 from trajflow.base import Forecast, SamplingPlan
@@ -118,7 +119,7 @@ def test_priors_of_single_prompts_serve_a_batch_as_they_serve_each(model, level:
     together = run_known(model, HELD_OUT, STEPS)
     if not is_together:
         each = [model.encode(prompt, "", model.defaults.guidance) for prompt, _ in HELD_OUT]
-        ones = Batch("", "", each[0].guidance, {}, tuple(each), (1,) * len(each))
+        ones = Batch("", "", each[0].guidance, {}, parts=tuple(each), counts=(1,) * len(each))
         together = replace(together, conditioning=ones)
     plan = SamplingPlan.reusing("budcache", together.schedule, calibrated, budget=STEPS)
     latents, nfe = run_way(model, together, plan)
@@ -234,9 +235,8 @@ def test_the_page_shows_the_rows_that_lie_beside_it(tmp_path) -> None:
         row(EVEN, [31.0], gain_db_median=1.0, gain_db_interval=[0.5, 1.5], nfe=5),
         row(MANY, [32.0, 33.0, 34.0], budget=8),
     ]
-    merge(tmp_path / "policies.json", rows, "python -m benchmarks policies --steps 28", {"model": "tiny"})
+    write_csv(tmp_path / "policies.csv", rows)
     page = report._others(tmp_path)
-    assert "    python -m benchmarks policies --steps 28" in page
     squeezed = " ".join(page.split())
     assert f"| {EVEN} | 31.0 / 31.0 (+1.0, 5 spent) | – |" in squeezed
     assert f"| {MANY} | – | 33.0 / 32.0 |" in squeezed

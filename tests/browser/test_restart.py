@@ -8,8 +8,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, START_SECONDS, free_port, is_up
-from tests.browser.test_studio import Studio
+from tests.browser.conftest import ROOT, START_SECONDS, Studio, free_port, is_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
