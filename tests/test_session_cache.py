@@ -10,7 +10,7 @@ import pytest
 
 import trajflow
 from tests.cache.test_disk import full_disk
-from trajflow.cache import PRESETS
+from trajflow.cache import tier_table
 from trajflow.cache.resuming import Resumed
 from trajflow.errors import SourceGone
 from trajflow.session.cache import SessionCache
@@ -158,6 +158,6 @@ def test_entries_made_without_vectors_are_sources_of_no_similarity(mixture) -> N
 def test_only_learned_tiers_follow_what_was_measured(preset: str, is_moved: bool) -> None:
     outcomes: list[Resumed] = []
     cache = SessionCache(2**20, preset, lambda: tuple(outcomes))
-    assert cache.tiers == PRESETS[preset]
+    assert cache.tiers == tier_table(preset)
     outcomes += [Resumed(0.95, 0.75, 20.0)] * 4
-    assert (cache.tiers != PRESETS[preset]) == is_moved
+    assert (cache.tiers != tier_table(preset)) == is_moved
