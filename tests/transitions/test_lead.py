@@ -130,13 +130,12 @@ def test_far_sources_have_a_schedule_of_their_own_and_near_ones_do_not_follow_it
     assert place_far(model, cases[:5], HELD) == HELD
 
 
-def test_a_run_that_spends_more_than_planned_goes_on_without_what_was_learned_for_other_gaps(world) -> None:
-    dearer = NodeSchedule((0, 2, 4, 6), (0.0,) * 4, (0.0, 0.8, 0.8, 0.8))
-    plan = SamplingPlan.transporting("basis", world[1][0].grid, LEARNED, budget=4)
-    seen = tuple(NodeDiagnostics(k, 0.5, 0.5, 0.5) for k in (0, 2))
-    chosen = choose_nodes(replace(plan, escalation=(LEARNED, dearer)), LEARNED, seen)
-    assert chosen.nodes == (0, 2, 4, 6)
-    assert chosen.leads == ()
+def test_a_run_that_spends_as_it_goes_follows_no_gap_that_it_may_leave(world) -> None:
+    way = replace(HELD, far=LEARNED, far_from=FAR)
+    plan = SamplingPlan.transporting("basis", world[1][0].grid, way, budget=4)
+    seen = (NodeDiagnostics(0, 2 * FAR, 2 * FAR, 0.0),)
+    assert choose_nodes(plan, way, seen) == LEARNED
+    assert choose_nodes(replace(plan, escalation=(way,)), way, seen) == way
 
 
 def test_the_same_prompt_stays_what_it_is(world) -> None:

@@ -3,7 +3,8 @@
 The first node chooses the cheapest node schedule whose assured forecast reaches the plan's fidelity, else the dearest.
 At every later node, one that no longer promises it is left for the next dearer one: the nodes already paid for stay,
 and of the dearer one those still ahead are taken, as far as the budget goes. Learned coefficients belong to the gaps
-they were learned on, so a run that changes goes on without.
+they were learned on, and a run that spends as it goes may leave any of them: it follows the schedules without, also
+where its sources are far (`NodeSchedule.far`).
 """
 
 import math
@@ -17,10 +18,9 @@ def choose_nodes(
     plan: SamplingPlan, node_schedule: NodeSchedule, diagnostics: tuple[NodeDiagnostics, ...]
 ) -> NodeSchedule:
     """The nodes to go on with after the newest of `diagnostics`; a plan without an escalation keeps its own."""
-    distance = diagnostics[0].unexplained
-    if not plan.escalation:
-        return node_schedule.at_distance(distance) if len(diagnostics) == 1 else node_schedule
-    ways = tuple(way.at_distance(distance) for way in plan.escalation)
+    ways = plan.escalation
+    if not ways:
+        return node_schedule.at_distance(diagnostics[0].unexplained) if len(diagnostics) == 1 else node_schedule
     if len(diagnostics) == 1:
         return next((other for other in ways if is_promising(plan, other, diagnostics)), ways[-1])
     if is_promising(plan, node_schedule, diagnostics):
@@ -62,6 +62,5 @@ def escalate(
         nodes=nodes,
         slopes=joined(node_schedule.slopes, dearer.slopes),
         corrections=joined(node_schedule.corrections, dearer.corrections),
-        leads=(),
         forecasters=forecasters,
     )
