@@ -11,20 +11,13 @@ import math
 import statistics
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-import torch
-from PIL.Image import Image
 from torch import Tensor
 
 from trajflow.base import (
-    Conditioning,
-    Evaluation,
-    Level,
     Model,
-    Point,
-    Residual,
     Run,
     SamplingPlan,
     Schedule,
@@ -33,7 +26,8 @@ from trajflow.base import (
     Vocabulary,
     vocabulary_of,
 )
-from trajflow.engine.serialization import pack, unpack
+from trajflow.engine.distant import DistantModel, Facts, unpacked
+from trajflow.engine.serialization import pack
 from trajflow.engine.worker import Worker
 from trajflow.errors import TrajflowError
 from trajflow.field import Field
@@ -52,7 +46,7 @@ class GPUError(TrajflowError):
     """ZeroGPU did not lend a GPU, or took it back: the quota, the time asked for, or a failure in the worker."""
 
 
-class ZeroGPUModel:
+class ZeroGPUModel(DistantModel):
     """A model whose weights only the workers can use; a `RemoteModel`.
 
     `lend` is the decorator `spaces.GPU`. Make it before the page is launched: ZeroGPU puts the weights aside then, and
@@ -61,16 +55,8 @@ class ZeroGPUModel:
     """
 
     def __init__(self, model: Model, lend: Callable[..., Any]) -> None:
-        self.name = model.name
-        self.defaults = model.defaults
-        self.family = model.family
-        self.takes = model.takes
-        self.levels = model.levels
-        self.most_prompts = 1
-        # Its runs come back to this process, which has no GPU.
-        self.device = torch.device("cpu")
+        super().__init__(Facts.of(model))
         self._model = model
-        self._identity = dict(model.identity())
         self._paces: dict[tuple[int, ...], deque[float]] = {}
         self._lock = threading.Lock()
         worker = Worker(model)
@@ -80,10 +66,6 @@ class ZeroGPUModel:
 
         # One function for everything: its idle worker, with the weights on the GPU, is used again.
         self._work = lend(duration=_whole_seconds)(work)
-
-    def identity(self) -> Mapping[str, Any]:
-        """As it was when the weights were still here."""
-        return self._identity
 
     def vocabulary(self) -> Vocabulary | None:
         """The model's own."""
@@ -101,30 +83,6 @@ class ZeroGPUModel:
         """The model's own, on the CPU."""
         schedule = self._model.schedule(steps, shape)
         return Schedule(schedule.sigmas.cpu(), schedule.timesteps.cpu())
-
-    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
-        """The prompt as it is, without tensors: the worker makes them."""
-        return Conditioning(prompt, negative_prompt, guidance, {})
-
-    def join(self, each: Sequence[Conditioning]) -> Conditioning:
-        """The only one: a conditioning travels as its words, which are those of one prompt."""
-        [only] = each
-        return only
-
-    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
-        """One guided velocity; a call of its own."""
-        (evaluation,) = self._call("evaluate", (x, point, conditioning, keep), self._seconds(1, tuple(x.shape)))
-        return evaluation
-
-    def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
-        """What follows from the residual of another step; a call of its own."""
-        (velocity,) = self._call("reuse", (x, point, conditioning, residual), self._seconds(1, tuple(x.shape)))
-        return velocity
-
-    def decode(self, x: Tensor) -> Image:
-        """The picture; a call of its own."""
-        (image,) = self._call("decode", (x,), FIXED)
-        return image
 
     def run(
         self, plan: SamplingPlan, sources: tuple[Trajectory, ...], field: Field, prompt: str
@@ -151,22 +109,21 @@ class ZeroGPUModel:
         finally:
             calls.close()
 
+    def _ask(self, name: str, x: Tensor, *arguments: Any) -> Any:
+        seconds = FIXED if name == "decode" else self._seconds(1, tuple(x.shape))
+        (answer,) = self._call(name, (x, *arguments), seconds)
+        return answer
+
     def _call(self, name: str, arguments: tuple[Any, ...], seconds: float) -> Generator[Any, None, None]:
         """What a method of the worker yields. An error of ours that it raises is raised here as itself."""
-        events = self._work(seconds, pack((name, arguments), self))
+        events = unpacked(self._work(seconds, pack((name, arguments), self)), self)
         try:
-            for serialization in events:
-                event = unpack(serialization, self, torch.device("cpu"))
-                if isinstance(event, TrajflowError):
-                    raise event
-                yield event
+            yield from events
         except Exception as error:
             # What ZeroGPU says itself comes as Gradio's error, which its page would show.
             if type(error).__module__.partition(".")[0] == "gradio":
                 raise GPUError(f"{getattr(error, 'title', 'ZeroGPU')}: {getattr(error, 'message', error)}") from error
             raise
-        finally:
-            events.close()
 
     def _seconds(self, evaluations: int, shape: tuple[int, ...]) -> float:
         """What to ask for, for so many evaluations at that size."""

@@ -1,25 +1,10 @@
 """What front and replica tell each other beside steps, fields and runs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
-from trajflow.base import Defaults, Level
 from trajflow.errors import TrajflowError
-
-
-@dataclass(frozen=True)
-class Facts:
-    """A model without its weights: what sessions and the page ask of it."""
-
-    name: str
-    family: str
-    takes: tuple[str, ...]
-    levels: tuple[Level, ...]
-    defaults: Defaults
-    identity: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,20 @@
 """The model as the front has it: what it can say is asked of a replica, what it makes is made there."""
 
 import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from functools import lru_cache
 from typing import Any
 
-import torch
-from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import (
-    Conditioning,
-    Evaluation,
-    Level,
-    Point,
-    Residual,
-    Run,
-    SamplingPlan,
-    Schedule,
-    Step,
-    Trajectory,
-)
+from trajflow.base import Run, SamplingPlan, Schedule, Step, Trajectory
+from trajflow.engine.distant import DistantModel, Facts, unpacked
 from trajflow.engine.replicas import paths
-from trajflow.engine.replicas.messages import EngineError, Evaluated, Facts, Missing, Note, ReplicaDied
-from trajflow.engine.serialization import pack, unpack
-from trajflow.errors import TrajflowError
+from trajflow.engine.replicas.messages import EngineError, Evaluated, Missing, Note, ReplicaDied
+from trajflow.engine.serialization import pack
 from trajflow.field import Field
 
 logger = logging.getLogger(__name__)
-CPU = torch.device("cpu")
 # Replicas that may die on one run before it is given up.
 MOST_DEATHS = 3
 REMEMBERED = 64
@@ -47,15 +33,7 @@ class Answers:
 
     def each(self, session: str, name: str, arguments: tuple[Any, ...], model: Any) -> Generator[Any, None, None]:
         """What a replica answers, event by event."""
-        answers = self._send(session, pack((name, arguments), model))
-        try:
-            for serialization in answers:
-                event = unpack(serialization, model, CPU)
-                if isinstance(event, TrajflowError):
-                    raise event
-                yield event
-        finally:
-            answers.close()
+        yield from unpacked(self._send(session, pack((name, arguments), model)), model)
 
     def _one(self, name: str, *arguments: Any) -> Any:
         """What the replicas say of a model whatever the session, remembered."""
@@ -75,7 +53,7 @@ class Answers:
 _DEATHS = f"{MOST_DEATHS} replicas died on this request. It is given up; your pictures are kept."
 
 
-class ReplicatedModel:
+class ReplicatedModel(DistantModel):
     """A model for one session whose weights only replicas have; a `RemoteModel`.
 
     A run that loses its replica goes on at another one: the evaluations that had arrived are not made again, and the
@@ -83,21 +61,9 @@ class ReplicatedModel:
     """
 
     def __init__(self, facts: Facts, answers: Answers, session: str) -> None:
-        self.name = facts.name
-        self.defaults = facts.defaults
-        self.family = facts.family
-        self.takes = facts.takes
-        self.levels = facts.levels
-        self.most_prompts = 1
-        # Its runs come back to this process.
-        self.device = CPU
-        self._facts = facts
+        super().__init__(facts)
         self._answers = answers
         self._session = session
-
-    def identity(self) -> Mapping[str, Any]:
-        """As the replicas said when this engine began."""
-        return self._facts.identity
 
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """The model's own."""
@@ -110,27 +76,6 @@ class ReplicatedModel:
     def schedule(self, steps: int, shape: tuple[int, ...]) -> Schedule:
         """The model's own, on the CPU."""
         return self._answers.one("schedule", steps, shape)
-
-    def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
-        """The prompt as it is, without tensors: the replica makes them."""
-        return Conditioning(prompt, negative_prompt, guidance, {})
-
-    def join(self, each: Sequence[Conditioning]) -> Conditioning:
-        """The only one: a conditioning travels as its words, which are those of one prompt."""
-        [only] = each
-        return only
-
-    def evaluate(self, x: Tensor, point: Point, conditioning: Conditioning, keep: Level | None = None) -> Evaluation:
-        """One guided velocity; a call of its own."""
-        return self._ask("evaluate", x, point, conditioning, keep)
-
-    def reuse(self, x: Tensor, point: Point, conditioning: Conditioning, residual: Residual) -> Tensor:
-        """What follows from the residual of another step; a call of its own."""
-        return self._ask("reuse", x, point, conditioning, residual)
-
-    def decode(self, x: Tensor) -> Image:
-        """The picture; a call of its own."""
-        return self._ask("decode", x)
 
     def run(
         self, plan: SamplingPlan, sources: tuple[Trajectory, ...], field: Field, prompt: str
@@ -181,5 +126,5 @@ class ReplicatedModel:
                 raise EngineError("A replica ended a run without a picture. Ask for it again.")
         raise EngineError(_DEATHS)
 
-    def _ask(self, name: str, *arguments: Any) -> Any:
-        return self._answers.last(self._session, name, arguments, self)
+    def _ask(self, name: str, x: Tensor, *arguments: Any) -> Any:
+        return self._answers.last(self._session, name, (x, *arguments), self)

@@ -6,9 +6,10 @@ from torch import Tensor
 
 from trajflow.base import Model, Run, SamplingPlan, Schedule, Step, Trajectory
 from trajflow.cache.store import owner_of
+from trajflow.engine.distant import Facts
 from trajflow.engine.replicas import paths
 from trajflow.engine.replicas.memo import Memo
-from trajflow.engine.replicas.messages import Evaluated, Facts, Missing, Note
+from trajflow.engine.replicas.messages import Evaluated, Missing, Note
 from trajflow.engine.replicas.shelf import Shelf
 from trajflow.engine.worker import Worker
 from trajflow.errors import TrajflowError
@@ -42,9 +43,7 @@ class _Call(Worker):
 
     def facts(self) -> Iterator[Facts]:
         """What the model is."""
-        model = self._model
-        identity = dict(model.identity())
-        yield Facts(model.name, model.family, tuple(model.takes), tuple(model.levels), model.defaults, identity)
+        yield Facts.of(self._model)
 
     def latent_shape(self, height: int, width: int) -> Iterator[tuple[int, ...]]:
         """The shape of x."""
