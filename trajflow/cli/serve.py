@@ -56,13 +56,13 @@ def serve(
         require("ray", "Serving with --engine ray")
     elif store is not None or address is not None:
         raise RequestError("A store and a cluster are for replicas: give --engine ray with --store or --address.")
-    from trajflow.engine import Engine, InProcess
+    from trajflow.base import Model
+    from trajflow.engine import Engine
     from trajflow.ui import launch
-    from trajflow.ui.blending import blending
 
-    made: Engine
+    made: Engine | Model
     if engine is EngineName.PROCESS:
-        made = InProcess(blending(load_model(model)))
+        made = load_model(model)
     else:
         from trajflow.engine.replicas.cluster import Sharing, start
 
