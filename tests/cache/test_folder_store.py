@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.cache.test_disk import full_disk
+from tests.cache.test_disk import become_a_folder, become_a_link, cut, full_disk, grow, remove
 from trajflow.cache import FolderStore
 from trajflow.cache.index import STEPS
 from trajflow.cache.store import owner_of
@@ -50,33 +50,10 @@ def test_nobody_else_may_read_it(tmp_path) -> None:
     assert (tmp_path / "state" / "index.sqlite").stat().st_mode & 0o77 == 0
 
 
-def cut(path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def grow(path) -> None:
-    path.write_bytes(path.read_bytes() + b" ")
-
-
 def flip(path) -> None:
     content = bytearray(path.read_bytes())
     content[1_000] ^= 1
     path.write_bytes(content)
-
-
-def vanish(path) -> None:
-    path.unlink()
-
-
-def become_a_link(path) -> None:
-    target = path.with_name("elsewhere")
-    path.rename(target)
-    path.symlink_to(target)
-
-
-def become_a_folder(path) -> None:
-    path.unlink()
-    path.mkdir()
 
 
 def become_a_pipe(path) -> None:
@@ -89,7 +66,7 @@ def become_unlimited(path) -> None:
     path.symlink_to("/dev/zero")
 
 
-HARMS = [cut, grow, flip, vanish, become_a_link, become_a_folder, become_a_pipe, become_unlimited]
+HARMS = [cut, grow, flip, remove, become_a_link, become_a_folder, become_a_pipe, become_unlimited]
 
 
 @pytest.mark.parametrize("harm", HARMS)
@@ -172,7 +149,7 @@ def test_whatever_call_fails_what_was_kept_stays(tmp_path, monkeypatch, failing)
 
 def test_an_index_that_is_lost_or_damaged_is_made_again_from_the_files(tmp_path, caplog) -> None:
     def strange(path) -> None:
-        vanish(path)
+        remove(path)
         with sqlite3.connect(path) as connection:
             connection.execute("CREATE TABLE notes (note TEXT)")
         connection.close()
@@ -188,7 +165,7 @@ def test_an_index_that_is_lost_or_damaged_is_made_again_from_the_files(tmp_path,
     def overwritten(path) -> None:
         path.write_bytes(b"no database" * 500)
 
-    for harm in (vanish, cut, empty, overwritten, strange, forgetful):
+    for harm in (remove, cut, empty, overwritten, strange, forgetful):
         folder = tmp_path / harm.__name__
         filled(folder).close()
         for beside in folder.glob("index.sqlite-*"):
