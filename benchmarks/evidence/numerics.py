@@ -3,9 +3,7 @@ how well conditioned the controller's quadratic program is. In one process, with
 
 import copy
 import json
-import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.evidence.bench import Bench, Edit, Scale
+from benchmarks.evidence.timing import median_seconds
 from trajflow.base import Model
 from trajflow.cache.tiers import PUBLISHED, resume_step
 from trajflow.learning.known import run_known
@@ -44,18 +43,18 @@ def _row(what: str, value: float, unit: str) -> Row:
 def _latency(edit: Edit, repeats: int) -> Iterator[Row]:
     """Seconds of a whole request, text and picture included: from scratch, an exact repeat, and at each tier."""
     steps = edit.bench.model.defaults.steps
-    full = _seconds(lambda: edit.make("baseline", None), repeats)
+    full = median_seconds(lambda: edit.make("baseline", None), repeats)
     yield _row("request, from scratch", full, "s")
     session = Session(edit.bench.model)
     session.adopt(edit.sources[0])
-    again = _seconds(lambda: session.generate(edit.pair.source, seed=edit.pair.seed), repeats)
+    again = median_seconds(lambda: session.generate(edit.pair.source, seed=edit.pair.seed), repeats)
     yield _row("request, exact repeat", again, "s")
     for tier in PUBLISHED:
         budget = steps - resume_step(tier.resume_fraction, steps)
         for method in ("resume", "difference", "basis"):
-            taken = _seconds(lambda method=method, budget=budget: edit.make(method, budget), repeats)
+            taken = median_seconds(lambda method=method, budget=budget: edit.make(method, budget), repeats)
             yield _row(f"request, {method} at the tier of {tier.resume_fraction:.0%}", taken, "s")
-    below = _seconds(lambda: edit.make("published", None, 1), repeats)
+    below = median_seconds(lambda: edit.make("published", None, 1), repeats)
     yield _row("request, published, as its tier has it", below, "s")
 
 
@@ -82,13 +81,13 @@ def _batches(edit: Edit, repeats: int) -> Iterator[Row]:
     bench, steps = edit.bench, edit.bench.model.defaults.steps
     prompts = [(entry.result.request.prompt, edit.pair.seed) for entry in (edit.target, *edit.sources)]
     alone = run_known(bench.model, prompts[:1], steps)
-    taken = _seconds(lambda: run_known(bench.model, prompts[:1], steps), repeats)
+    taken = median_seconds(lambda: run_known(bench.model, prompts[:1], steps), repeats)
     yield _row("from scratch, one prompt alone", taken, "s a prompt")
     for count in BESIDE:
         some = [prompts[i % len(prompts)] for i in range(count)]
         some = [(prompt, seed + i // len(prompts)) for i, (prompt, seed) in enumerate(some)]
         beside = run_known(bench.model, some, steps)
-        taken = _seconds(lambda some=some: run_known(bench.model, some, steps), repeats) / count
+        taken = median_seconds(lambda some=some: run_known(bench.model, some, steps), repeats) / count
         yield _row(f"from scratch, {count} prompts side by side", taken, "s a prompt")
         pictures = [bench.model.decode(known.path[-1][:1]) for known in (beside, alone)]
         yield _row(f"floor: one of {count} side by side to itself alone", compare_images(*pictures).psnr_db, "dB")
@@ -116,13 +115,3 @@ def condition(horizon: int) -> float:
     counts = np.bincount([min(q, moves - 1) for q in range(horizon)], minlength=moves)
     changes = np.eye(moves) - np.eye(moves, k=-1)
     return float(np.linalg.cond(states.T @ states + EFFORT * np.diag(counts) + SMOOTH * changes.T @ changes))
-
-
-def _seconds(call: Callable[[], object], repeats: int) -> float:
-    call()
-    taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)

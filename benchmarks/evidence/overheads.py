@@ -2,7 +2,6 @@
 
 import itertools
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evidence.bench import Edit, Scale
+from benchmarks.evidence.timing import median_seconds
 from trajflow.cache import Memory, SentenceEncoder, TrajectoryCache, nearest, new_key
 from trajflow.cache.entry import VECTOR_SIZE
 from trajflow.flow import latents_at
@@ -58,11 +58,4 @@ def _crowd() -> np.ndarray:
 
 
 def _milliseconds(call: Callable[[], object], repeats: int) -> float:
-    """Median of the calls after one to warm up."""
-    call()
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - began)
-    return 1e3 * statistics.median(seconds)
+    return 1e3 * median_seconds(call, repeats)
