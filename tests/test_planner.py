@@ -14,8 +14,7 @@ from trajflow.methods import METHODS
 from trajflow.planner import FIDELITY, make_plan
 from trajflow.policies.budcache import BudCache
 from trajflow.settings import Settings
-from trajflow.transitions.basis import Basis
-from trajflow.transitions.nodes import extrapolate
+from trajflow.transitions.basis import Basis, extrapolate
 from trajflow.transitions.reuse import Reuse
 
 STEPS = 28

@@ -19,7 +19,7 @@ from trajflow.flow import euler_step, recompute_path
 from trajflow.sampler import collect, sample
 from trajflow.search import search_nodes
 from trajflow.transitions.basis import Basis, BasisState, arrive
-from trajflow.transitions.weights import fit_weights
+from trajflow.transitions.mixture import fit_weights
 
 SHORTLIST = 4
 APART = 3

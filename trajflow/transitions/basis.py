@@ -1,7 +1,7 @@
 """Transport of the difference against a mixture of cached paths: only what the mixture cannot explain is learned.
 
 All sources share the run's noise. At a node j (a step that is evaluated) the sources are mixed to come nearest to the
-fresh velocity (`weights.py`), M_k = sum_i w_i V_i,k, and the rest is D_j = v(x_j, sigma_j, c) - M_j. Between nodes the
+fresh velocity (`mixture.py`), M_k = sum_i w_i V_i,k, and the rest is D_j = v(x_j, sigma_j, c) - M_j. Between nodes the
 run coasts on v_k = M_k + D^_k with D^ held, or led on along the line through the last two differences,
 
     D^(sigma) = D_j + slope (sigma - sigma_j) (D_j - D_i) / (sigma_j - sigma_i),    nodes i < j <= k,
@@ -20,12 +20,9 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Forecast, NodeDiagnostics, NodeSchedule, SamplingPlan, StepKind, Trajectory, VelocityField
-from trajflow.forecast import forecast_run
-from trajflow.transitions.escalation import choose_nodes
+from trajflow.forecast import choose_nodes, forecast_run
 from trajflow.transitions.lead import combine, terms
-from trajflow.transitions.nodes import extrapolate
-from trajflow.transitions.sources import choose_sources, settle
-from trajflow.transitions.weights import fit_weights
+from trajflow.transitions.mixture import choose_sources, fit_weights, settle
 
 
 @dataclass(frozen=True)
@@ -174,3 +171,12 @@ def _correction(x: Tensor, origin: Tensor, state: BasisState) -> Tensor:
         part = (sigmas[k] - sigmas[i]) / (sigmas[j] - sigmas[i])
         crossed = crossed + (sigmas[k + 1] - sigmas[k]) * (state.mixture(k) + first + part * (last - first))
     return share * (crossed - x.float())
+
+
+def extrapolate(measured: tuple[tuple[float, Tensor], ...], sigma: float, slope: float) -> Tensor:
+    """D^ at sigma from the (sigma, D) measured last; slope 0 holds the newest, 1 follows the line through two."""
+    sigma_j, newest = measured[-1]
+    if slope == 0.0 or len(measured) < 2:
+        return newest
+    sigma_i, before = measured[-2]
+    return newest + slope * (sigma - sigma_j) / (sigma_j - sigma_i) * (newest - before)

@@ -19,7 +19,7 @@ from torch import Tensor
 from trajflow.base import Trajectory, VelocityField
 from trajflow.flow import euler_step
 from trajflow.transitions.jacobian import Jacobian
-from trajflow.transitions.weights import fit_weights
+from trajflow.transitions.mixture import fit_weights
 
 DAMPING = 0.5
 
