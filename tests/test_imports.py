@@ -16,7 +16,7 @@ ROOT = Path(trajflow.__file__).parent
 LAYOUT = (
     ("base", "errors", "assets"),
     ("extras",),
-    ("flow", "forecast", "memory", "recording", "plugins"),
+    ("flow", "forecast", "memory", "plugins"),
     ("field",),
     ("models", "cache", "transitions", "policies", "metrics"),
     ("search",),

@@ -1,9 +1,10 @@
-"""The flow: conventions, the Euler step, and recomputing a path from its velocities. Pure functions.
+"""The flow: conventions, the Euler step, recomputing a path from its velocities, the angle between two. Pure functions.
 
 sigma = 1 is noise and sigma = 0 the image. A grid has N steps k = 0..N-1 with sigma_0 > ... > sigma_N = 0, the step
 sizes are h_k = sigma_{k+1} - sigma_k < 0, and x_{k+1} = x_k + h_k v(x_k, sigma_k, c) (arXiv:2209.03003).
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -40,6 +41,24 @@ def latents_at(trajectory: Trajectory, k: int) -> Tensor:
     """x_k of a stored trajectory, 0 <= k <= N."""
     *_, x = recompute_path(trajectory, k)
     return x
+
+
+def angle_degrees(a: Tensor, b: Tensor) -> float:
+    """arccos(a . b / (|a| |b|)): degrees in [0, 180] between two tensors of one shape, flattened, in float64.
+
+    The tensors may lie on different devices and have different dtypes. Equal tensors give exactly 0, two zero vectors
+    among them; a zero vector has no direction, and against anything else its angle is defined as 90.
+    """
+    assert a.shape == b.shape, f"velocities of shapes {tuple(a.shape)} and {tuple(b.shape)}"
+    # float64 on the CPU, because a source may be kept there and MPS has no float64.
+    p, q = (tensor.detach().cpu().double().flatten() for tensor in (a, b))
+    if torch.equal(p, q):
+        return 0.0
+    lengths = p.norm() * q.norm()
+    if lengths == 0:
+        return 90.0
+    cosine = (p.dot(q) / lengths).item()
+    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
 
 
 def even_nodes(steps: int, count: int, start: int = 0) -> tuple[int, ...]:

@@ -17,8 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from trajflow.base import Schedule, Trajectory
-from trajflow.cache.device_transfer import on_cpu
-from trajflow.cache.entry import Entry
+from trajflow.cache.entry import Entry, on_cpu
 from trajflow.cache.key import sigmas_sha256
 from trajflow.errors import CacheError
 

@@ -1,17 +1,21 @@
-"""One finished run as the cache keeps it."""
+"""One finished run as the cache keeps it, and where its tensors are: on the CPU or a device, equal bit for bit."""
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 from PIL.Image import Image
 from torch import Tensor
 
 from trajflow.base import Result, Trajectory
 from trajflow.cache.key import CacheKey
 from trajflow.errors import CacheError
+from trajflow.memory import device_copy, host_copy
 
+CPU = torch.device("cpu")
 VECTOR_SIZE = 384
 
 
@@ -52,6 +56,10 @@ class Entry:
                 f"got {self.vector.dtype} of shape {self.vector.shape}. Make it with SentenceEncoder.encode."
             )
 
+    def in_memory(self) -> "Entry":
+        """The entry with its tensors, read where they are on the disk. Raises CacheError where that fails."""
+        return self
+
     @property
     def prompt(self) -> str:
         """The prompt as compared between runs: as typed, without the spaces around it."""
@@ -85,3 +93,34 @@ class Entry:
 
 def _pixel_bytes(image: Image) -> int:
     return image.width * image.height * 3
+
+
+def device_of(entry: Entry) -> torch.device:
+    """Where the entry's tensors are; the CPU for one without any."""
+    held = entry.trajectory.velocities if entry.trajectory is not None else entry.prefix
+    return CPU if held is None else held.device
+
+
+def on_cpu(entry: Entry) -> Entry:
+    """The entry with its tensors on the CPU, in pinned memory where they come from a GPU."""
+    return entry if device_of(entry) == CPU else with_tensors(entry, host_copy)
+
+
+def on_device(entry: Entry, device: torch.device) -> Entry:
+    """The entry with its tensors on `device`."""
+    return entry if device_of(entry) == device else with_tensors(entry, lambda tensor: device_copy(tensor, device))
+
+
+def with_tensors(entry: Entry, change: Callable[[Tensor], Tensor]) -> Entry:
+    """The entry with `change` applied to the tensors of its trajectory, the grid's included, and to its prefix."""
+    trajectory = entry.trajectory
+    if trajectory is not None:
+        grid = trajectory.schedule
+        trajectory = replace(
+            trajectory,
+            schedule=replace(grid, sigmas=change(grid.sigmas), timesteps=change(grid.timesteps)),
+            noise=change(trajectory.noise),
+            velocities=change(trajectory.velocities),
+            negative=None if trajectory.negative is None else change(trajectory.negative),
+        )
+    return replace(entry, trajectory=trajectory, prefix=None if entry.prefix is None else change(entry.prefix))

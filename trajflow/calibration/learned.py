@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from trajflow.cache.resuming import Resumed
+from trajflow.cache.tiers import Resumed
 
 # What an identical picture counts as, so that it bends no forecast.
 MOST_DB = 70.0
@@ -26,7 +26,7 @@ class Learned:
     interval by `RATE` times 0.8 dB whenever a measurement falls outside and narrows it by 0.2 `RATE` dB when inside, so
     that in the long run 80 % fall inside, whatever the requests (adaptive conformal inference, arXiv:2106.00170), or
     more, where `NARROWEST` stops it. `resumes` are what late resumes came to; what they say of the tiers is
-    `cache/resuming.py`.
+    `cache/tiers.py`.
     """
 
     outcomes: tuple[Outcome, ...] = ()

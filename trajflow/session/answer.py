@@ -8,7 +8,7 @@ from trajflow.cache import Entry
 from trajflow.cache.entry import new_key
 from trajflow.errors import NumericalError
 from trajflow.methods import METHODS
-from trajflow.metrics import PhaseClock
+from trajflow.sampler import PhaseClock
 from trajflow.session.cache import SessionCache, shared_branch
 from trajflow.session.compare import compare
 from trajflow.session.complete import from_scratch

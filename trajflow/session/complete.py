@@ -16,8 +16,8 @@ from trajflow.base import Cost, Result, Run, Step, Trajectory
 from trajflow.cache import Entry
 from trajflow.errors import NumericalError, RequestError
 from trajflow.field import Field
-from trajflow.metrics import PhaseClock, compare_images
-from trajflow.sampler import run
+from trajflow.metrics import compare_images
+from trajflow.sampler import PhaseClock, run
 from trajflow.session.cache import SessionCache, leading_velocities, remember
 from trajflow.session.runner import Runner
 from trajflow.settings import resolve_request

@@ -23,7 +23,7 @@ from trajflow.base import (
     Trajectory,
 )
 from trajflow.cache import CacheKey
-from trajflow.cache.resuming import Resumed
+from trajflow.cache.tiers import Resumed
 from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profile, model_digest
 from trajflow.errors import Cancelled
 from trajflow.field import Field

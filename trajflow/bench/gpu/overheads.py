@@ -16,7 +16,7 @@ from trajflow.cache.files import put_in_place, write_partial
 from trajflow.errors import NumericalError
 from trajflow.field import Field
 from trajflow.flow import euler_step
-from trajflow.recording import Recording
+from trajflow.memory import Recording
 from trajflow.sampler import collect, sample
 from trajflow.transitions.direct import Direct
 
