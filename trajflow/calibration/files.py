@@ -18,6 +18,7 @@ from trajflow.errors import CacheError
 
 FORMAT: Final = 1
 PROFILE_FILE = "profile.json"
+BUNDLED = asset("tiny") / PROFILE_FILE
 _LOG = logging.getLogger(__name__)
 
 
@@ -34,8 +35,8 @@ def find_profile(identity: Mapping[str, Any]) -> Profile:
     A file that cannot be read, or a user's own that is for another model, is passed over with a warning in the log.
     """
     model = model_digest(identity)
-    own, bundled = profile_folder() / f"{model}.json", asset("tiny") / PROFILE_FILE
-    for path, wanted in ((own, model), (bundled, None)):
+    own = profile_folder() / f"{model}.json"
+    for path, wanted in ((own, model), (BUNDLED, None)):
         if path.exists():
             try:
                 profile = _read_once(path, wanted, _stamp(path), _stamp(path.with_suffix(".safetensors")))

@@ -26,13 +26,15 @@ def make_plan(
     given number of steps. levels: what the model can keep, best first. profile: what is known of the model; learned:
     what the session's own comparisons add to its forecasts.
     """
-    profile = profile.keeping(levels)
     steps, budget, strategy = settings.steps, settings.budget, settings.strategy
     family = METHODS[strategy].family
     grid = schedule(steps)
 
     def full(reason: str) -> Plan:
         return Plan(strategy, reason, SamplingPlan.computing_all("baseline", grid))
+
+    def alone(why: str) -> Plan | None:
+        return plan_without_sources(settings, schedule, profile.keeping(levels), levels[0], why)
 
     if family == "full":
         return full(f"From scratch, as asked: all {steps} steps are computed.")
@@ -42,16 +44,16 @@ def make_plan(
         return shorter_plan(strategy, strategy, schedule(budget or max(1, steps // 4)), steps, "as asked")
     if family == "reuse":
         level = "blocks" if strategy == "tcc" and "blocks" in levels else levels[0]
-        return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile, level)
+        return reuse_plan(strategy, strategy, grid, budget or max(1, steps // 4), profile.keeping(levels), level)
     if not matches:
-        alone = plan_without_sources(settings, schedule, profile, levels[0], "nothing cached fits")
         why = f"Nothing cached fits yet, so all {steps} steps are computed; the next prompt starts from here."
-        return alone if alone is not None else full(why)
+        return alone("nothing cached fits") or full(why)
     if strategy == "auto" and budget is None and steps <= FEW_STEPS and steps != profile.steps:
         return full(f"A grid of {steps} leaves little to save, so all of it is computed.")
     if family == "switch":
-        return switch_plan(settings, matches[0], grid, profile, levels[0])
+        return switch_plan(settings, matches[0], grid, profile.keeping(levels), levels[0])
     transported = transport_plan(settings, matches, grid, profile, learned)
-    if strategy != "auto" or budget is None:
+    # Where nothing is forecast there is nothing to choose by.
+    if strategy != "auto" or budget is None or transported.forecast is None:
         return transported
-    return better_of(transported, plan_without_sources(settings, schedule, profile, levels[0], ""))
+    return better_of(transported, alone(""))
