@@ -5,7 +5,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from trajflow.base import Schedule, Trajectory
-from trajflow.flow import angle_degrees, clean_estimate, euler_step, even_nodes, latents_at, recompute_path
+from trajflow.field import angle_degrees, clean_estimate, euler_step, even_nodes, latents_at, recompute_path
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 

@@ -9,7 +9,7 @@ import torch
 
 from trajflow.base import Forecast, Level, Match, Plan, Schedule
 from trajflow.calibration import SCALED_NODES, Caching, Learned, Outcome, Profile
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from trajflow.methods import METHODS
 from trajflow.planner import FIDELITY, make_plan
 from trajflow.policies.budcache import BudCache

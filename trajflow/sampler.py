@@ -14,8 +14,7 @@ import torch
 
 from trajflow.base import Forecast, Model, NodeDiagnostics, Run, SamplingPlan, Step, StepKind, Trajectory, Transition
 from trajflow.errors import NumericalError
-from trajflow.field import Field
-from trajflow.flow import angle_degrees, clean_estimate, euler_step
+from trajflow.field import Field, angle_degrees, clean_estimate, euler_step
 from trajflow.memory import Recording, nothing_to_give, retry_on_oom
 from trajflow.methods import METHODS
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trajflow.transitions.mixture import GLOBAL_RIDGE, choose_sources, fit_global, fit_local
+from trajflow.transitions.basis import GLOBAL_RIDGE, choose_sources, fit_global, fit_local
 
 SHAPE = (1, 4, 12, 12)
 

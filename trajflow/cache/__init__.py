@@ -2,9 +2,8 @@
 
 from trajflow.cache.cache import Memory, Place, TrajectoryCache
 from trajflow.cache.disk import Disk
-from trajflow.cache.entry import Entry, new_key
+from trajflow.cache.entry import CacheKey, Entry, cache_digest, differences, new_key
 from trajflow.cache.folder_store import FolderStore
-from trajflow.cache.key import CacheKey, cache_digest, differences
 from trajflow.cache.shelf import Shelf
 from trajflow.cache.similarity import SentenceEncoder, nearest
 from trajflow.cache.store import Store

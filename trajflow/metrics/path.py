@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Trajectory
-from trajflow.flow import angle_degrees, recompute_path
+from trajflow.field import angle_degrees, recompute_path
 
 
 def path_diagnostics(

@@ -14,8 +14,7 @@ from trajflow.cache import CacheKey, Disk, Entry, Memory, Place, SentenceEncoder
 from trajflow.cache.entry import CPU, on_device
 from trajflow.cache.tiers import LEARNED, Resumed, Tier, Tiers, move_tiers, tier_of, tier_table
 from trajflow.errors import CacheError, SourceGone
-from trajflow.field import Field
-from trajflow.flow import euler_step
+from trajflow.field import Field, euler_step
 from trajflow.methods import METHODS
 from trajflow.settings import Settings
 
