@@ -94,10 +94,9 @@ def run(
     steps = sample(METHODS[plan.method].transition, sources, plan, field, prompt, free_memory)
     while True:
         with clock("sample"):
-            try:
-                step = next(steps)
-            except StopIteration as ended:
-                trajectory = ended.value
+            step = advance(steps)
+            if isinstance(step, Trajectory):
+                trajectory = step
                 break
             latents = step.latents
             if step.angle is not None:
@@ -164,11 +163,17 @@ def sample(
     )
 
 
+def advance(running: Generator[Step, None, T]) -> Step | T:
+    """The next step of a run, or, after the last one, what it returns."""
+    try:
+        return next(running)
+    except StopIteration as ended:
+        return ended.value
+
+
 def collect(running: Generator[Step, None, T]) -> tuple[list[Step], T]:
     """All steps of a run at once, and what it returns."""
     steps: list[Step] = []
-    while True:
-        try:
-            steps.append(next(running))
-        except StopIteration as ended:
-            return steps, ended.value
+    while isinstance(step := advance(running), Step):
+        steps.append(step)
+    return steps, step
