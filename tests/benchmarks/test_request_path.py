@@ -1,4 +1,4 @@
-from benchmarks.request_path import called_by, markdown, measure
+from benchmarks.request_path import GOAL_FILES, called_by, markdown, measure
 
 
 def test_the_files_of_a_request_are_those_it_runs_through(mixture) -> None:
@@ -7,6 +7,7 @@ def test_the_files_of_a_request_are_those_it_runs_through(mixture) -> None:
     assert "euler_step" in names["field.py"]
     assert "Basis.velocity" in names["transitions/basis.py"], "it starts from the earlier pictures"
     assert not any(name.startswith(("base/", "ui/", "learning/")) for name in names)
+    assert len(entered) <= GOAL_FILES
     assert markdown(entered).splitlines()[-1].startswith(f"{len(entered)} files of ")
 
 
