@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.engine.scripted import Evaluations, Scripted
+from tests.engine.scripted import KNOWN, Evaluations, Scripted
 from trajflow import Session
+from trajflow.base import vocabulary_of
 from trajflow.bench.scale.server import StoreServer
 from trajflow.cache import FolderStore
 from trajflow.cache.store import owner_of
+from trajflow.engine import InProcess
 from trajflow.engine.replicas import paths
 from trajflow.engine.replicas.messages import EngineBusy, EngineError, ReplicaDied
 from trajflow.engine.replicas.model import MOST_DEATHS, Answers, ReplicatedModel
@@ -116,6 +118,25 @@ def test_a_run_that_kills_every_replica_is_given_up(make_front):
     with pytest.raises(EngineError, match=f"{MOST_DEATHS} replicas died"):
         session.generate("a mountain", seed=3, steps=8)
     assert session.entries() == ()
+
+
+def test_the_words_of_the_model_are_asked_once(make_front):
+    front = make_front()
+    sessions = [front.open(name) for name in ("one", "other")]
+    asked = len(front.sent)
+    assert asked == 1
+    assert all(vocabulary_of(session.model) == KNOWN for session in sessions)
+    assert len(front.sent) == asked
+
+
+def test_what_evaluates_one_row_here_does_so_there(make_front, tmp_path):
+    """A model that is wrapped, as replicas and engines do, still answers for the prompt's branch alone."""
+    front = make_front()
+    there, here = front.open(), Session(InProcess(Scripted(tmp_path / "here")).open())
+    for session in (there, here):
+        session.generate("a mountain", seed=3, steps=8, guidance=2.0)
+        made = session.generate("a mountain at dusk", seed=3, steps=8, guidance=2.0, budget=3)
+        assert (made.cost.nfe, made.cost.rows) == (3, 5)
 
 
 def test_sources_travel_once_and_only_where_nobody_has_them(make_front, store):

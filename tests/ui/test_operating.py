@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from trajflow import Session
-from trajflow.ui.blending import blending
+from trajflow.engine.blending import blending
 from trajflow.ui.desk import Job
 from trajflow.ui.limits import MOST_OF_A_PERSON
 from trajflow.ui.registry import Registry

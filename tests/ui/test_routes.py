@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from trajflow import Session
+from trajflow.engine.blending import blending
 from trajflow.ui import png
-from trajflow.ui.blending import blending
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes
 from trajflow.ui.wire import HEADER
