@@ -253,6 +253,9 @@ def test_a_folder_serves_one_machine(tmp_path):
     with pytest.raises(RequestError, match=r"serves one machine, and this cluster has 3.*--store redis://"):
         sharing.check(3)
     Sharing("redis://host", 2**20).check(3)
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(CacheError, match="Choose another folder"):
+        Sharing(f"file://{tmp_path / 'taken'}", 2**20).check(1)
     sharing.open().close()
     with pytest.raises(CacheError, match="another machine"):
         Sharing(f"file://{tmp_path}", 2**20, machine="another").open()

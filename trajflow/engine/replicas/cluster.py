@@ -42,13 +42,17 @@ def start(
     Without an address there is a cluster of this process, which ends with it. On one that is joined, replicas that run
     there already are used as they are, and stay when this process ends; with none asked for (`replicas` 0) others put
     them up. Machines and replicas that are on their way are waited for. Raises EngineError where there is no such
-    cluster or the replicas do not start, RequestError for a folder as the store of several machines, or no replica.
+    cluster or the replicas do not start, RequestError for a folder as the store of several machines, or no replica, and
+    CacheError for a folder that cannot be used.
     """
     if not replicas and address is None:
         raise RequestError("Without replicas there must be a cluster that has some: give --replicas, or --address.")
+    if sharing is not None and address is None:
+        # Said at once, and not by every replica when it starts.
+        sharing.check(1)
     _join(address, replicas, cpus, gpus)
     try:
-        if sharing is not None:
+        if sharing is not None and address is not None:
             sharing.check(sum(bool(node["Alive"]) for node in ray.nodes()))
         serve.start(proxy_location="Disabled")
         if not replicas and not _wait(_running):

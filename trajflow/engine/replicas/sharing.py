@@ -5,7 +5,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from trajflow.cache import FolderStore, Store
-from trajflow.cache.mounts import check_local
 from trajflow.cache.valkey import SCHEMES, ValkeyStore
 from trajflow.errors import CacheError, RequestError
 
@@ -43,20 +42,15 @@ class Sharing:
         return urlsplit(self.url).scheme == "file"
 
     def check(self, machines: int) -> None:
-        """Raises RequestError where replicas of several machines would share a folder, and CacheError for one on a
-        network drive."""
+        """Raises RequestError where replicas of several machines would share a folder, and CacheError for a folder that
+        cannot be one's store."""
         if self.is_local and machines > 1:
             raise RequestError(
                 f"A store in a folder serves one machine, and this cluster has {machines}, even if all of them see the "
                 "folder. Give --store redis://HOST:PORT or valkey://HOST:PORT."
             )
-
         if self.is_local:
-            check_local(self._folder)
-
-    @property
-    def _folder(self) -> Path:
-        return Path(unquote(urlsplit(self.url).path))
+            self.open().close()
 
     def open(self) -> Store:
         """The store, for this process. Raises CacheError where it cannot be opened, also on another machine."""
@@ -64,4 +58,4 @@ class Sharing:
             return ValkeyStore(self.url, self.capacity)
         if machine() != self.machine:
             raise CacheError(f"The store {self.url} serves another machine than this. Give one that several can reach.")
-        return FolderStore(self._folder, self.capacity)
+        return FolderStore(Path(unquote(urlsplit(self.url).path)), self.capacity)
