@@ -261,6 +261,21 @@ def test_a_folder_serves_one_machine(tmp_path):
         Sharing(f"file://{tmp_path}", 2**20, machine="another").open()
 
 
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_machine_that_is_too_slow_for_ray_is_told_in_a_sentence(monkeypatch):
+    """Ray gives up on its own processes after 30 seconds, and raises nothing more particular than Exception."""
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    from trajflow.engine.replicas import cluster
+
+    def init(**options):
+        raise Exception("The current node timed out during startup. This could happen because\nmore")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(EngineError, match=r"^Ray does not start on this machine: The current node timed out.*because$"):
+        cluster.start("tiny", 2)
+
+
 def test_an_error_travels_as_itself(mixture):
     back = unpack(pack(EngineBusy(7), mixture), mixture, torch.device("cpu"))
     assert (type(back), back.place, str(back)) == (EngineBusy, 7, str(EngineBusy(7)))

@@ -99,14 +99,18 @@ def _join(address: str | None, replicas: int, cpus: float, gpus: float) -> None:
     if address is None:
         needed = math.ceil(replicas * cpus)
         here = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-        ray.init(num_cpus=max(needed, os.cpu_count() or 1), **here, **quietly)
+        try:
+            ray.init(num_cpus=max(needed, os.cpu_count() or 1), **here, **quietly)
+        # Ray raises no class of its own where its processes take longer than it waits, as on a machine that is busy.
+        except Exception as error:
+            ray.shutdown()
+            raise EngineError(f"Ray does not start on this machine: {_first_line(error)}") from error
     else:
         try:
             ray.init(address=address, **quietly)
         # Ray raises either, by what it is that does not answer.
         except (ConnectionError, RuntimeError, ValueError) as error:
-            said = str(error).splitlines()[0].strip() if str(error) else type(error).__name__
-            raise EngineError(f"There is no cluster to join at {address}: {said}") from error
+            raise EngineError(f"There is no cluster to join at {address}: {_first_line(error)}") from error
     for name, each in (("CPU", cpus), ("GPU", gpus)):
         patience = 0.0 if address is None else JOIN
         if not _wait(partial(_have, name, replicas * each), patience):
@@ -116,6 +120,11 @@ def _join(address: str | None, replicas: int, cpus: float, gpus: float) -> None:
                 f"{replicas} replicas of {each:g} {name}s do not fit into a cluster with {there:g}. "
                 f"Give fewer --replicas, or less to each by --{name.lower()}s."
             )
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says first."""
+    return str(error).splitlines()[0].strip() if str(error) else type(error).__name__
 
 
 def _have(name: str, needed: float) -> bool:
