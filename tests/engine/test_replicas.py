@@ -1,5 +1,6 @@
 """Replicas without a cluster: the parcels go to them by a call, and they die where a test says."""
 
+import socket
 import time
 
 import numpy as np
@@ -274,6 +275,25 @@ def test_a_machine_that_is_too_slow_for_ray_is_told_in_a_sentence(monkeypatch):
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(EngineError, match=r"^Ray does not start on this machine: The current node timed out.*because$"):
         cluster.start("tiny", 2)
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_why_no_cluster_and_no_replica_is_there_is_told_in_a_sentence():
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    from trajflow.engine.replicas import cluster
+
+    began = time.monotonic()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(EngineError, match=r"There is no cluster to join at 127.*refused"):
+            cluster.start("tiny", 2, address=address)
+    assert time.monotonic() - began < 10
+    told = "It failed.\nTraceback:\n  File ...\ntrajflow.errors.ModelError: 'nothing' is no model: see the list.\n\n"
+    assert cluster.said_last(told) == "'nothing' is no model: see the list."
+    assert cluster.said_last("Deploying failed.\nValueError: no") == "ValueError: no"
+    assert cluster.said_last("\n")
 
 
 def test_an_error_travels_as_itself(mixture):

@@ -3,6 +3,8 @@
 import contextlib
 import math
 import os
+import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -25,6 +27,9 @@ OBJECT_STORE_BYTES = 256 * 2**20
 GIB = 2**30
 # Seconds that machines and replicas may take to come to a cluster that is joined.
 JOIN = 300.0
+# Seconds in which a cluster that is there answers, and in which replicas end by themselves.
+ANSWER = 5.0
+ENDING = 5.0
 
 
 def start(
@@ -71,10 +76,10 @@ def start(
         handle = serve.run(app, name=APP, route_prefix=None)
         return RayServe(handle, replicas, close=ray.shutdown if address is not None else _shut_down)
     except BaseException as error:
+        reason = said_last(_told() or str(error)) if isinstance(error, RuntimeError) else ""
         _shut_down() if address is None else ray.shutdown()
-        if isinstance(error, RuntimeError):
-            said = [line for line in str(error).splitlines() if line.strip()][-1:] or [""]
-            raise EngineError(f"The replicas do not start: {said[0].strip()}") from error
+        if reason:
+            raise EngineError(f"The replicas do not start: {reason}") from error
         raise
 
 
@@ -107,9 +112,10 @@ def _join(address: str | None, replicas: int, cpus: float, gpus: float) -> None:
             raise EngineError(f"Ray does not start on this machine: {_first_line(error)}") from error
     else:
         try:
+            _knock(address)
             ray.init(address=address, **quietly)
         # Ray raises either, by what it is that does not answer.
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise EngineError(f"There is no cluster to join at {address}: {_first_line(error)}") from error
     for name, each in (("CPU", cpus), ("GPU", gpus)):
         patience = 0.0 if address is None else JOIN
@@ -122,6 +128,13 @@ def _join(address: str | None, replicas: int, cpus: float, gpus: float) -> None:
             )
 
 
+def _knock(address: str) -> None:
+    """Raises OSError where nothing listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+
+
 def _first_line(error: Exception) -> str:
     """What an error says first."""
     return str(error).splitlines()[0].strip() if str(error) else type(error).__name__
@@ -130,6 +143,19 @@ def _first_line(error: Exception) -> str:
 def _have(name: str, needed: float) -> bool:
     """Whether the cluster has so much of a resource."""
     return needed <= ray.cluster_resources().get(name, 0.0)
+
+
+def _told() -> str:
+    """What Serve tells of replicas that failed: the traceback of the last one."""
+    with contextlib.suppress(Exception):
+        return serve.status().applications[APP].deployments[DEPLOYMENT].message
+    return ""
+
+
+def said_last(traceback: str) -> str:
+    """The sentence that a traceback ends with, without the name of the class where it is one of ours."""
+    *_, last = [line.strip() for line in traceback.splitlines() if line.strip()] or ["for no reason that is told"]
+    return last.partition(": ")[2] if last.startswith("trajflow.") else last
 
 
 def _wait(is_so: Callable[[], object], seconds: float = JOIN) -> bool:
@@ -152,6 +178,13 @@ def _running() -> int:
 
 def _shut_down() -> None:
     """End the replicas and the cluster of this process."""
-    with contextlib.suppress(Exception):
-        serve.shutdown()
+
+    def end_replicas() -> None:
+        with contextlib.suppress(Exception):
+            serve.shutdown()
+
+    # Where the signal to end has ended Serve's own processes, too, that waits for them for half a minute.
+    ending = threading.Thread(target=end_replicas, daemon=True)
+    ending.start()
+    ending.join(ENDING)
     ray.shutdown()
