@@ -1,11 +1,12 @@
 """The plan for a request: which family of ways answers it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from trajflow.base import Level, Match, Plan, SamplingPlan, Schedule
 from trajflow.calibration import Learned, Profile
 from trajflow.methods import METHODS
-from trajflow.planner.choice import better_of
+from trajflow.planner.choice import assured_of, better_of
 from trajflow.planner.switch import switch_plan
 from trajflow.planner.transport import FEW_STEPS, transport_plan
 from trajflow.planner.without_sources import plan_without_sources, reuse_plan, shorter_plan
@@ -52,6 +53,8 @@ def make_plan(
     if family == "switch":
         return switch_plan(settings, matches[0], grid, profile, levels[0])
     transported = transport_plan(settings, matches, grid, profile, learned)
-    if strategy != "auto" or budget is None:
+    if strategy != "auto":
         return transported
-    return better_of(transported, plan_without_sources(settings, schedule, profile, levels[0], ""))
+    aiming = replace(settings, fidelity=transported.sampling.fidelity)
+    alone = plan_without_sources(aiming, schedule, profile, levels[0], "")
+    return (assured_of if budget is None else better_of)(transported, alone)
