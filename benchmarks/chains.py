@@ -156,9 +156,7 @@ def _pass_off(session: Session, key: str) -> None:
     session.adopt(replace(entry, trajectory=replace(entry.trajectory, kinds=tuple(kinds))))
 
 
-def _without_a_cache(
-    model: Model, chain: Chain, exact: Sequence[Image], rival: str, count: int, steps: int
-) -> Worked:
+def _without_a_cache(model: Model, chain: Chain, exact: Sequence[Image], rival: str, count: int, steps: int) -> Worked:
     with Session(model) as session:
         results = [
             session.generate(prompt, seed=chain.seed, steps=steps, strategy=rival, budget=count)

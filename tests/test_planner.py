@@ -349,7 +349,9 @@ def test_a_miss_with_a_fidelity_takes_the_cheapest_that_is_assured(plan_for, alo
 
 def test_a_miss_with_a_fidelity_takes_what_is_surest_not_what_is_best_in_the_middle(plan_for, alone: Profile) -> None:
     forecasts = {"solver": Forecast(30.0, 33.0, 40.0, 45.0), "budcache": Forecast(34.0, 36.0, 38.0, 40.0)}
-    profile = replace(alone, without_sources={6: replace(caching(6, {"solver": 0, "budcache": 0}), forecasts=forecasts)})
+    profile = replace(
+        alone, without_sources={6: replace(caching(6, {"solver": 0, "budcache": 0}), forecasts=forecasts)}
+    )
     assert plan_for("auto", None, (), fidelity=35.0, profile=profile).sampling.method == "budcache"
     assert plan_for("auto", 6, (), profile=profile).sampling.method == "solver"
 
