@@ -7,8 +7,7 @@ network does not look at again. Both rows of a guided step go through the networ
 so one decision is made for the two.
 
 FirstBlockCache and MagCache know the blocks by their class, which diffusers has listed; the last one is listed here.
-TeaCache is not attached: diffusers has no such cache, and names it only as what FirstBlockCache builds on. SeaCache is
-not either: it wants (C, T, H, W) latents of video from an adapter of its own, and has none for pictures.
+TeaCache is not attached: diffusers has no such cache, and names it only as what FirstBlockCache builds on.
 """
 
 import io
