@@ -10,6 +10,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -152,9 +153,7 @@ def find_ways(
             if method in OURS:
                 yield Way(method, budget, _own_plan(bench, method, learning, budget, profile))
             elif method in (FIRST_BLOCK, MAG):
-                configs: Callable[[float], Any] = FirstBlockCacheConfig
-                if method == MAG:
-                    configs = lambda limit: _mag(limit, ratios, grid.steps)  # noqa: E731
+                configs = FirstBlockCacheConfig if method == FIRST_BLOCK else partial(_mag, ratios, grid.steps)
                 limit = find_threshold(bench, learning[0], budget, plain, configs)
                 yield Way(method, budget, plain, configs(limit), f"threshold {limit:.3g}")
             else:
@@ -198,7 +197,7 @@ def _taylor(method: str, every: int) -> TaylorSeerCacheConfig:
     )
 
 
-def _mag(threshold: float, ratios: list[float], steps: int) -> MagCacheConfig:
+def _mag(ratios: list[float], steps: int, threshold: float) -> MagCacheConfig:
     return MagCacheConfig(
         threshold=threshold,
         max_skip_steps=MAG_SKIPS,
