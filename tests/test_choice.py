@@ -11,7 +11,7 @@ from trajflow.base import Forecast, Match, Plan, SamplingPlan
 from trajflow.bench.frontier import measure
 from trajflow.learning.pairs import read_pairs
 from trajflow.models.adapter import Schedule
-from trajflow.planner.choice import better_of
+from trajflow.planner.choice import assured_of, better_of
 
 
 def plan(grid: Schedule, median_db: float | None, *, prompt: str | None = None) -> Plan:
@@ -36,6 +36,19 @@ def test_without_two_forecasts_the_source_is_kept(mixture) -> None:
     assert better_of(known, None) is known
     assert better_of(known, plan(grid, None)) is known
     assert better_of(unknown, plan(grid, 40.0)) is unknown
+
+
+def test_for_a_fidelity_the_source_is_kept_unless_it_does_not_get_there(mixture) -> None:
+    """The assured of these forecasts is 2 dB below the median."""
+    grid = mixture.schedule(6, (1, 3, 8, 8))
+    far, alone = plan(grid, 31.0, prompt="a hill"), plan(grid, 40.0)
+    near_enough, too_far = (replace(far, sampling=replace(far.sampling, fidelity=wanted)) for wanted in (29.0, 29.5))
+    assert assured_of(near_enough, alone) is near_enough
+    assert assured_of(too_far, None) is too_far
+    assert assured_of(far, alone) is far, "nothing is aimed at"
+    chosen = assured_of(too_far, alone)
+    assert (chosen.sources, chosen.forecast) == ((), alone.forecast)
+    assert chosen.reason == "“a hill” is too far to assure 29.5 dB, 29 dB with 6 evaluations: a reason."
 
 
 @pytest.mark.slow

@@ -346,6 +346,27 @@ def test_a_miss_with_a_fidelity_takes_the_cheapest_that_is_assured(plan_for, alo
     assert plan_for("auto", None, (), profile=alone).budget == STEPS, "without being asked nothing is approximated"
 
 
+def test_a_miss_with_a_fidelity_takes_what_is_surest_not_what_is_best_in_the_middle(plan_for, alone: Profile) -> None:
+    forecasts = {"solver": Forecast(30.0, 33.0, 40.0, 45.0), "budcache": Forecast(34.0, 36.0, 38.0, 40.0)}
+    profile = replace(
+        alone, without_sources={6: replace(caching(6, {"solver": 0, "budcache": 0}), forecasts=forecasts)}
+    )
+    assert plan_for("auto", None, (), fidelity=35.0, profile=profile).sampling.method == "budcache"
+    assert plan_for("auto", 6, (), profile=profile).sampling.method == "solver"
+
+
+def test_sources_that_are_not_assured_the_fidelity_give_way_to_what_is(plan_for, calibrated, alone: Profile) -> None:
+    """With sources 30 dB at most are expected, without 38 and 44 are assured."""
+    profile = replace(calibrated, without_sources=alone.without_sources)
+    plan = plan_for("auto", profile=profile, fidelity=37.0)
+    assert (plan.sampling.method, plan.budget, plan.sources) == ("solver", 6, ())
+    assert "too far to assure 37 dB" in plan.reason
+    assert plan_for("auto", profile=profile, fidelity=22.0).sources
+    assert plan_for("auto", profile=profile, fidelity=50.0).sources, "nothing is assured so much"
+    assert plan_for("basis", profile=profile, fidelity=37.0).sources, "as asked"
+    assert plan_for("auto", profile=profile).budget == 10, "what is aimed at when nothing is asked counts too"
+
+
 def test_what_was_calibrated_for_another_grid_is_not_used(plan_for, alone: Profile) -> None:
     plan = plan_for("solver", 6, (), steps=20, profile=alone)
     assert plan.sampling.nodes == even_nodes(20, 6)

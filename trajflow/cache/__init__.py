@@ -7,10 +7,11 @@ from trajflow.cache.folder_store import FolderStore
 from trajflow.cache.shelf import Shelf
 from trajflow.cache.similarity import SentenceEncoder, nearest
 from trajflow.cache.store import Store
-from trajflow.cache.tiers import PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
+from trajflow.cache.tiers import LEARNED, PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
 from trajflow.cache.write_behind import WriteBehind
 
 __all__ = [
+    "LEARNED",
     "PRESETS",
     "CacheKey",
     "Disk",

@@ -12,7 +12,7 @@ from trajflow.base import UNADJUSTED, Adjustment, Forecast, Level, Match, Plan, 
 from trajflow.calibration import Learned, Placement, Profile
 from trajflow.forecast import features_before, predict
 from trajflow.methods import METHODS
-from trajflow.planner.choice import better_of
+from trajflow.planner.choice import assured_of, better_of
 from trajflow.planner.switch import switch_plan
 from trajflow.planner.without_sources import plan_without_sources, reuse_plan, shorter_plan
 from trajflow.settings import Settings
@@ -44,8 +44,8 @@ def make_plan(
     def full(reason: str) -> Plan:
         return Plan(strategy, reason, SamplingPlan.computing_all("baseline", grid))
 
-    def alone(why: str) -> Plan | None:
-        return plan_without_sources(settings, schedule, profile.keeping(levels), levels[0], why)
+    def alone(why: str, aiming: Settings = settings) -> Plan | None:
+        return plan_without_sources(aiming, schedule, profile.keeping(levels), levels[0], why)
 
     if family == "full":
         return full(f"From scratch, as asked: all {steps} steps are computed.")
@@ -65,9 +65,10 @@ def make_plan(
         return switch_plan(settings, matches[0], grid, profile.keeping(levels), levels[0])
     transported = transport_plan(settings, matches, grid, profile, learned)
     # Where nothing is forecast there is nothing to choose by.
-    if strategy != "auto" or budget is None or transported.forecast is None:
+    if strategy != "auto" or transported.forecast is None:
         return transported
-    return better_of(transported, alone(""))
+    aiming = replace(settings, fidelity=transported.sampling.fidelity)
+    return (assured_of if budget is None else better_of)(transported, alone("", aiming))
 
 
 def transport_plan(

@@ -74,9 +74,9 @@ def plan_without_sources(
     if settings.fidelity is None or steps != profile.steps:
         return None
     for count, caching in sorted(profile.without_sources.items()):
-        best = caching.best
-        if best is not None and caching.forecasts[best].assured_db >= settings.fidelity:
-            return _because(_plan_by(settings, best, schedule, profile, level, count), why)
+        surest = caching.surest
+        if surest is not None and caching.forecasts[surest].assured_db >= settings.fidelity:
+            return _because(_plan_by(settings, surest, schedule, profile, level, count), why)
     return None
 
 
