@@ -20,15 +20,20 @@ from trajflow.learning.calibrate import calibrate
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
 
+@pytest.fixture(scope="module")
+def owners():
+    """The packages that installed each module: asked once, for it reads the files of all of them."""
+    return importlib.metadata.packages_distributions()
+
+
 def packages(extra):
     return {canonicalize_name(Requirement(line).name) for line in PROJECT["optional-dependencies"][extra]}
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
-def test_an_extra_is_asked_for_by_the_modules_its_packages_install(extra):
+def test_an_extra_is_asked_for_by_the_modules_its_packages_install(extra, owners):
     if extra in ("ray", "store") and missing(extra):
         pytest.skip(f"the extra `{extra}` is not installed")
-    owners = importlib.metadata.packages_distributions()
     assert {canonicalize_name(owner) for module in EXTRAS[extra] for owner in owners[module]} == packages(extra)
     assert missing(extra) == ()
     require(extra, "Nothing")
