@@ -21,6 +21,7 @@ from trajflow.base import (
     Step,
     Trajectory,
 )
+from trajflow.cache.similarity import has_encoder, is_searchable
 from trajflow.calibration import Placement, Profile
 from trajflow.field import Field
 from trajflow.flow import even_nodes
@@ -212,6 +213,16 @@ def make_grid_plan() -> Callable[..., SamplingPlan]:
         return SamplingPlan(method, grid, node_schedule, len(nodes), start, similarity)
 
     return make
+
+
+@pytest.fixture
+def unasked():
+    """Whether prompts can be compared is asked once a process: here anew, and afterwards too."""
+    for asked in (is_searchable, has_encoder):
+        asked.cache_clear()
+    yield
+    for asked in (is_searchable, has_encoder):
+        asked.cache_clear()
 
 
 @pytest.fixture

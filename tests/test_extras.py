@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
-from trajflow.cache.similarity import SentenceEncoder, has_encoder, is_searchable
+from trajflow.cache.similarity import SentenceEncoder, has_encoder
 from trajflow.cli import app
 from trajflow.errors import MissingExtra, RequestError
 from trajflow.extras import EXTRAS, missing, require
@@ -56,16 +56,6 @@ def test_what_is_missing_is_named_with_what_installs_it(monkeypatch):
         importlib.import_module("trajflow.ui")
     done = CliRunner().invoke(app, ["ui"])
     assert (done.exit_code, done.stderr) == (2, f"trajflow: {sentence}\n")
-
-
-@pytest.fixture
-def unasked():
-    """Whether prompts can be compared is asked once a process: here anew, and afterwards too."""
-    for asked in (is_searchable, has_encoder):
-        asked.cache_clear()
-    yield
-    for asked in (is_searchable, has_encoder):
-        asked.cache_clear()
 
 
 def test_doctor_is_well_without_extras_and_says_how_to_have_them(monkeypatch, unasked):

@@ -33,8 +33,8 @@ class Scale:
     Every method meets every pair at `budgets`, the few that the frontier draws also at `line_budgets`. The switch curve
     and the fades are measured on every `some`-th pair. `requests`, `chains` of `edits`, `ablated`, `refined` and
     `prompts` count what the other parts look at, `learning` the prompts that theirs are learned from; `alone_budgets`
-    are those of runs without a source on the model's grid, `grid_budgets` on one of `grid_steps`. Chains, runs without a
-    source and batches of `beside` prompts take `steps`, None for the model's own.
+    are those of runs without a source on the model's grid, `grid_budgets` on one of `grid_steps`. Chains, runs without
+    a source and batches of `beside` prompts take `steps`, None for the model's own.
     """
 
     pairs: int
