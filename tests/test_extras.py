@@ -16,6 +16,7 @@ from trajflow.cli import app
 from trajflow.errors import MissingExtra, RequestError
 from trajflow.extras import EXTRAS, missing, require
 from trajflow.learning.calibrate import calibrate
+from trajflow.ui import launch
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
@@ -56,6 +57,14 @@ def test_what_is_missing_is_named_with_what_installs_it(monkeypatch):
         importlib.import_module("trajflow.ui")
     done = CliRunner().invoke(app, ["ui"])
     assert (done.exit_code, done.stderr) == (2, f"trajflow: {sentence}\n")
+
+
+def test_mcp_is_asked_for_before_anything_is_served(monkeypatch, mixture):
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    monkeypatch.setenv("GRADIO_MCP_SERVER", "True")
+    # Credentials that are refused: were the extra not asked for, nothing would be served either.
+    with pytest.raises(MissingExtra, match=r'needs mcp: pip install "trajflow\[mcp\]"\.'):
+        launch(mixture, auth="nobody")
 
 
 def test_doctor_is_well_without_extras_and_says_how_to_have_them(monkeypatch, unasked):

@@ -53,10 +53,11 @@ def measure_chains(bench: Bench, scale: Scale) -> Rows:
 
 
 def measure_alone(bench: Bench, scale: Scale) -> Rows:
-    """Runs without a source on the model's own grid."""
-    known = find_profile(bench.model.identity())
-    learned = policies.Learned(_learned_from(scale.learning), known, bench.steps)
-    steps = scale.steps or bench.model.defaults.steps
+    """Runs without a source on the model's own grid, or a shorter one, for which no solver's steps were searched."""
+    own = bench.model.defaults.steps
+    steps, known = scale.steps or own, find_profile(bench.model.identity())
+    searched = bench.steps if steps == own else {}
+    learned = policies.Learned(_learned_from(scale.learning), known, searched)
     return _alone(bench, _targets(scale.prompts), steps, scale.alone_budgets, learned)
 
 
