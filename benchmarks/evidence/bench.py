@@ -3,8 +3,10 @@ held-out edit at a time with everything that was made from scratch for it.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from diffusers import StableDiffusion3Pipeline
@@ -34,7 +36,8 @@ class Scale:
     and the fades are measured on every `some`-th pair. `requests`, `chains` of `edits`, `ablated`, `refined` and
     `prompts` count what the other parts look at, `learning` the prompts that theirs are learned from; `alone_budgets`
     are those of runs without a source on the model's grid, `grid_budgets` on one of `grid_steps`. Chains, runs without
-    a source and batches of `beside` prompts take `steps`, None for the model's own.
+    a source and batches of `beside` prompts take `steps`, pictures are `side` pixels wide and high; None means the
+    model's own.
     """
 
     pairs: int
@@ -62,6 +65,7 @@ class Scale:
     cache_runs: int
     beside: tuple[int, ...]
     steps: int | None = None
+    side: int | None = None
 
 
 FULL = Scale(
@@ -116,6 +120,7 @@ QUICK = replace(
     cache_runs=1,
     beside=(2,),
     steps=6,
+    side=64,
 )
 
 
@@ -136,18 +141,20 @@ class Bench:
 
     pipeline: StableDiffusion3Pipeline
     model: Model
+    settings: Mapping[str, Any]
     judge: Judge
     steps: Steps
 
     @classmethod
-    def load(cls) -> "Bench":
-        """Read the bundled weights, the judge and the searched steps."""
+    def load(cls, side: int | None = None) -> "Bench":
+        """Read the bundled weights, the judge and the searched steps; `side` as in `Scale`."""
         folder = bundled_folder()
         absent = dict.fromkeys(("text_encoder_3", "tokenizer_3", "image_encoder", "feature_extractor"))
         pipeline = StableDiffusion3Pipeline.from_pretrained(folder, dtype=torch.float32, **absent)
         pipeline.set_progress_bar_config(disable=True)
-        model = wrap(pipeline, "tiny", json.loads((folder / SETTINGS_FILE).read_text()))
-        return cls(pipeline, model, load_judge(), read_steps())
+        settings = json.loads((folder / SETTINGS_FILE).read_text())
+        settings |= {"height": side, "width": side} if side else {}
+        return cls(pipeline, wrap(pipeline, "tiny", settings), settings, load_judge(), read_steps())
 
     def schedule(self, steps: int | None = None) -> Schedule:
         """The model's own grid at its default size."""

@@ -2,7 +2,6 @@
 how well conditioned the controller's quadratic program is. In one process, with nothing else on the machine."""
 
 import copy
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from trajflow.base import Model
 from trajflow.cache.tiers import PUBLISHED, resume_step
 from trajflow.learning.known import run_known
 from trajflow.metrics import compare_images
-from trajflow.models.registry import SETTINGS_FILE, bundled_folder, wrap
+from trajflow.models.registry import wrap
 from trajflow.session import Session
 from trajflow.transitions.horizon import CONTROL_HORIZON, EFFORT, SMOOTH
 
@@ -72,7 +71,7 @@ def _formats(edit: Edit) -> Iterator[Row]:
 
 def _as(bench: Bench, dtype: torch.dtype) -> Model:
     pipeline = copy.deepcopy(bench.pipeline).to(dtype)
-    return wrap(pipeline, "tiny", json.loads((bundled_folder() / SETTINGS_FILE).read_text()))
+    return wrap(pipeline, "tiny", bench.settings)
 
 
 def _batches(edit: Edit, scale: Scale, repeats: int) -> Iterator[Row]:
