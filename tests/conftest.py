@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,10 +34,21 @@ from trajflow.testing import GaussianMixture
 CORPUS = ("a mountain landscape at dusk", "a snowy forest in the fog", "a red cabin by the sea, blurry")
 
 
+# The longest files, in this order.
+LONGEST = (
+    "browser/test_studio.py",
+    "browser/test_details.py",
+    "benchmarks/test_evidence.py",
+    "engine/test_engines.py",
+    "browser/test_restart.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: two processes that take file by file then end together."""
+    """The longest files first, then those with slow tests: processes that take file by file then end together."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place.get(item.path, len(LONGEST)), item.path not in slow))
 
 
 def text_encoder(tokenizer: CLIPTokenizer, width: int, projection: int) -> CLIPTextModelWithProjection:

@@ -123,7 +123,7 @@ def test_a_stage_ended_by_the_clock_says_how_far_it_came(machine, tmp_path):
         shutil.rmtree(tmp_path / name)
     endless = replace(MINIATURE, velocity=replace(MINIATURE.velocity, steps=10**6))
     workshop = Workshop(tmp_path, torch.device("cpu"), 1, compiled=False, is_last=True)
-    assert replace(workshop, until=time.time() + 1).run(endless, ("velocity",))
+    assert replace(workshop, until=time.time() + 2).run(endless, ("velocity",))
     rows = (tmp_path / "velocity" / "velocity.csv").read_text().splitlines()
     step = torch.load(tmp_path / "velocity" / "velocity.pt", weights_only=True)["step"]
     assert 0 < step < 10**6
