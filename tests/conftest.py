@@ -37,8 +37,8 @@ CORPUS = ("a mountain landscape at dusk", "a snowy forest in the fog", "a red ca
 # The longest files, in this order.
 LONGEST = (
     "browser/test_studio.py",
-    "browser/test_details.py",
     "benchmarks/test_evidence.py",
+    "browser/test_details.py",
     "engine/test_engines.py",
     "browser/test_restart.py",
 )
