@@ -1,5 +1,6 @@
 """Shared builders: a small random SD3 pipeline unlike the bundled one, and `trajflow.testing`'s mixture."""
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: (place.get(item.path, len(LONGEST)), item.path not in slow))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: where a test collects garbage, it need not be gone over."""
+    gc.freeze()
 
 
 def text_encoder(tokenizer: CLIPTokenizer, width: int, projection: int) -> CLIPTextModelWithProjection:
