@@ -12,7 +12,7 @@ import copy
 import torch
 from torch import Tensor
 
-from trajflow.base import Conditioning, Cost, Evaluation, Level, Model, Residual, Schedule, SplitModel
+from trajflow.base import Conditioning, Cost, Evaluation, Level, Model, Residual, Schedule, as_split
 from trajflow.errors import BudgetExceeded, NumericalError
 
 VELOCITY = "velocity"
@@ -87,8 +87,8 @@ class Field:
 
     def _pay_one_row(self, x: Tensor, negative: Tensor) -> Tensor | None:
         """v_0 = n + s (t - n) with t alone evaluated; None where the model answers for both rows only."""
-        model, conditioning = self._model, self._conditioning
-        if not isinstance(model, SplitModel) or not model.is_split(conditioning):
+        model, conditioning = as_split(self._model), self._conditioning
+        if model is None or not model.is_split(conditioning):
             return None
         self._allow(0)
         text = model.evaluate_text(x, self.schedule.point(0), conditioning)
@@ -117,6 +117,11 @@ class Field:
         twin = copy.copy(self)
         twin._paid = dict(self._paid)
         return twin
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the prompts the text encoders did not read, a sentence each."""
+        return self._conditioning.warnings
 
     @property
     def cost(self) -> Cost:

@@ -75,7 +75,17 @@ def run(
         yield step
     with clock("decode"):
         image = retry_on_oom(partial(model.decode, latents), free_memory)
-    return Run(image, trajectory, field.cost, clock.seconds, angles, tuple(diagnostics), forecast, raw_forecast)
+    return Run(
+        image,
+        trajectory,
+        field.cost,
+        clock.seconds,
+        angles,
+        tuple(diagnostics),
+        forecast,
+        raw_forecast,
+        field.warnings,
+    )
 
 
 def sample(

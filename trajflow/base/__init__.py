@@ -5,7 +5,18 @@ Notation, as in `flow.py`: step k of N goes from sigma_k to sigma_{k+1}; x has t
 every tensor in them can be moved to the CPU.
 """
 
-from trajflow.base.model import Conditioning, Defaults, Evaluation, Level, Model, Point, Residual, Schedule, SplitModel
+from trajflow.base.model import (
+    Conditioning,
+    Defaults,
+    Evaluation,
+    Level,
+    Model,
+    Point,
+    Residual,
+    Schedule,
+    SplitModel,
+    as_split,
+)
 from trajflow.base.plan import (
     UNADJUSTED,
     Adjustment,
@@ -59,6 +70,7 @@ __all__ = [
     "Transition",
     "VelocityField",
     "Vocabulary",
+    "as_split",
     "describe_tensor",
     "same_tensor",
     "vocabulary_of",
