@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 
 from trajflow.base import Model, SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.bench.markdown import table

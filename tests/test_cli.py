@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from trajflow.calibration import find_profile, write_profile
 from trajflow.cli import app
-from trajflow.models.registry import load
+from trajflow.models.registry import SETTINGS_FILE, load
 
 PAIRS = """kind,source,target,seed,history
 time,a mountain landscape,a mountain landscape at dusk,3,
@@ -160,16 +160,25 @@ ROWS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def small(make_pipeline, text_length, tmp_path_factory):
+    """The folder of a small random model."""
+    folder = tmp_path_factory.mktemp("small")
+    make_pipeline().save_pretrained(folder)
+    (folder / SETTINGS_FILE).write_text(json.dumps({"max_sequence_length": text_length}))
+    return folder
+
+
 @pytest.fixture
-def calibrating(tmp_path, pairs):
+def calibrating(tmp_path, pairs, small):
     """The arguments of a calibration that is over soon."""
     (tmp_path / "others.csv").write_text("\n".join((PAIRS.splitlines()[0], *ROWS)) + "\n")
-    counts = ("--steps", 3, "--budgets", 2, "--nodes", 2)
+    counts = ("--model", small, "--steps", 3, "--budgets", 2, "--nodes", 2)
     return ("calibrate", *counts, "--placing", pairs, "--forecasting", tmp_path / "others.csv")
 
 
 @pytest.mark.slow
-def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkeypatch, calibrating):
+def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkeypatch, calibrating, small):
     monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path / "home"))
     done = run(*calibrating)
     assert done.exit_code == 0, done.output
@@ -177,7 +186,7 @@ def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkey
     assert (path.suffix, priors.suffix, path.stem) == (".json", ".safetensors", priors.stem)
     assert done.stdout.startswith(f"{path}: 1 placements, ")
     assert "1 budgets, 4 masks judged, 2 of them run" in done.stdout
-    profile = find_profile(load("tiny").identity())
+    profile = find_profile(load(small).identity())
     assert path.stem == profile.model
     assert (profile.steps, tuple(profile.single), tuple(profile.several)) == (3, (2,), (2,))
     assert set(profile.without_sources[2].policies) == {"budcache", "aligned", "solver", "tcc"}
@@ -185,7 +194,7 @@ def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkey
     assert (profile.made["masks_judged"], profile.made["masks_run"]) == (4, 2)
     again = run(*calibrating, "--nodes", "", "--seed", 1)
     assert again.exit_code == 0, again.output
-    assert find_profile(load("tiny").identity()).several == profile.several, "what is not asked for stays"
+    assert find_profile(load(small).identity()).several == profile.several, "what is not asked for stays"
 
 
 def test_calibrate_leaves_another_models_profile_alone(tmp_path, calibrating, make_profile):

@@ -59,11 +59,13 @@ def calibrated(make_profile) -> Profile:
     return make_profile(STEPS, EXPECTED)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 5, 8, 28, 50])
+SOME_MATCHES = ((), MATCHES[:1], MATCHES)
+
+
 @pytest.mark.parametrize("strategy", METHODS)
-@pytest.mark.parametrize("matches", [(), MATCHES[:1], MATCHES], ids=["none", "one", "four"])
-def test_every_plan_can_be_run(plan_for, calibrated, steps: int, strategy: str, matches: tuple[Match, ...]) -> None:
-    for budget, profile in itertools.product({None, 1, steps // 2 or 1, steps}, (Profile(), calibrated)):
+def test_every_plan_can_be_run(plan_for, calibrated, strategy: str) -> None:
+    asked = [(steps, budget) for steps in (1, 2, 3, 5, 8, 28, 50) for budget in {None, 1, steps // 2 or 1, steps}]
+    for (steps, budget), profile, matches in itertools.product(asked, (Profile(), calibrated), SOME_MATCHES):
         plan = plan_for(strategy, budget, matches, steps=steps, profile=profile)
         grid_steps = plan.sampling.schedule.steps
         assert plan.strategy == strategy
@@ -88,12 +90,9 @@ def test_every_plan_can_be_run(plan_for, calibrated, steps: int, strategy: str, 
 
 
 @pytest.mark.parametrize("strategy", METHODS)
-@pytest.mark.parametrize("matches", [(), MATCHES[:1], MATCHES], ids=["none", "one", "four"])
-@pytest.mark.parametrize("fraction", [0.0, FRACTION])
-def test_every_reason_is_one_sentence_for_the_user(
-    plan_for, calibrated, strategy: str, matches: tuple[Match, ...], fraction: float
-) -> None:
-    for budget, profile in itertools.product((None, 5, STEPS), (Profile(), calibrated)):
+def test_every_reason_is_one_sentence_for_the_user(plan_for, calibrated, strategy: str) -> None:
+    asked = itertools.product((None, 5, STEPS), SOME_MATCHES, (0.0, FRACTION), (Profile(), calibrated))
+    for budget, matches, fraction, profile in asked:
         reason = plan_for(strategy, budget, matches, fraction=fraction, profile=profile).reason
         assert re.fullmatch(r"[A-Z“].{20,200}\.", reason), reason
         assert "None" not in reason
@@ -165,24 +164,24 @@ def test_difference_takes_the_nearest_source_and_basis_all(plan_for) -> None:
 # Without a profile
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 8, 12, 28, 50])
 @pytest.mark.parametrize("strategy", [name for name in METHODS if METHODS[name].family == "transport"])
 def test_without_a_profile_a_transport_takes_a_quarter_of_the_steps_and_forecasts_nothing(
-    plan_for, strategy: str, steps: int
+    plan_for, strategy: str
 ) -> None:
-    plan = plan_for(strategy, steps=steps)
-    if strategy == "auto" and steps <= 4:
-        assert (plan.sampling.method, plan.budget) == ("baseline", steps)
-        assert "little to save" in plan.reason
-        return
-    assert len(plan.sampling.nodes) == plan.budget == max(1, round(steps / 4))
-    assert (
-        plan.sampling.escalation,
-        plan.sampling.node_schedule.forecasters,
-        plan.forecast,
-        plan.sampling.fidelity,
-    ) == ((), (), None, None)
-    assert "a quarter of the steps" in plan.reason
+    for steps in (1, 2, 3, 8, 12, 28, 50):
+        plan = plan_for(strategy, steps=steps)
+        if strategy == "auto" and steps <= 4:
+            assert (plan.sampling.method, plan.budget) == ("baseline", steps)
+            assert "little to save" in plan.reason
+            continue
+        assert len(plan.sampling.nodes) == plan.budget == max(1, round(steps / 4))
+        assert (
+            plan.sampling.escalation,
+            plan.sampling.node_schedule.forecasters,
+            plan.forecast,
+            plan.sampling.fidelity,
+        ) == ((), (), None, None)
+        assert "a quarter of the steps" in plan.reason
 
 
 def test_a_fidelity_cannot_be_aimed_at_without_forecasts(plan_for) -> None:

@@ -45,7 +45,7 @@ def regenerate(
     scale = QUICK if is_quick else FULL
     setting = Setting(scale, choose_pairs(scale), folder, is_quick, frozenset(methods))
     parts = [name for name in NAMES if not only or name in only]
-    model = load_bench().model
+    model = load_bench(scale.side).model
     digest = model_digest(model.identity())
     made_of = hashlib.sha256(repr((digest, find_profile(model.identity()).made, scale, sorted(methods))).encode())
     journal = Journal(folder / JOURNAL, made_of.hexdigest())
@@ -85,7 +85,8 @@ def describe() -> str:
 
 
 def _about(setting: Setting) -> dict[str, object]:
-    defaults, pairs, scale = load_bench().model.defaults, setting.pairs, setting.scale
+    pairs, scale = setting.pairs, setting.scale
+    defaults = load_bench(scale.side).model.defaults
     return {
         "command": f"python -m benchmarks evidence{' --quick' if setting.is_quick else ''}",
         "steps": defaults.steps,

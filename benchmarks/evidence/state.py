@@ -60,5 +60,6 @@ def _stock(edit: Edit, latents: Tensor | None, options: Row) -> Image:
     """A picture of the source prompt by the pipeline's own call."""
     model = edit.bench.model
     length = int(edit.bench.model.identity()["text_length"])
-    given = {"num_inference_steps": model.defaults.steps, "guidance_scale": model.defaults.guidance, **options}
+    given = {"height": model.defaults.height, "width": model.defaults.width, **options}
+    given = {"num_inference_steps": model.defaults.steps, "guidance_scale": model.defaults.guidance, **given}
     return edit.bench.pipeline(edit.pair.source, latents=latents, max_sequence_length=length, **given).images[0]

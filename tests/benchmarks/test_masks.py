@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from typer.testing import CliRunner
 
 from benchmarks.commands import app
