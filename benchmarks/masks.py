@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
-from trajflow.field import even_nodes
 
 from trajflow.base import Model, SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.bench.markdown import table
+from trajflow.field import even_nodes
 from trajflow.learning.known import Asked, Known, SharingModel, run_known
 from trajflow.learning.masks import POSITIVE, Memo, SurrogateError, run_mask
 from trajflow.learning.without_sources import decode_each

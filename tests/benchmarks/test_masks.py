@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from trajflow.field import even_nodes
 from typer.testing import CliRunner
 
 from benchmarks.commands import app
 from benchmarks.masks import OnSecondOrder, Search, elsewhere, markdown, measure, move_mask, random_start
 from trajflow.base import SamplingPlan
+from trajflow.field import even_nodes
 from trajflow.learning.known import run_known
 from trajflow.policies.always import Always
 from trajflow.policies.budcache import BudCache
