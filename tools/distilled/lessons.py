@@ -23,7 +23,7 @@ from tools.tiny.captions import TRAIN_SCENES, caption
 from tools.tiny.velocity import draw_sigmas
 
 GUIDANCE = (1.5, 4.5)
-ROWS = 32
+SCENES = 32
 RUN_STEPS = 8
 _FIELDS = ("x", "sigma", "ids", "text", "negative")
 Lessons = dict[str, Tensor]
@@ -69,13 +69,13 @@ def random_grid(steps: int, rng: np.random.Generator) -> list[float]:
     return [1.0, *(SHIFT * inner / (1 + (SHIFT - 1) * inner)).tolist(), 0.0]
 
 
-def draw_lessons(teacher: Teacher, number: int, device: torch.device, seed: int = 3) -> Lessons:
-    """Shard `number`: the lessons of `ROWS` scenes, `2 RUN_STEPS` of each; the same for the same number."""
+def draw_lessons(teacher: Teacher, number: int, device: torch.device, count: int = SCENES, seed: int = 3) -> Lessons:
+    """Shard `number`: the lessons of `count` scenes, `2 RUN_STEPS` of each; the same for the same number."""
     rng = np.random.default_rng([seed, number])
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    scenes = [TRAIN_SCENES[i] for i in rng.integers(len(TRAIN_SCENES), size=ROWS)]
-    guidance = torch.from_numpy(rng.uniform(*GUIDANCE, size=(ROWS, 1, 1, 1))).float().to(device)
-    x = torch.randn(ROWS, 8, 16, 16, generator=generator).to(device)
+    scenes = [TRAIN_SCENES[i] for i in rng.integers(len(TRAIN_SCENES), size=count)]
+    guidance = torch.from_numpy(rng.uniform(*GUIDANCE, size=(count, 1, 1, 1))).float().to(device)
+    x = torch.randn(count, 8, 16, 16, generator=generator).to(device)
     rows: list[tuple[Tensor, ...]] = []
 
     def ask(x: Tensor, sigma: Tensor, ids: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
@@ -86,24 +86,26 @@ def draw_lessons(teacher: Teacher, number: int, device: torch.device, seed: int 
     texts = [caption(scene, rng) for scene in scenes]
     ids, told = tokenize(texts, teacher.tokenizer), teacher.read(texts)
     for sigma, after in pairwise(random_grid(RUN_STEPS, rng)):
-        x = x + (after - sigma) * ask(x, torch.full([ROWS], sigma), ids, told)
+        x = x + (after - sigma) * ask(x, torch.full([count], sigma), ids, told)
     for _ in range(RUN_STEPS):
         texts = [caption(scene, rng) for scene in scenes]
-        sigma = draw_sigmas(ROWS, generator)
+        sigma = draw_sigmas(count, generator)
         mix = sigma.view(-1, 1, 1, 1).to(device)
         noise = torch.randn(x.shape, generator=generator).to(device)
         ask((1 - mix) * x + mix * noise, sigma, tokenize(texts, teacher.tokenizer), teacher.read(texts))
     return {name: torch.cat(parts) for name, parts in zip(_FIELDS, zip(*rows, strict=True), strict=True)}
 
 
-def write_lessons(teacher: Teacher, folder: Path, shards: int, device: torch.device) -> Iterator[Path]:
+def write_lessons(
+    teacher: Teacher, folder: Path, shards: int, device: torch.device, count: int = SCENES
+) -> Iterator[Path]:
     """Write those of the first `shards` shards that are missing, one after the other, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(shards):
         path = folder / f"{number:05}.safetensors"
         if not path.exists():
             unfinished = path.with_suffix(".unfinished")
-            save_file(draw_lessons(teacher, number, device), unfinished)
+            save_file(draw_lessons(teacher, number, device, count), unfinished)
             unfinished.replace(path)
         yield path
 

@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from tools.distilled.architecture import Shape, Student, assemble, build_student, pooling_encoder
-from tools.distilled.lessons import Teacher, read_lessons, write_lessons
+from tools.distilled.lessons import SCENES, Teacher, read_lessons, write_lessons
 from tools.distilled.velocity import Recipe, train_student
 from tools.tiny.architecture import IMAGE_SIZE, TEXT_TOKENS
 from tools.tiny.train import load_released, release
@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--teacher", type=Path, default=Path("assets/tiny"), help="a released bundled model")
     parser.add_argument("--release", type=Path, help="where the finished pipeline goes (float16), at every checkpoint")
-    parser.add_argument("--shards", type=int, default=44, help="of 512 lessons each")
+    parser.add_argument("--shards", type=int, default=44, help="of lessons")
+    parser.add_argument("--scenes", type=int, default=SCENES, help="in a shard, 16 lessons of each")
     parser.add_argument("--steps", type=int, default=Recipe.steps, help="counted over all resumptions")
     parser.add_argument("--batch", type=int, default=Recipe.batch)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="train so long at most, and finish then")
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     bundled = load_released(options.teacher)
     bundled.transformer.to(device)
     teacher = Teacher(bundled, compiled=not options.eager)
-    written = write_lessons(teacher, options.work / "lessons", options.shards, device)
+    written = write_lessons(teacher, options.work / "lessons", options.shards, device, options.scenes)
     for _ in tqdm(written, total=options.shards, desc="lessons", mininterval=10):
         pass
     torch.manual_seed(0)
