@@ -58,7 +58,7 @@ class Student(nn.Module):
 
 
 def build_student(shape: Shape, tokenizer: CLIPTokenizer) -> Student:
-    """Random networks; by default of 4.8 and 0.5 M parameters."""
+    """Random networks; by default of 4.7 and 0.5 M parameters."""
     reader = T5Config(
         vocab_size=len(tokenizer),
         d_model=TEXT_WIDTH,

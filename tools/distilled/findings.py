@@ -43,41 +43,40 @@ def angle_deg(model: Model, pair: Pair, from_scratch: FromScratch) -> float:
     return float(torch.rad2deg(torch.arccos(torch.cosine_similarity(first, second, dim=0))))
 
 
-def find(model: Model, pairs: Sequence[Pair], budgets: Sequence[int]) -> Iterator[Row]:
-    """The rows of the table, `model` left out; an angle in degrees stands where the PSNR does."""
-    single = [replace(pair, history=()) for pair in pairs]
-    for cached, given, strategies in ((1, single, ALONE + TRANSPORT), (5, pairs, TRANSPORT)):
-        measured = measure(model, given, strategies=strategies, budgets=list(budgets))
-        rows = summarise(
-            list(tqdm(measured, total=len(given) * len(strategies) * len(budgets), desc=f"{cached} cached"))
-        )
-        for row in rows:
-            if row["kind"] == ALL_KINDS:
-                yield {**row, "cached": 0 if row["strategy"] in ALONE else cached}
+def of_methods(
+    model: Model, pairs: Sequence[Pair], cached: int, strategies: Sequence[str], budgets: Sequence[int]
+) -> Iterator[Row]:
+    """A row for each method and budget; methods that take nothing from the cache stand at 0 cached pictures."""
+    measured = measure(model, pairs, strategies=strategies, budgets=list(budgets))
+    total = len(pairs) * len(strategies) * len(budgets)
+    for row in summarise(list(tqdm(measured, total=total, desc=f"{cached} cached"))):
+        if row["kind"] == ALL_KINDS:
+            yield {**row, "cached": 0 if row["strategy"] in ALONE else cached}
+
+
+def of_runs(model: Model, pairs: Sequence[Pair]) -> Iterator[Row]:
+    """Half the steps, and the angles, in degrees where the PSNR stands otherwise."""
     from_scratch = FromScratch(model, None)
     half = model.defaults.steps // 2
-    near = []
-    angles: dict[str, list[float]] = {"angle, edits": [], "angle, other wordings": []}
-    for pair in single:
+    found: dict[str, list[float]] = {"fewer-steps": [], "angle, edits": [], "angle, other wordings": []}
+    for pair in tqdm(pairs, desc="half the steps"):
         made = Session(model).generate(pair.target, seed=pair.seed, strategy="fewer-steps", budget=half)
-        near.append(compare_images(made.image, from_scratch(pair.target, pair.seed).result.image).psnr_db)
-        angles["angle, other wordings" if pair.kind in REWORDED else "angle, edits"].append(
-            angle_deg(model, pair, from_scratch)
-        )
-    half_rows = made.cost.rows
-    for name, budget, rows, values in (
-        ("fewer-steps", half, half_rows, near),
-        *((name, "", "", values) for name, values in angles.items()),
-    ):
-        yield {
-            "cached": 0,
-            "strategy": name,
-            "budget": budget,
-            "pairs": len(values),
-            "rows": rows,
-            "psnr_db_median": statistics.median(values),
-            "psnr_db_p10": float(np.percentile(values, 10)),
-        }
+        reference = from_scratch(pair.target, pair.seed).result
+        found["fewer-steps"].append(compare_images(made.image, reference.image).psnr_db)
+        kind = "angle, other wordings" if pair.kind in REWORDED else "angle, edits"
+        found[kind].append(angle_deg(model, pair, from_scratch))
+    for name, values in found.items():
+        told = {"budget": half, "rows": made.cost.rows} if name == "fewer-steps" else {}
+        spread = {"psnr_db_median": statistics.median(values), "psnr_db_p10": float(np.percentile(values, 10))}
+        yield {"cached": 0, "strategy": name, "pairs": len(values), **told, **spread}
+
+
+def find(model: Model, pairs: Sequence[Pair], budgets: Sequence[int]) -> Iterator[Row]:
+    """The rows of the table, `model` left out."""
+    alone = [replace(pair, history=()) for pair in pairs]
+    yield from of_methods(model, alone, 1, ALONE + TRANSPORT, budgets)
+    yield from of_runs(model, alone)
+    yield from of_methods(model, pairs, 5, TRANSPORT, budgets)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -86,20 +85,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--name", help="of the model in the table")
     parser.add_argument("--pairs", type=Path, default=asset("pairs") / "heldout_session.csv")
-    parser.add_argument("--limit", type=int, default=16, help="only so many pairs, spread over the file")
-    parser.add_argument("--budgets", type=int, nargs="+", default=(5, 8))
+    parser.add_argument("--limit", type=int, default=12, help="only so many pairs, spread over the file")
+    parser.add_argument("--budgets", type=int, nargs="+", default=(5, 10))
     parser.add_argument("--out", type=Path, required=True, help="CSV file, appended to")
     options = parser.parse_args(arguments)
     pairs = read_pairs(options.pairs)
     pairs = pairs[:: max(1, len(pairs) // options.limit)][: options.limit]
-    is_new = not options.out.exists()
     with options.out.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        if is_new:
+        if not file.tell():
             writer.writeheader()
         for row in find(trajflow.load(options.model), pairs, options.budgets):
             rounded = {key: round(value, 2) if isinstance(value, float) else value for key, value in row.items()}
             writer.writerow({"model": options.name or options.model, **rounded})
+            file.flush()
 
 
 if __name__ == "__main__":

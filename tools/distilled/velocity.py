@@ -28,7 +28,7 @@ _SEED = 4
 class Recipe:
     """Steps in all, lessons a step, and the full learning rates."""
 
-    steps: int = 2400
+    steps: int = 920
     batch: int = 48
     muon: float = 2e-3
     adamw: float = 1e-3
