@@ -22,8 +22,7 @@ from trajflow.base import (
     Trajectory,
 )
 from trajflow.calibration import Placement, Profile
-from trajflow.field import Field
-from trajflow.flow import even_nodes
+from trajflow.field import Field, even_nodes
 from trajflow.methods import METHODS
 from trajflow.models.registry import wrap
 from trajflow.sampler import collect, sample

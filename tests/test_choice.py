@@ -10,7 +10,7 @@ from trajflow.assets import asset
 from trajflow.base import Forecast, Match, Plan, SamplingPlan
 from trajflow.bench.frontier import measure
 from trajflow.learning.pairs import read_pairs
-from trajflow.models.grid import Schedule
+from trajflow.models.adapter import Schedule
 from trajflow.planner.choice import better_of
 
 

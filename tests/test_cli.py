@@ -130,7 +130,7 @@ def test_wrong_requests_are_one_sentence_and_exit_code_2(tmp_path):
     assert "no strategy 'teleport'" in fails(*generate, "a mountain", "--strategy", "teleport")
     assert "Choose a whole number from 1 to 4" in fails(*generate, "a mountain", "--budget", 9)
     assert "could not be loaded" in fails(*generate, "a mountain", "--model", tmp_path)
-    assert not any((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_said_before_the_run(tmp_path):
@@ -142,7 +142,13 @@ def test_wrong_benchmarks_are_one_sentence_and_exit_code_2(tmp_path, pairs):
     assert "could not be read" in fails("bench", "frontier", "--pairs", tmp_path / "none.csv")
     frontier = ("bench", "frontier", "--pairs", pairs)
     assert "Give whole numbers or the word auto" in fails(*frontier, "--budgets", "3,few")
-    assert "no strategy 'teleport'" in fails(*frontier, "--strategies", "basis,teleport")
+    assert "no strategy 'teleport'" in fails(
+        *frontier, "--strategies", "basis,teleport", "--json", tmp_path / "nowhere" / "rows.json"
+    )
+    for measured in ("load", "faults", "fuzz"):
+        refused = fails("bench", measured, "--only", "everything", "--out", tmp_path / "nowhere" / "table.csv")
+        assert "There is no part 'everything'. Choose from: " in refused
+    assert not (tmp_path / "nowhere").exists()
     pairs.write_text(f"{PAIRS}time,a,b,never,\n")
     assert "edits.csv, line 3: the seed must be a whole number" in fails(*frontier)
 
@@ -197,6 +203,9 @@ def test_calibrations_that_cannot_be_are_one_sentence_and_exit_code_2(tmp_path, 
     assert "could not be read" in fails(*calibrating[:-1], tmp_path / "none.csv")
     assert "Give whole numbers" in fails(*calibrating, "--budgets", "3,few")
     assert "Give whole numbers with commas" in fails(*calibrating, "--budgets", "3,auto")
+    strange = ("--strategies", "solver,everything", "--out", tmp_path / "nowhere" / "profile.json")
+    assert "Choose of budcache, aligned" in fails(*calibrating, *strange)
+    assert not (tmp_path / "nowhere").exists()
     assert "budgets from 2 to 2, got 1, 9" in fails(*calibrating, "--budgets", "9,1")
     assert "steps are -3. Choose a whole number from 3 to 200" in fails(*calibrating, "--steps", -3)
     assert "12 with a history" in fails(*calibrating[:-1], calibrating[-3])

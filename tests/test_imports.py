@@ -16,8 +16,7 @@ ROOT = Path(trajflow.__file__).parent
 LAYOUT = (
     ("base", "errors", "assets"),
     ("extras",),
-    ("flow", "forecast", "memory", "recording", "plugins"),
-    ("field",),
+    ("field", "forecast", "memory", "plugins"),
     ("models", "cache", "transitions", "policies", "metrics"),
     ("search",),
     ("calibration",),

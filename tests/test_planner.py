@@ -9,13 +9,12 @@ import torch
 
 from trajflow.base import Forecast, Level, Match, Plan, Schedule
 from trajflow.calibration import SCALED_NODES, Caching, Learned, Outcome, Profile
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from trajflow.methods import METHODS
 from trajflow.planner import FIDELITY, make_plan
 from trajflow.policies.budcache import BudCache
 from trajflow.settings import Settings
-from trajflow.transitions.basis import Basis
-from trajflow.transitions.nodes import extrapolate
+from trajflow.transitions.basis import Basis, extrapolate
 from trajflow.transitions.reuse import Reuse
 
 STEPS = 28

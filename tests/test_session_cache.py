@@ -11,7 +11,7 @@ import pytest
 import trajflow
 from tests.cache.test_disk import full_disk
 from trajflow.cache import tier_table
-from trajflow.cache.resuming import Resumed
+from trajflow.cache.tiers import Resumed
 from trajflow.errors import SourceGone
 from trajflow.session.cache import SessionCache
 

@@ -17,7 +17,7 @@ from trajflow.assets import asset
 from trajflow.base import Conditioning, Metrics, Model, Result, Schedule, Trajectory
 from trajflow.bench.frontier import ROOM_BYTES, FromScratch
 from trajflow.cache import Entry
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 from trajflow.learning.pairs import Pair, read_pairs
 from trajflow.metrics import compare_images
 from trajflow.models.registry import SETTINGS_FILE, bundled_folder, wrap

@@ -14,8 +14,7 @@ from torch import Tensor
 from benchmarks.evidence.bench import Edit, Scale
 from benchmarks.rivals import run
 from trajflow.base import SamplingPlan
-from trajflow.field import Field
-from trajflow.flow import latents_at
+from trajflow.field import Field, latents_at
 from trajflow.metrics import compare_images
 from trajflow.transitions.direct import Direct
 

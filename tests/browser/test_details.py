@@ -92,6 +92,10 @@ def test_going_back_during_a_run_stays_there_and_a_rerun_comes_to_the_front(visi
     expect(studio.status).to_contain_text("from the store, nothing computed", timeout=RUN_MS)
     assert studio.picture() == first, "the exact repeat shows what its card shows"
     expect(page.locator("#spoken")).to_contain_text("from the store, nothing computed")
+    expect(page.locator("#current-numbers")).to_contain_text("from the store, nothing computed")
+    expect(page.locator("#current-numbers")).to_have_attribute("title", re.compile("28 of 28 steps were computed when"))
+    page.reload(wait_until="load")
+    expect(page.locator("#current-numbers")).to_contain_text("28 of 28 steps computed")
 
 
 def test_cards_and_comparisons_tell_the_settings_that_differ(visit):

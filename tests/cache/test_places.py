@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from trajflow.cache import Disk, Entry, Memory, TrajectoryCache
-from trajflow.cache.places import settle
+from trajflow.cache.cache import settle
 from trajflow.errors import CacheError
 
 SIZE = 7_424

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from trajflow.base import Conditioning, Evaluation, Level, NodeSchedule, Point, Schedule, Trajectory
 from trajflow.calibration import CORRECTION
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 from trajflow.learning.calibrate import Library
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import Case, QuadratureSurrogate, fit_shares, log_error, place, run_case

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from trajflow.base import SamplingPlan, Trajectory
-from trajflow.flow import even_nodes, recompute_path
+from trajflow.field import even_nodes, recompute_path
 from trajflow.methods import METHODS
 
 STEPS = 12

@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from trajflow import Session
+from trajflow.engine.blending import blending
 from trajflow.ui import png
-from trajflow.ui.blending import blending
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes
 from trajflow.ui.wire import HEADER
@@ -311,6 +311,10 @@ def test_idle_time_works_ahead_only_when_asked_to_and_says_so(visitor):
     assert [each["key"] for each in visitor.library()["nodes"]] == [node["key"]]
     next_one = visitor.run("a mountain at dusk", quality="evaluations", amount=3)["node"]
     assert len(next_one["sources"]) == 3
+    ready = visitor.run("a mountain, at sunset", quality="exact")
+    assert (ready["stored"], ready["spent"]) == (True, 0)
+    assert ready["node"]["waited"] is None, "its steps were computed while nobody waited"
+    assert node["waited"] > 0
 
 
 def test_on_a_space_nothing_is_made_ahead(mixture, registry, monkeypatch):

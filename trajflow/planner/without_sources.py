@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from trajflow.base import Level, Plan, SamplingPlan, Schedule, StepPolicy
 from trajflow.calibration import Caching, Profile
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from trajflow.methods import METHODS
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache

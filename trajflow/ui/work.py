@@ -61,7 +61,9 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
     known = tree.nodes.get(key)
     if known is None:
         parent = ask.parent if ask.parent in tree.nodes else None
-        known = Node(key, parent, is_draft=ask.is_preview and not describe.is_exact(entry), waited=waited)
+        # Of one that was made ahead nobody waited for the steps.
+        own = None if result.from_store else waited
+        known = Node(key, parent, is_draft=ask.is_preview and not describe.is_exact(entry), waited=own)
     elif not ask.is_preview:
         known = replace(known, is_draft=False)
     tree.put(known)
