@@ -16,7 +16,7 @@ from torch import Tensor
 from trajflow.base import Conditioning, Evaluation, Level, Model, NodeSchedule, Point
 from trajflow.bench.markdown import table
 from trajflow.calibration import CORRECTION, Profile, find_profile
-from trajflow.flow import even_nodes, latents_at
+from trajflow.field import even_nodes, latents_at
 from trajflow.learning.calibrate import Library
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import make_plan

@@ -22,8 +22,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config,
 
 from trajflow.base import Model, SamplingPlan, StepPolicy
 from trajflow.bench.markdown import table
-from trajflow.field import Field
-from trajflow.flow import even_nodes
+from trajflow.field import Field, even_nodes
 from trajflow.learning.known import run_known
 from trajflow.learning.priors import estimate
 from trajflow.models.registry import bundled_folder, wrap

@@ -3,8 +3,9 @@
 The first prompt of a chain is computed in full, then each edit is made within the budget and compared with its
 from-scratch picture, which the session does not see. Ways: `none` of the runs completed; `coasted` the same, with
 coasted runs passed off as true ones, so that they serve as sources; `half`, every second run completed after it was
-shown; `all`, every run (what an interactive session does while the user looks); `economy`. Each is set beside
-`fewer-steps`: every picture of the chain from scratch with as many steps as that way spent on a picture in all.
+shown; `all`, every run (what an interactive session does while the user looks); `economy`. Each is set beside rivals
+that use no cache: every picture of the chain by `fewer-steps` and by the learned `solver`, with as many evaluations as
+that way spent on a picture in all, waited for or not.
 """
 
 import csv
@@ -27,7 +28,7 @@ from trajflow.settings import resolve_request
 
 COLUMNS = ("seed", "kind", "prompt")
 WAYS = ("none", "coasted", "half", "all", "economy")
-RIVAL = "fewer-steps"
+RIVALS = ("fewer-steps", "solver")
 QUARTER = 5
 ROOM_BYTES = 2**36
 Row = dict[str, Any]
@@ -109,16 +110,17 @@ def measure_chains(
 def _measure(model: Model, chains: Sequence[Chain], budgets: Sequence[int], steps: int) -> Iterator[Worked]:
     for chain in chains:
         exact = _from_scratch(model, chain, steps)
-        rivals: dict[int, Worked] = {}
+        rivals: dict[tuple[str, int], Worked] = {}
         for budget in budgets:
             for way in WAYS:
                 done = _work_through(model, chain, exact, way, budget, steps)
                 yield done
                 total = done.spent.waited.nfe + done.spent.background.nfe
                 count = min(steps, round(total / len(chain.prompts)))
-                if count not in rivals:
-                    rivals[count] = _fewer_steps(model, chain, exact, count, steps)
-                yield replace(rivals[count], way=f"{RIVAL} as {way}", budget=budget)
+                for rival in RIVALS:
+                    if (rival, count) not in rivals:
+                        rivals[rival, count] = _without_a_cache(model, chain, exact, rival, count, steps)
+                    yield replace(rivals[rival, count], way=f"{rival} as {way}", budget=budget)
 
 
 def _from_scratch(model: Model, chain: Chain, steps: int) -> tuple[Image, ...]:
@@ -154,13 +156,13 @@ def _pass_off(session: Session, key: str) -> None:
     session.adopt(replace(entry, trajectory=replace(entry.trajectory, kinds=tuple(kinds))))
 
 
-def _fewer_steps(model: Model, chain: Chain, exact: Sequence[Image], count: int, steps: int) -> Worked:
+def _without_a_cache(model: Model, chain: Chain, exact: Sequence[Image], rival: str, count: int, steps: int) -> Worked:
     with Session(model) as session:
         results = [
-            session.generate(prompt, seed=chain.seed, steps=steps, strategy=RIVAL, budget=count)
+            session.generate(prompt, seed=chain.seed, steps=steps, strategy=rival, budget=count)
             for prompt in chain.prompts
         ]
-        return _measured(RIVAL, count, chain, results[1:], exact, session.spent, steps)
+        return _measured(rival, count, chain, results[1:], exact, session.spent, steps)
 
 
 def _measured(

@@ -20,6 +20,7 @@ from benchmarks.data import JUDGE
 from trajflow.errors import RequestError
 
 Attributes = Mapping[str, Sequence[str]]
+SIDE = 128
 
 
 class AttributeClassifier(nn.Module):
@@ -59,8 +60,8 @@ class Judge:
 
     @torch.no_grad()
     def read(self, picture: Image) -> dict[str, str]:
-        """The value of every attribute as seen in a picture of 128 x 128 pixels."""
-        logits = self.classifier(as_batch([np.asarray(picture.convert("RGB"))]))
+        """The value of every attribute as seen in a picture, at 128 x 128 pixels."""
+        logits = self.classifier(as_batch([np.asarray(picture.convert("RGB").resize((SIDE, SIDE)))]))
         return {name: self.attributes[name][int(values.argmax())] for name, values in logits.items()}
 
     def obeyed(self, picture: Image, prompt: str) -> dict[str, bool]:

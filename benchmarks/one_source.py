@@ -12,7 +12,7 @@ import torch
 
 from trajflow.base import Model, NodeSchedule
 from trajflow.calibration import Profile
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 from trajflow.learning.known import Library
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import Case, run_case

@@ -18,7 +18,7 @@ from benchmarks.rivals import subset
 from benchmarks.steps import SOLVERS, Steps
 from trajflow.base import Level, Model, Residual, SamplingPlan, Schedule, StepPolicy
 from trajflow.calibration import Profile
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from trajflow.learning.known import Asked, Known, SharingModel, run_known
 from trajflow.learning.masks import search_mask
 from trajflow.learning.priors import Form, estimate, spread_rows

@@ -14,7 +14,7 @@ from benchmarks.data import RIVALS
 from benchmarks.rivals import solve, subset
 from trajflow.base import Model
 from trajflow.errors import RequestError
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from trajflow.learning.known import SharingModel, run_known
 from trajflow.learning.pairs import Pair
 from trajflow.methods import of_family

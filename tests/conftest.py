@@ -1,7 +1,9 @@
 """Shared builders: a small random SD3 pipeline unlike the bundled one, and `trajflow.testing`'s mixture."""
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +23,9 @@ from trajflow.base import (
     Step,
     Trajectory,
 )
+from trajflow.cache.similarity import has_encoder, is_searchable
 from trajflow.calibration import Placement, Profile
-from trajflow.field import Field
-from trajflow.flow import even_nodes
+from trajflow.field import Field, even_nodes
 from trajflow.methods import METHODS
 from trajflow.models.registry import wrap
 from trajflow.sampler import collect, sample
@@ -32,10 +34,26 @@ from trajflow.testing import GaussianMixture
 CORPUS = ("a mountain landscape at dusk", "a snowy forest in the fog", "a red cabin by the sea, blurry")
 
 
+# The longest files, in this order.
+LONGEST = (
+    "browser/test_studio.py",
+    "benchmarks/test_evidence.py",
+    "browser/test_details.py",
+    "engine/test_engines.py",
+    "browser/test_restart.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: two processes that take file by file then end together."""
+    """The longest files first, then those with slow tests: processes that take file by file then end together."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place.get(item.path, len(LONGEST)), item.path not in slow))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: where a test collects garbage, it need not be gone over."""
+    gc.freeze()
 
 
 def text_encoder(tokenizer: CLIPTokenizer, width: int, projection: int) -> CLIPTextModelWithProjection:
@@ -212,6 +230,16 @@ def make_grid_plan() -> Callable[..., SamplingPlan]:
         return SamplingPlan(method, grid, node_schedule, len(nodes), start, similarity)
 
     return make
+
+
+@pytest.fixture
+def unasked():
+    """Whether prompts can be compared is asked once a process: here anew, and afterwards too."""
+    for asked in (is_searchable, has_encoder):
+        asked.cache_clear()
+    yield
+    for asked in (is_searchable, has_encoder):
+        asked.cache_clear()
 
 
 @pytest.fixture

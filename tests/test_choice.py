@@ -8,10 +8,12 @@ import pytest
 from trajflow import load
 from trajflow.assets import asset
 from trajflow.base import Forecast, Match, Plan, SamplingPlan
-from trajflow.bench.frontier import measure
+from trajflow.bench.frontier import Measurement, measure
 from trajflow.learning.pairs import read_pairs
-from trajflow.models.grid import Schedule
-from trajflow.planner.choice import better_of
+from trajflow.models.adapter import Schedule
+from trajflow.planner.choice import assured_of, better_of
+
+RIVALS = ("basis", "solver")
 
 
 def plan(grid: Schedule, median_db: float | None, *, prompt: str | None = None) -> Plan:
@@ -38,20 +40,39 @@ def test_without_two_forecasts_the_source_is_kept(mixture) -> None:
     assert better_of(unknown, plan(grid, 40.0)) is unknown
 
 
+def test_for_a_fidelity_the_source_is_kept_unless_it_does_not_get_there(mixture) -> None:
+    """The assured of these forecasts is 2 dB below the median."""
+    grid = mixture.schedule(6, (1, 3, 8, 8))
+    far, alone = plan(grid, 31.0, prompt="a hill"), plan(grid, 40.0)
+    near_enough, too_far = (replace(far, sampling=replace(far.sampling, fidelity=wanted)) for wanted in (29.0, 29.5))
+    assert assured_of(near_enough, alone) is near_enough
+    assert assured_of(too_far, None) is too_far
+    assert assured_of(far, alone) is far, "nothing is aimed at"
+    chosen = assured_of(too_far, alone)
+    assert (chosen.sources, chosen.forecast) == ((), alone.forecast)
+    assert chosen.reason == "“a hill” is too far to assure 29.5 dB, 29 dB with 6 evaluations: a reason."
+
+
+@pytest.fixture(scope="module")
+def measured() -> list[Measurement]:
+    """Six calibration pairs with two sources, and the same with one: their from-scratch runs are the same."""
+    pairs = read_pairs(asset("pairs/requests_calibration.csv"))
+    chosen = [replace(pair, history=pair.history[:1]) for pair in pairs if pair.history][::12][:6]
+    alone = [replace(pair, history=()) for pair in chosen]
+    return list(measure(load("tiny"), [*chosen, *alone], strategies=("auto", *RIVALS), budgets=(6,)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("is_alone", [True, False])
-def test_on_calibration_pairs_auto_loses_to_neither_by_more_than_chance(is_alone: bool) -> None:
-    """One source, and all of them; none of these pairs is a held-out one."""
-    pairs = read_pairs(asset("pairs/requests_calibration.csv"))
-    chosen = [pair for pair in pairs if pair.history][::24][:8]
-    if is_alone:
-        chosen = [replace(pair, history=()) for pair in chosen]
-    measured = list(measure(load("tiny"), chosen, strategies=("auto", "basis", "solver"), budgets=(6, 10)))
+@pytest.mark.parametrize("rival", RIVALS)
+def test_on_calibration_pairs_auto_loses_to_neither_by_more_than_chance(measured, is_alone: bool, rival: str) -> None:
+    """One source, and two; none of these pairs is a held-out one."""
+    kept = [each for each in measured if is_alone != bool(each.pair.history)]
     psnr_db = {
-        name: np.array([min(70.0, each.metrics.psnr_db) for each in measured if each.strategy == name])
-        for name in ("auto", "basis", "solver")
+        name: np.array([min(70.0, each.metrics.psnr_db) for each in kept if each.strategy == name])
+        for name in ("auto", rival)
     }
-    for rival in ("basis", "solver"):
-        gains = psnr_db["auto"] - psnr_db[rival]
-        chance = 2 * gains.std(ddof=1) / np.sqrt(len(gains))
-        assert gains.mean() > -max(chance, 0.25), f"{rival} is {-gains.mean():.1f} dB better"
+    gains = psnr_db["auto"] - psnr_db[rival]
+    assert len(gains) == 6
+    chance = 2 * gains.std(ddof=1) / np.sqrt(len(gains))
+    assert gains.mean() > -max(chance, 0.25), f"{rival} is {-gains.mean():.1f} dB better"

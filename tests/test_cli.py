@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from trajflow.calibration import find_profile, write_profile
 from trajflow.cli import app
-from trajflow.models.registry import load
+from trajflow.models.registry import SETTINGS_FILE, load
 
 PAIRS = """kind,source,target,seed,history
 time,a mountain landscape,a mountain landscape at dusk,3,
@@ -130,7 +130,7 @@ def test_wrong_requests_are_one_sentence_and_exit_code_2(tmp_path):
     assert "no strategy 'teleport'" in fails(*generate, "a mountain", "--strategy", "teleport")
     assert "Choose a whole number from 1 to 4" in fails(*generate, "a mountain", "--budget", 9)
     assert "could not be loaded" in fails(*generate, "a mountain", "--model", tmp_path)
-    assert not any((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_said_before_the_run(tmp_path):
@@ -142,7 +142,13 @@ def test_wrong_benchmarks_are_one_sentence_and_exit_code_2(tmp_path, pairs):
     assert "could not be read" in fails("bench", "frontier", "--pairs", tmp_path / "none.csv")
     frontier = ("bench", "frontier", "--pairs", pairs)
     assert "Give whole numbers or the word auto" in fails(*frontier, "--budgets", "3,few")
-    assert "no strategy 'teleport'" in fails(*frontier, "--strategies", "basis,teleport")
+    assert "no strategy 'teleport'" in fails(
+        *frontier, "--strategies", "basis,teleport", "--json", tmp_path / "nowhere" / "rows.json"
+    )
+    for measured in ("load", "faults", "fuzz"):
+        refused = fails("bench", measured, "--only", "everything", "--out", tmp_path / "nowhere" / "table.csv")
+        assert "There is no part 'everything'. Choose from: " in refused
+    assert not (tmp_path / "nowhere").exists()
     pairs.write_text(f"{PAIRS}time,a,b,never,\n")
     assert "edits.csv, line 3: the seed must be a whole number" in fails(*frontier)
 
@@ -154,16 +160,25 @@ ROWS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def small(make_pipeline, text_length, tmp_path_factory):
+    """The folder of a small random model."""
+    folder = tmp_path_factory.mktemp("small")
+    make_pipeline().save_pretrained(folder)
+    (folder / SETTINGS_FILE).write_text(json.dumps({"max_sequence_length": text_length}))
+    return folder
+
+
 @pytest.fixture
-def calibrating(tmp_path, pairs):
+def calibrating(tmp_path, pairs, small):
     """The arguments of a calibration that is over soon."""
     (tmp_path / "others.csv").write_text("\n".join((PAIRS.splitlines()[0], *ROWS)) + "\n")
-    counts = ("--steps", 3, "--budgets", 2, "--nodes", 2)
+    counts = ("--model", small, "--steps", 3, "--budgets", 2, "--nodes", 2)
     return ("calibrate", *counts, "--placing", pairs, "--forecasting", tmp_path / "others.csv")
 
 
 @pytest.mark.slow
-def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkeypatch, calibrating):
+def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkeypatch, calibrating, small):
     monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path / "home"))
     done = run(*calibrating)
     assert done.exit_code == 0, done.output
@@ -171,7 +186,7 @@ def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkey
     assert (path.suffix, priors.suffix, path.stem) == (".json", ".safetensors", priors.stem)
     assert done.stdout.startswith(f"{path}: 1 placements, ")
     assert "1 budgets, 4 masks judged, 2 of them run" in done.stdout
-    profile = find_profile(load("tiny").identity())
+    profile = find_profile(load(small).identity())
     assert path.stem == profile.model
     assert (profile.steps, tuple(profile.single), tuple(profile.several)) == (3, (2,), (2,))
     assert set(profile.without_sources[2].policies) == {"budcache", "aligned", "solver", "tcc"}
@@ -179,7 +194,7 @@ def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkey
     assert (profile.made["masks_judged"], profile.made["masks_run"]) == (4, 2)
     again = run(*calibrating, "--nodes", "", "--seed", 1)
     assert again.exit_code == 0, again.output
-    assert find_profile(load("tiny").identity()).several == profile.several, "what is not asked for stays"
+    assert find_profile(load(small).identity()).several == profile.several, "what is not asked for stays"
 
 
 def test_calibrate_leaves_another_models_profile_alone(tmp_path, calibrating, make_profile):
@@ -197,6 +212,9 @@ def test_calibrations_that_cannot_be_are_one_sentence_and_exit_code_2(tmp_path, 
     assert "could not be read" in fails(*calibrating[:-1], tmp_path / "none.csv")
     assert "Give whole numbers" in fails(*calibrating, "--budgets", "3,few")
     assert "Give whole numbers with commas" in fails(*calibrating, "--budgets", "3,auto")
+    strange = ("--strategies", "solver,everything", "--out", tmp_path / "nowhere" / "profile.json")
+    assert "Choose of budcache, aligned" in fails(*calibrating, *strange)
+    assert not (tmp_path / "nowhere").exists()
     assert "budgets from 2 to 2, got 1, 9" in fails(*calibrating, "--budgets", "9,1")
     assert "steps are -3. Choose a whole number from 3 to 200" in fails(*calibrating, "--steps", -3)
     assert "12 with a history" in fails(*calibrating[:-1], calibrating[-3])

@@ -11,13 +11,20 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
-from trajflow.cache.similarity import SentenceEncoder, has_encoder, is_searchable
+from trajflow.cache.similarity import SentenceEncoder, has_encoder
 from trajflow.cli import app
 from trajflow.errors import MissingExtra, RequestError
 from trajflow.extras import EXTRAS, missing, require
 from trajflow.learning.calibrate import calibrate
+from trajflow.ui import launch
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def owners():
+    """The packages that installed each module: asked once, for it reads the files of all of them."""
+    return importlib.metadata.packages_distributions()
 
 
 def packages(extra):
@@ -25,10 +32,9 @@ def packages(extra):
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
-def test_an_extra_is_asked_for_by_the_modules_its_packages_install(extra):
+def test_an_extra_is_asked_for_by_the_modules_its_packages_install(extra, owners):
     if extra in ("ray", "store") and missing(extra):
         pytest.skip(f"the extra `{extra}` is not installed")
-    owners = importlib.metadata.packages_distributions()
     assert {canonicalize_name(owner) for module in EXTRAS[extra] for owner in owners[module]} == packages(extra)
     assert missing(extra) == ()
     require(extra, "Nothing")
@@ -53,14 +59,12 @@ def test_what_is_missing_is_named_with_what_installs_it(monkeypatch):
     assert (done.exit_code, done.stderr) == (2, f"trajflow: {sentence}\n")
 
 
-@pytest.fixture
-def unasked():
-    """Whether prompts can be compared is asked once a process: here anew, and afterwards too."""
-    for asked in (is_searchable, has_encoder):
-        asked.cache_clear()
-    yield
-    for asked in (is_searchable, has_encoder):
-        asked.cache_clear()
+def test_mcp_is_asked_for_before_anything_is_served(monkeypatch, mixture):
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    monkeypatch.setenv("GRADIO_MCP_SERVER", "True")
+    # Credentials that are refused: were the extra not asked for, nothing would be served either.
+    with pytest.raises(MissingExtra, match=r'needs mcp: pip install "trajflow\[mcp\]"\.'):
+        launch(mixture, auth="nobody")
 
 
 def test_doctor_is_well_without_extras_and_says_how_to_have_them(monkeypatch, unasked):

@@ -9,13 +9,12 @@ import torch
 
 from trajflow.base import Forecast, Level, Match, Plan, Schedule
 from trajflow.calibration import SCALED_NODES, Caching, Learned, Outcome, Profile
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from trajflow.methods import METHODS
 from trajflow.planner import FIDELITY, make_plan
 from trajflow.policies.budcache import BudCache
 from trajflow.settings import Settings
-from trajflow.transitions.basis import Basis
-from trajflow.transitions.nodes import extrapolate
+from trajflow.transitions.basis import Basis, extrapolate
 from trajflow.transitions.reuse import Reuse
 
 STEPS = 28
@@ -60,11 +59,13 @@ def calibrated(make_profile) -> Profile:
     return make_profile(STEPS, EXPECTED)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 5, 8, 28, 50])
+SOME_MATCHES = ((), MATCHES[:1], MATCHES)
+
+
 @pytest.mark.parametrize("strategy", METHODS)
-@pytest.mark.parametrize("matches", [(), MATCHES[:1], MATCHES], ids=["none", "one", "four"])
-def test_every_plan_can_be_run(plan_for, calibrated, steps: int, strategy: str, matches: tuple[Match, ...]) -> None:
-    for budget, profile in itertools.product({None, 1, steps // 2 or 1, steps}, (Profile(), calibrated)):
+def test_every_plan_can_be_run(plan_for, calibrated, strategy: str) -> None:
+    asked = [(steps, budget) for steps in (1, 2, 3, 5, 8, 28, 50) for budget in {None, 1, steps // 2 or 1, steps}]
+    for (steps, budget), profile, matches in itertools.product(asked, (Profile(), calibrated), SOME_MATCHES):
         plan = plan_for(strategy, budget, matches, steps=steps, profile=profile)
         grid_steps = plan.sampling.schedule.steps
         assert plan.strategy == strategy
@@ -89,12 +90,9 @@ def test_every_plan_can_be_run(plan_for, calibrated, steps: int, strategy: str, 
 
 
 @pytest.mark.parametrize("strategy", METHODS)
-@pytest.mark.parametrize("matches", [(), MATCHES[:1], MATCHES], ids=["none", "one", "four"])
-@pytest.mark.parametrize("fraction", [0.0, FRACTION])
-def test_every_reason_is_one_sentence_for_the_user(
-    plan_for, calibrated, strategy: str, matches: tuple[Match, ...], fraction: float
-) -> None:
-    for budget, profile in itertools.product((None, 5, STEPS), (Profile(), calibrated)):
+def test_every_reason_is_one_sentence_for_the_user(plan_for, calibrated, strategy: str) -> None:
+    asked = itertools.product((None, 5, STEPS), SOME_MATCHES, (0.0, FRACTION), (Profile(), calibrated))
+    for budget, matches, fraction, profile in asked:
         reason = plan_for(strategy, budget, matches, fraction=fraction, profile=profile).reason
         assert re.fullmatch(r"[A-Z“].{20,200}\.", reason), reason
         assert "None" not in reason
@@ -166,24 +164,24 @@ def test_difference_takes_the_nearest_source_and_basis_all(plan_for) -> None:
 # Without a profile
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 8, 12, 28, 50])
 @pytest.mark.parametrize("strategy", [name for name in METHODS if METHODS[name].family == "transport"])
 def test_without_a_profile_a_transport_takes_a_quarter_of_the_steps_and_forecasts_nothing(
-    plan_for, strategy: str, steps: int
+    plan_for, strategy: str
 ) -> None:
-    plan = plan_for(strategy, steps=steps)
-    if strategy == "auto" and steps <= 4:
-        assert (plan.sampling.method, plan.budget) == ("baseline", steps)
-        assert "little to save" in plan.reason
-        return
-    assert len(plan.sampling.nodes) == plan.budget == max(1, round(steps / 4))
-    assert (
-        plan.sampling.escalation,
-        plan.sampling.node_schedule.forecasters,
-        plan.forecast,
-        plan.sampling.fidelity,
-    ) == ((), (), None, None)
-    assert "a quarter of the steps" in plan.reason
+    for steps in (1, 2, 3, 8, 12, 28, 50):
+        plan = plan_for(strategy, steps=steps)
+        if strategy == "auto" and steps <= 4:
+            assert (plan.sampling.method, plan.budget) == ("baseline", steps)
+            assert "little to save" in plan.reason
+            continue
+        assert len(plan.sampling.nodes) == plan.budget == max(1, round(steps / 4))
+        assert (
+            plan.sampling.escalation,
+            plan.sampling.node_schedule.forecasters,
+            plan.forecast,
+            plan.sampling.fidelity,
+        ) == ((), (), None, None)
+        assert "a quarter of the steps" in plan.reason
 
 
 def test_a_fidelity_cannot_be_aimed_at_without_forecasts(plan_for) -> None:
@@ -345,6 +343,27 @@ def test_a_miss_with_a_fidelity_takes_the_cheapest_that_is_assured(plan_for, alo
     assert plan_for("auto", None, (), fidelity=43.0, profile=alone).budget == 10
     assert plan_for("auto", None, (), fidelity=50.0, profile=alone).budget == STEPS
     assert plan_for("auto", None, (), profile=alone).budget == STEPS, "without being asked nothing is approximated"
+
+
+def test_a_miss_with_a_fidelity_takes_what_is_surest_not_what_is_best_in_the_middle(plan_for, alone: Profile) -> None:
+    forecasts = {"solver": Forecast(30.0, 33.0, 40.0, 45.0), "budcache": Forecast(34.0, 36.0, 38.0, 40.0)}
+    profile = replace(
+        alone, without_sources={6: replace(caching(6, {"solver": 0, "budcache": 0}), forecasts=forecasts)}
+    )
+    assert plan_for("auto", None, (), fidelity=35.0, profile=profile).sampling.method == "budcache"
+    assert plan_for("auto", 6, (), profile=profile).sampling.method == "solver"
+
+
+def test_sources_that_are_not_assured_the_fidelity_give_way_to_what_is(plan_for, calibrated, alone: Profile) -> None:
+    """With sources 30 dB at most are expected, without 38 and 44 are assured."""
+    profile = replace(calibrated, without_sources=alone.without_sources)
+    plan = plan_for("auto", profile=profile, fidelity=37.0)
+    assert (plan.sampling.method, plan.budget, plan.sources) == ("solver", 6, ())
+    assert "too far to assure 37 dB" in plan.reason
+    assert plan_for("auto", profile=profile, fidelity=22.0).sources
+    assert plan_for("auto", profile=profile, fidelity=50.0).sources, "nothing is assured so much"
+    assert plan_for("basis", profile=profile, fidelity=37.0).sources, "as asked"
+    assert plan_for("auto", profile=profile).budget == 10, "what is aimed at when nothing is asked counts too"
 
 
 def test_what_was_calibrated_for_another_grid_is_not_used(plan_for, alone: Profile) -> None:

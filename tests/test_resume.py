@@ -6,7 +6,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import retrieve_timesteps
 
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 
 PROMPT, SEED, STEPS, GUIDANCE, TEXT_LENGTH = "a snowy mountain at dusk", 3, 6, 3.0, 8
 

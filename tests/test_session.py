@@ -13,7 +13,7 @@ from trajflow.base import Request, Result, Step, Trajectory
 from trajflow.cache import PRESETS
 from trajflow.calibration import MOST_DB, Learned, Outcome
 from trajflow.errors import Cancelled, RequestError
-from trajflow.flow import recompute_path
+from trajflow.field import recompute_path
 from trajflow.planner import FIDELITY
 
 FIRST, SECOND, THIRD = "snowy mountain", "snowy mountain dusk", "red cabin"

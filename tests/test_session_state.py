@@ -208,6 +208,9 @@ def test_two_sessions_on_one_folder_catch_up(mixture, tmp_path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
+
+# How prompts are compared is of no matter here, and takes longest to import.
+sys.modules["sentence_transformers"] = None
 import trajflow
 from trajflow.testing import GaussianMixture
 

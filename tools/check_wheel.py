@@ -118,7 +118,7 @@ class Installed:
         """As little as can be learned, from files in the working folder."""
         (self._work / "placing.csv").write_text(f"{HEAD}\n{PAIR}\n")
         (self._work / "forecasting.csv").write_text("\n".join((HEAD, *OTHERS)) + "\n")
-        counts = ("--steps", 3, "--budgets", 2, "--nodes", 2)
+        counts = ("--steps", 3, "--budgets", 2, "--strategies", "budcache", "--nodes", 2)
         self.run("calibrate", *counts, "--placing", "placing.csv", "--forecasting", "forecasting.csv")
         assert len(list((self._home / "profiles").glob("*.json"))) == 1
 

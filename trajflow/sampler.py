@@ -1,11 +1,12 @@
 """The sampling loop, the only one: ask the transition for a velocity, step with it, record it, tell the caller.
 
 `run` is how a plan becomes a picture: it samples here, or where a remote model is, decodes, and says what was waited
-for. Both are generators that the caller drives, with `made = yield from run(...)` where it is one itself.
+for (`PhaseClock`). Both are generators that the caller drives, by `made = yield from run(...)` where it is one itself.
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -13,15 +14,47 @@ import torch
 
 from trajflow.base import Forecast, Model, NodeDiagnostics, Run, SamplingPlan, Step, StepKind, Trajectory, Transition
 from trajflow.errors import NumericalError
-from trajflow.field import Field
-from trajflow.flow import clean_estimate, euler_step
-from trajflow.memory import nothing_to_give, retry_on_oom
+from trajflow.field import Field, angle_degrees, clean_estimate, euler_step
+from trajflow.memory import Recording, nothing_to_give, retry_on_oom
 from trajflow.methods import METHODS
-from trajflow.metrics.angle import angle_degrees
-from trajflow.metrics.clock import PhaseClock
-from trajflow.recording import Recording
 
 T = TypeVar("T")
+
+
+class PhaseClock:
+    """Wall time of one run: adds up the seconds spent in each named phase.
+
+    `with clock("embed"): ...` times a phase; entering the same name again adds to it, and an exception inside still
+    counts the time until it was raised. Phases do not nest. On a CUDA device the clock waits for queued kernels at both
+    ends of a phase, so that work is charged to the phase that asked for it. One clock serves one run on one thread.
+    """
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self._device = torch.device(device)
+        self._seconds: dict[str, float] = {}
+        self._open: str | None = None
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Time the block as part of `phase`."""
+        assert self._open is None, f"phase {phase!r} starts inside phase {self._open!r}: phases do not nest"
+        self._open = phase
+        start = self._now()
+        try:
+            yield
+        finally:
+            self._open = None
+            self._seconds[phase] = self._seconds.get(phase, 0.0) + self._now() - start
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds by phase so far, in the order the phases were first entered; a copy."""
+        return dict(self._seconds)
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
 
 
 @runtime_checkable
@@ -61,10 +94,9 @@ def run(
     steps = sample(METHODS[plan.method].transition, sources, plan, field, prompt, free_memory)
     while True:
         with clock("sample"):
-            try:
-                step = next(steps)
-            except StopIteration as ended:
-                trajectory = ended.value
+            step = advance(steps)
+            if isinstance(step, Trajectory):
+                trajectory = step
                 break
             latents = step.latents
             if step.angle is not None:
@@ -75,7 +107,17 @@ def run(
         yield step
     with clock("decode"):
         image = retry_on_oom(partial(model.decode, latents), free_memory)
-    return Run(image, trajectory, field.cost, clock.seconds, angles, tuple(diagnostics), forecast, raw_forecast)
+    return Run(
+        image,
+        trajectory,
+        field.cost,
+        clock.seconds,
+        angles,
+        tuple(diagnostics),
+        forecast,
+        raw_forecast,
+        field.warnings,
+    )
 
 
 def sample(
@@ -131,11 +173,17 @@ def sample(
     )
 
 
+def advance(running: Generator[Step, None, T]) -> Step | T:
+    """The next step of a run, or, after the last one, what it returns."""
+    try:
+        return next(running)
+    except StopIteration as ended:
+        return ended.value
+
+
 def collect(running: Generator[Step, None, T]) -> tuple[list[Step], T]:
     """All steps of a run at once, and what it returns."""
     steps: list[Step] = []
-    while True:
-        try:
-            steps.append(next(running))
-        except StopIteration as ended:
-            return steps, ended.value
+    while isinstance(step := advance(running), Step):
+        steps.append(step)
+    return steps, step

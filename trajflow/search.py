@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 
 HOTTEST, COLDEST = 0.05, 1e-5
 NEAR = 3

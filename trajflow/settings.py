@@ -1,6 +1,7 @@
 """A request made definite: every field checked at the boundary, every None filled with the model's default."""
 
 import math
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,10 +80,10 @@ def _text(name: str, value: Any) -> str:
         raise RequestError(f"The {name} must be text, got {type(value).__name__}.")
     if len(value) > LONGEST_PROMPT:
         raise RequestError(f"The {name} has {len(value):,} characters. Use at most {LONGEST_PROMPT:,}.")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise RequestError(f"The {name} holds a broken character at position {error.start}; delete it.") from error
+    for position, letter in enumerate(value):
+        # Half a character, or what steers a terminal.
+        if unicodedata.category(letter) in ("Cs", "Cc") and not letter.isspace():
+            raise RequestError(f"The {name} holds a broken character at position {position}; delete it.")
     return value.strip()
 
 
@@ -90,7 +91,8 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise RequestError(f"The {name} must be a whole number, got {_shown(value)}.")
     if not least <= value <= most:
-        raise RequestError(f"The {name} is {_shown(value)}. Choose a whole number from {least} to {most}.")
+        verb = "are" if name == "steps" else "is"
+        raise RequestError(f"The {name} {verb} {_shown(value)}. Choose a whole number from {least} to {most}.")
     return value
 
 

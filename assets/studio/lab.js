@@ -2,6 +2,7 @@
 
 import { at, el, seconds, toast } from "./dom.js";
 import { request, start } from "./loop.js";
+import { post } from "./net.js";
 import { changed, on, set, state } from "./store.js";
 
 const TIERED = ["resume", "blend", "published"];
@@ -23,6 +24,7 @@ export function setUp() {
     el("p", { class: "note" }, "The current picture, once it is exact, resumed at its middle from ever more of what its run knew. Only with its place on the grid it becomes the same picture again."),
     el("button", { type: "button", class: "quiet", id: "ablate", onclick: ablate }, "Resume the current picture"),
     el("div", { class: "row", id: "kept", style: "margin:8px 0 16px" }));
+  showLearned();
 }
 
 const percent = (fraction) => `${Math.round(100 * fraction)} %`;
@@ -30,6 +32,7 @@ const percent = (fraction) => `${Math.round(100 * fraction)} %`;
 /** What the presets say, and a row of one's own. */
 function tiers() {
   const rows = Object.entries(state.tiers).map(([name, table]) => el("tr", {}, el("th", { scope: "row" }, name), table.map(([least, fraction]) => el("td", {}, `from ${least.toFixed(2)}: ${percent(fraction)}`))));
+  const learned = el("tr", { id: "learned-tiers" }, el("th", { scope: "row" }, "learned"));
   const own = state.tiers.published.map((_, place) => {
     const number = (column, what, attributes) => {
       const input = el("input", { type: "number", id: `own-tier-${place}-${what}`, "aria-label": `My tier ${place + 1}: ${what}`, ...attributes });
@@ -46,7 +49,18 @@ function tiers() {
     return el("td", {}, el("span", { class: "row tier" }, "from ", number(0, "similarity", { min: "-1", max: "1", step: "0.01" }), number(1, "percent", { min: "0", max: "100", step: "5" }), " %"));
   });
   return el("details", { class: "tiers", id: "tiers", open: innerWidth > 760 }, el("summary", {}, "Similarity tiers: how much of the nearest picture's path is taken as it is"),
-    el("table", {}, el("tbody", {}, rows, el("tr", {}, el("th", { scope: "row" }, "my own"), own))));
+    el("table", {}, el("tbody", {}, rows, learned, el("tr", {}, el("th", { scope: "row" }, "my own"), own))),
+    el("p", { class: "note" }, el("span", { id: "learned-line" }), " ", el("button", { type: "button", class: "quiet", id: "forget-learned", onclick: () => showLearned({ forget: true }) }, "Forget what was learned")));
+}
+
+/** The table this session has learned, and what it rests on. */
+async function showLearned(asked = {}) {
+  const told = await post("learned", asked).catch((error) => toast(error.message));
+  if (!told) return;
+  const row = at("learned-tiers");
+  row.replaceChildren(row.firstChild, ...told.tiers.map(([least, fraction]) => el("td", {}, least < 1 ? `from ${least.toFixed(2)}: ${percent(fraction)}` : "never")));
+  at("learned-line").textContent = told.line;
+  at("forget-learned").hidden = !told.resumes;
 }
 
 const ownTiers = () => (state.settings.ownTiers || state.tiers.published).map((pair) => [...pair]);
@@ -68,7 +82,7 @@ async function ablate() {
 const asked = (changes) => request({ level: "good", apart: true, pinned: [], excluded: [], ...changes });
 
 function tierRows() {
-  const tables = [...Object.keys(state.tiers).map((name) => [name, name]), ["my own", ownTiers()]];
+  const tables = [...Object.keys(state.tiers).map((name) => [name, name]), ["learned", "learned"], ["my own", ownTiers()]];
   return TIERED.flatMap((strategy) => tables.map(([name, table]) => [`${strategy}, ${name} tiers`, asked({ strategy, quality: "tiers", amount: null, tiers: table })]));
 }
 
@@ -93,6 +107,7 @@ async function run(rows, what) {
     body.insertBefore(row, after || null);
   });
   changed("stage");
+  showLearned();
   at("lab-status").textContent = last?.type === "done" ? `All ${what}, the nearest to the from-scratch picture first.` : last?.type === "error" ? last.text : "Stopped.";
 }
 

@@ -155,7 +155,8 @@ function picture(event, run) {
     return;
   }
   // From the key press to the picture decoded here, as it was waited for.
-  node.waited = (performance.now() - run.began) / 1000;
+  const took = (performance.now() - run.began) / 1000;
+  node[event.stored ? "fetched" : "waited"] = took;
   putImage(node.key, "shown", event.image);
   if (event.stored) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
   putNode(node);
@@ -166,8 +167,8 @@ function picture(event, run) {
   run.image = null;
   run.node = node.key;
   const cost = event.stored ? "from the store, nothing computed" : `${event.spent} of ${node.steps} steps computed`;
-  if (run.body.level === "preview") { say("done", `Preview: ${cost} in ${seconds(node.waited)}. Enter makes it good.`); at("spoken").textContent = "Preview ready"; }
-  else announce(node, `${node.state === "exact" ? "Exact" : "Good"}: ${cost} in ${seconds(node.waited)}${node.expected && node.state !== "exact" ? `, ${node.expected[1].toFixed(0)} dB expected` : ""}.`);
+  if (run.body.level === "preview") { say("done", `Preview: ${cost} in ${seconds(took)}. Enter makes it good.`); at("spoken").textContent = "Preview ready"; }
+  else announce(node, `${node.state === "exact" ? "Exact" : "Good"}: ${cost} in ${seconds(took)}${node.expected && node.state !== "exact" ? `, ${node.expected[1].toFixed(0)} dB expected` : ""}.`);
   changed("stage");
 }
 

@@ -85,7 +85,7 @@ function put(side, shown, url) {
   badge.dataset.state = kind;
   badge.textContent = !node ? "" : badgeText(node, kind, shown[1]);
   at(`${side}-numbers`).textContent = node ? numbers(node, shown[1]) : "";
-  at(`${side}-numbers`).title = node?.waited ? `${seconds(node.waited)} were waited for it` : "";
+  at(`${side}-numbers`).title = node ? story(node) : "";
 }
 
 function badgeText(node, kind, which) {
@@ -100,9 +100,16 @@ function badgeText(node, kind, which) {
 
 export function numbers(node, which = "shown") {
   if (which === "exact") return `all ${node.steps} steps computed`;
+  if (which === "shown" && node.fetched) return `from the store, nothing computed · ${seconds(node.fetched)} · seed ${node.seed}`;
   const computed = `${node.nfe} of ${node.steps} steps computed`;
   const later = node.background && which === "shown" ? ` + ${node.background} when idle` : "";
   return computed + later + (node.waited ? ` · ${seconds(node.waited)}` : "") + ` · seed ${node.seed}`;
+}
+
+/** What the numbers leave out: how it was made that is now from the store, and the wait. */
+function story(node) {
+  const made = node.fetched ? [`${node.nfe} of ${node.steps} steps were computed when it was made`] : [];
+  return [...made, ...(node.waited ? [`${seconds(node.waited)} were waited for it`] : [])].join("; ");
 }
 
 function words(other, node) {

@@ -4,6 +4,7 @@ import typer
 
 from benchmarks.commands.ablation import ablation
 from benchmarks.commands.imports import import_time, request_path
+from benchmarks.commands.masks import masks
 from benchmarks.commands.one_source import one_source
 from benchmarks.commands.page import evidence, rivals
 from benchmarks.commands.policies import block_caches, policies
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (
-    *(evidence, rivals, chains, planner, ablation, refinement, policies, block_caches, one_source),
+    *(evidence, rivals, chains, planner, ablation, refinement, policies, block_caches, masks, one_source),
     *(import_time, request_path, studio, film),
     scale,
 )

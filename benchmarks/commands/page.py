@@ -30,7 +30,6 @@ def evidence(
     if listed:
         typer.echo(describe())
         return
-    make_folder(out)
     chosen, named = ([name.strip() for name in text.split(",") if name.strip()] for text in (only, methods))
     page = rewrite(out) if redraw else regenerate(out, is_quick=quick, workers=workers, only=chosen, methods=named)
     typer.echo(f"{page}")

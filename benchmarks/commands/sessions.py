@@ -21,7 +21,7 @@ def chains(
     """Recorded sessions of edits, each made from those before it: fidelity, drift and evaluations of every mode."""
     from tqdm import tqdm
 
-    from benchmarks.chains import WAYS, markdown_chains, measure_chains, read_chains, summarise_chains
+    from benchmarks.chains import RIVALS, WAYS, markdown_chains, measure_chains, read_chains, summarise_chains
 
     recorded = read_chains(sessions)[:first]
     counts = read_numbers(budgets)
@@ -29,7 +29,7 @@ def chains(
         make_folder(json_file.parent)
     model = load_model(model_name)
     measured = measure_chains(model, recorded, budgets=counts, steps=steps)
-    total = 2 * len(recorded) * len(counts) * len(WAYS)
+    total = (1 + len(RIVALS)) * len(recorded) * len(counts) * len(WAYS)
     rows = summarise_chains(list(tqdm(measured, total=total, unit="session", disable=None)))
     typer.echo(markdown_chains(rows))
     asked = f"--sessions {sessions} --budgets {budgets}"

@@ -9,12 +9,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks import figures
+from benchmarks.evidence import contest
 from benchmarks.evidence.bench import FULL, QUICK, choose_pairs
 from benchmarks.evidence.journal import Journal
 from benchmarks.evidence.parts import NAMES, PARTS, Setting, named
 from benchmarks.evidence.report import FOLDER, absent, render, store, tell
 from benchmarks.evidence.work import load_bench, measure, tasks_of
+from benchmarks.steps import read_steps
 from trajflow.calibration import find_profile, model_digest
+from trajflow.cli.shared import make_folder
 from trajflow.errors import RequestError
 
 __all__ = ["describe", "redraw", "regenerate"]
@@ -28,18 +31,21 @@ def regenerate(
 
     methods: of the contest, only these are measured, and take the place of their rows; the others stay. workers:
     processes, one thread each; the rows do not depend on it. What a stopped run had measured is gone on with. Raises
-    RequestError for parts that are not there, and when no browser can draw the figures, before anything is measured.
+    RequestError for parts and methods that are not there, and when no browser can draw the figures, before anything is
+    made.
     """
-    unknown = [name for name in only if name not in NAMES]
-    if unknown:
-        raise RequestError(f"There are no parts {', '.join(unknown)}. Choose of {', '.join(NAMES)}.")
+    compared = [*contest.names(read_steps()), "baseline"]
+    for what, asked, known in (("parts", only, NAMES), ("methods", methods, compared)):
+        unknown = [name for name in asked if name not in known]
+        if unknown:
+            raise RequestError(f"There are no {what} {', '.join(unknown)}. Choose of {', '.join(known)}.")
     figures.find_browser()
     folder = out / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     scale = QUICK if is_quick else FULL
     setting = Setting(scale, choose_pairs(scale), folder, is_quick, frozenset(methods))
     parts = [name for name in NAMES if not only or name in only]
-    model = load_bench().model
+    model = load_bench(scale.side).model
     digest = model_digest(model.identity())
     made_of = hashlib.sha256(repr((digest, find_profile(model.identity()).made, scale, sorted(methods))).encode())
     journal = Journal(folder / JOURNAL, made_of.hexdigest())
@@ -79,7 +85,8 @@ def describe() -> str:
 
 
 def _about(setting: Setting) -> dict[str, object]:
-    defaults, pairs, scale = load_bench().model.defaults, setting.pairs, setting.scale
+    pairs, scale = setting.pairs, setting.scale
+    defaults = load_bench(scale.side).model.defaults
     return {
         "command": f"python -m benchmarks evidence{' --quick' if setting.is_quick else ''}",
         "steps": defaults.steps,

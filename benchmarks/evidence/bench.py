@@ -3,8 +3,10 @@ held-out edit at a time with everything that was made from scratch for it.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from diffusers import StableDiffusion3Pipeline
@@ -17,7 +19,7 @@ from trajflow.assets import asset
 from trajflow.base import Conditioning, Metrics, Model, Result, Schedule, Trajectory
 from trajflow.bench.frontier import ROOM_BYTES, FromScratch
 from trajflow.cache import Entry
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 from trajflow.learning.pairs import Pair, read_pairs
 from trajflow.metrics import compare_images
 from trajflow.models.registry import SETTINGS_FILE, bundled_folder, wrap
@@ -33,7 +35,9 @@ class Scale:
     Every method meets every pair at `budgets`, the few that the frontier draws also at `line_budgets`. The switch curve
     and the fades are measured on every `some`-th pair. `requests`, `chains` of `edits`, `ablated`, `refined` and
     `prompts` count what the other parts look at, `learning` the prompts that theirs are learned from; `alone_budgets`
-    are those of runs without a source on the model's grid, `grid_budgets` on one of `grid_steps`.
+    are those of runs without a source on the model's grid, `grid_budgets` on one of `grid_steps`. Chains, runs without
+    a source and batches of `beside` prompts take `steps`, pictures are `side` pixels wide and high; None means the
+    model's own.
     """
 
     pairs: int
@@ -59,11 +63,14 @@ class Scale:
     grid_budgets: tuple[int, ...]
     grid_prompts: int
     cache_runs: int
+    beside: tuple[int, ...]
+    steps: int | None = None
+    side: int | None = None
 
 
 FULL = Scale(
     pairs=48,
-    history=4,
+    history=5,
     budgets=(3, 5, 7, 10),
     line_budgets=(4, 6, 8, 14),
     some=4,
@@ -85,6 +92,7 @@ FULL = Scale(
     grid_budgets=(6, 10),
     grid_prompts=24,
     cache_runs=5,
+    beside=(2, 4, 8),
 )
 QUICK = replace(
     FULL,
@@ -110,14 +118,21 @@ QUICK = replace(
     grid_budgets=(2,),
     grid_prompts=1,
     cache_runs=1,
+    beside=(2,),
+    steps=6,
+    side=64,
 )
 
 
+def read_shortened(name: str, scale: Scale) -> tuple[Pair, ...]:
+    """The pairs of an asset, with as much history as the scale allows."""
+    return tuple(replace(pair, history=pair.history[: scale.history]) for pair in read_pairs(asset(name)))
+
+
 def choose_pairs(scale: Scale) -> tuple[Pair, ...]:
-    """Held-out pairs spread over all kinds, with as much history as the scale allows."""
-    pairs = read_pairs(asset(PAIRS_FILE))
-    chosen = pairs[len(pairs) // scale.pairs // 2 :: len(pairs) // scale.pairs][: scale.pairs]
-    return tuple(replace(pair, history=pair.history[: scale.history]) for pair in chosen)
+    """Held-out pairs spread over all kinds."""
+    pairs = read_shortened(PAIRS_FILE, scale)
+    return pairs[len(pairs) // scale.pairs // 2 :: len(pairs) // scale.pairs][: scale.pairs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,18 +141,20 @@ class Bench:
 
     pipeline: StableDiffusion3Pipeline
     model: Model
+    settings: Mapping[str, Any]
     judge: Judge
     steps: Steps
 
     @classmethod
-    def load(cls) -> "Bench":
-        """Read the bundled weights, the judge and the searched steps."""
+    def load(cls, side: int | None = None) -> "Bench":
+        """Read the bundled weights, the judge and the searched steps; `side` as in `Scale`."""
         folder = bundled_folder()
         absent = dict.fromkeys(("text_encoder_3", "tokenizer_3", "image_encoder", "feature_extractor"))
         pipeline = StableDiffusion3Pipeline.from_pretrained(folder, dtype=torch.float32, **absent)
         pipeline.set_progress_bar_config(disable=True)
-        model = wrap(pipeline, "tiny", json.loads((folder / SETTINGS_FILE).read_text()))
-        return cls(pipeline, model, load_judge(), read_steps())
+        settings = json.loads((folder / SETTINGS_FILE).read_text())
+        settings |= {"height": side, "width": side} if side else {}
+        return cls(pipeline, wrap(pipeline, "tiny", settings), settings, load_judge(), read_steps())
 
     def schedule(self, steps: int | None = None) -> Schedule:
         """The model's own grid at its default size."""

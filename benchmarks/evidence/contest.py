@@ -1,6 +1,6 @@
 """Every method at every budget on one held-out edit: fidelity, likeness to the old picture, obedience, cost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -23,12 +23,17 @@ PICTURE_RIVALS = ("img2img", "rebuilt x_k", "flowedit", "linear blend")
 LINEAR_SPAN = 5
 
 
+def names(steps: Iterable[str]) -> list[str]:
+    """Every method that is compared, given the solvers whose steps were searched."""
+    own = [AUTO, ONE_SOURCE, *(name for name in METHODS if name not in (AUTO, "baseline"))]
+    return [*own, *(f"{solver}{SEARCHED}" for solver in steps), *PICTURE_RIVALS]
+
+
 def asked(bench: Bench, scale: Scale) -> tuple[tuple[str, int | None], ...]:
     """Every method with its budget, in the order of the rows; None: the planner chooses, or all steps are computed."""
-    names = [AUTO, ONE_SOURCE, *(name for name in METHODS if name not in (AUTO, "baseline"))]
-    names += [*(f"{solver}{SEARCHED}" for solver in bench.steps), *PICTURE_RIVALS]
-    pairs = [(name, budget) for budget in scale.budgets for name in names]
-    pairs += [(name, budget) for budget in scale.line_budgets for name in names if name in LINES]
+    compared = names(bench.steps)
+    pairs = [(name, budget) for budget in scale.budgets for name in compared]
+    pairs += [(name, budget) for budget in scale.line_budgets for name in compared if name in LINES]
     known = [
         each for each in pairs if SEARCHED not in each[0] or each[1] in bench.steps[each[0].removesuffix(SEARCHED)]
     ]

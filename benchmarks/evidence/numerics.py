@@ -2,7 +2,6 @@
 how well conditioned the controller's quadratic program is. In one process, with nothing else on the machine."""
 
 import copy
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,13 +15,12 @@ from trajflow.base import Model
 from trajflow.cache.tiers import PUBLISHED, resume_step
 from trajflow.learning.known import run_known
 from trajflow.metrics import compare_images
-from trajflow.models.registry import SETTINGS_FILE, bundled_folder, wrap
+from trajflow.models.registry import wrap
 from trajflow.session import Session
 from trajflow.transitions.horizon import CONTROL_HORIZON, EFFORT, SMOOTH
 
 Row = dict[str, Any]
 HORIZONS = (3, 5, 10, 20, 40)
-BESIDE = (2, 4, 8)
 RESPONSE = 1.5
 
 
@@ -31,7 +29,7 @@ def measure(edit: Edit, scale: Scale) -> Iterator[Row]:
     repeats = max(1, scale.repeats // 6)
     yield from _latency(edit, repeats)
     yield from _formats(edit)
-    yield from _batches(edit, repeats)
+    yield from _batches(edit, scale, repeats)
     for horizon in HORIZONS:
         yield _row(f"condition number of the reduced Hessian, horizon {horizon}", condition(horizon), "")
 
@@ -73,17 +71,17 @@ def _formats(edit: Edit) -> Iterator[Row]:
 
 def _as(bench: Bench, dtype: torch.dtype) -> Model:
     pipeline = copy.deepcopy(bench.pipeline).to(dtype)
-    return wrap(pipeline, "tiny", json.loads((bundled_folder() / SETTINGS_FILE).read_text()))
+    return wrap(pipeline, "tiny", bench.settings)
 
 
-def _batches(edit: Edit, repeats: int) -> Iterator[Row]:
+def _batches(edit: Edit, scale: Scale, repeats: int) -> Iterator[Row]:
     """Seconds a prompt when several go side by side, and the floor: how near the same run is to itself alone."""
-    bench, steps = edit.bench, edit.bench.model.defaults.steps
+    bench, steps = edit.bench, scale.steps or edit.bench.model.defaults.steps
     prompts = [(entry.result.request.prompt, edit.pair.seed) for entry in (edit.target, *edit.sources)]
     alone = run_known(bench.model, prompts[:1], steps)
     taken = median_seconds(lambda: run_known(bench.model, prompts[:1], steps), repeats)
     yield _row("from scratch, one prompt alone", taken, "s a prompt")
-    for count in BESIDE:
+    for count in scale.beside:
         some = [prompts[i % len(prompts)] for i in range(count)]
         some = [(prompt, seed + i // len(prompts)) for i, (prompt, seed) in enumerate(some)]
         beside = run_known(bench.model, some, steps)

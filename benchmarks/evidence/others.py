@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks import ablation, block_caches, chains, planner, policies, refinement, verdicts
-from benchmarks.evidence.bench import PAIRS_FILE, Bench, Scale
+from benchmarks.evidence.bench import PAIRS_FILE, Bench, Scale, read_shortened
 from benchmarks.judge import load_judge
 from benchmarks.steps import Steps, read_steps, search_steps, write_steps
 from trajflow.assets import asset
@@ -26,19 +26,19 @@ QUICK_CACHES = block_caches.Size(doubles=1, singles=1, heads=2, side=2)
 
 def measure_ablation(bench: Bench, scale: Scale) -> Rows:
     """What each ingredient of transport is worth, on edits of one attribute."""
-    edits = [pair for pair in read_pairs(asset(PAIRS_FILE)) if pair.kind not in LIGHT][: scale.ablated]
+    edits = [pair for pair in read_shortened(PAIRS_FILE, scale) if pair.kind not in LIGHT][: scale.ablated]
     return ablation.summarise(list(ablation.ablate(bench.model, edits, scale.budgets)))
 
 
 def measure_planner(bench: Bench, scale: Scale) -> Rows:
     """Forecasts held against measurements, and fidelities asked for against those reached."""
-    requests = read_pairs(asset("pairs/requests_heldout.csv"))[: scale.requests]
+    requests = read_shortened("pairs/requests_heldout.csv", scale)[: scale.requests]
     return planner.summarise(list(planner.judge_planner(bench.model, requests, (5,), (36.0, 40.0, 44.0))))
 
 
 def measure_refinement(bench: Bench, scale: Scale) -> Rows:
     """Every picture of a refined run."""
-    pairs = read_pairs(asset(PAIRS_FILE))[: scale.refined]
+    pairs = read_shortened(PAIRS_FILE, scale)[: scale.refined]
     return refinement.summarise(list(refinement.refine_pairs(bench.model, pairs)))
 
 
@@ -48,14 +48,17 @@ def measure_chains(bench: Bench, scale: Scale) -> Rows:
     shortened = [
         replace(each, kinds=each.kinds[: scale.edits + 1], prompts=each.prompts[: scale.edits + 1]) for each in recorded
     ]
-    return chains.summarise_chains(list(chains.measure_chains(bench.model, shortened, budgets=(5,))))
+    measured = chains.measure_chains(bench.model, shortened, budgets=(5,), steps=scale.steps)
+    return chains.summarise_chains(list(measured))
 
 
 def measure_alone(bench: Bench, scale: Scale) -> Rows:
-    """Runs without a source on the model's own grid."""
-    known = find_profile(bench.model.identity())
-    learned = policies.Learned(_learned_from(scale.learning), known, bench.steps)
-    return _alone(bench, _targets(scale.prompts), bench.model.defaults.steps, scale.alone_budgets, learned)
+    """Runs without a source on the model's own grid, or a shorter one, for which no solver's steps were searched."""
+    own = bench.model.defaults.steps
+    steps, known = scale.steps or own, find_profile(bench.model.identity())
+    searched = bench.steps if steps == own else {}
+    learned = policies.Learned(_learned_from(scale.learning), known, searched)
+    return _alone(bench, _targets(scale.prompts), steps, scale.alone_budgets, learned)
 
 
 def measure_grid(bench: Bench, scale: Scale, folder: Path) -> Rows:

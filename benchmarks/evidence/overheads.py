@@ -12,7 +12,7 @@ from benchmarks.evidence.bench import Edit, Scale
 from benchmarks.evidence.timing import median_seconds
 from trajflow.cache import Memory, SentenceEncoder, TrajectoryCache, nearest, new_key
 from trajflow.cache.entry import VECTOR_SIZE
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 from trajflow.methods import METHODS
 
 Row = dict[str, Any]

@@ -7,9 +7,7 @@ from torch import Tensor
 
 from benchmarks.evidence.bench import Edit, Scale
 from trajflow.base import Trajectory
-from trajflow.field import Field
-from trajflow.flow import euler_step
-from trajflow.metrics import angle_degrees
+from trajflow.field import Field, angle_degrees, euler_step
 from trajflow.metrics.path import path_diagnostics
 
 Row = dict[str, Any]

@@ -83,7 +83,8 @@ OTHERS: dict[str, tuple[str, Callable[[Sequence[dict[str, Any]]], str], str]] = 
         "Chains of twenty edits",
         markdown_chains,
         "Each edit is made from everything before it; the rows differ in which of the earlier runs were computed in "
-        "full. Evaluations are per picture; `fewer-steps` spends as many without a cache.",
+        "full. Evaluations are per picture; `fewer-steps` and the learned `solver` spend as many without a cache, the "
+        "solver at most as many: it takes the largest budget that was calibrated within them.",
     ),
 }
 

@@ -14,8 +14,7 @@ from torch import Tensor
 from benchmarks.evidence.bench import Edit, Scale
 from benchmarks.rivals import run
 from trajflow.base import SamplingPlan
-from trajflow.field import Field
-from trajflow.flow import latents_at
+from trajflow.field import Field, latents_at
 from trajflow.metrics import compare_images
 from trajflow.transitions.direct import Direct
 
@@ -61,5 +60,6 @@ def _stock(edit: Edit, latents: Tensor | None, options: Row) -> Image:
     """A picture of the source prompt by the pipeline's own call."""
     model = edit.bench.model
     length = int(edit.bench.model.identity()["text_length"])
-    given = {"num_inference_steps": model.defaults.steps, "guidance_scale": model.defaults.guidance, **options}
+    given = {"height": model.defaults.height, "width": model.defaults.width, **options}
+    given = {"num_inference_steps": model.defaults.steps, "guidance_scale": model.defaults.guidance, **given}
     return edit.bench.pipeline(edit.pair.source, latents=latents, max_sequence_length=length, **given).images[0]

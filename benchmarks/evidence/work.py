@@ -13,7 +13,7 @@ from benchmarks.evidence.bench import Bench
 from benchmarks.evidence.parts import NAMES, Setting, Tables, named
 
 Task = tuple[str, int]
-_bench: list[Bench] = []
+_bench: dict[int | None, Bench] = {}
 
 
 def tasks_of(parts: Sequence[str], setting: Setting) -> list[Task]:
@@ -36,7 +36,7 @@ def measure(tasks: Sequence[Task], setting: Setting, workers: int) -> Iterator[t
         timed, rest = [*rest, *timed], []
     if rest:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=load_bench) as pool:
+        with ProcessPoolExecutor(workers, context, initializer=load_bench, initargs=(setting.scale.side,)) as pool:
             waiting = {pool.submit(_measure_one, task, setting): task for task in rest}
             for future in as_completed(waiting):
                 yield waiting[future], *future.result()
@@ -44,19 +44,20 @@ def measure(tasks: Sequence[Task], setting: Setting, workers: int) -> Iterator[t
         yield task, *_measure_one(task, setting)
 
 
-def load_bench() -> Bench:
-    """The model, loaded once a process, on one thread: rounding does not depend on how many share the cores."""
+def load_bench(side: int | None) -> Bench:
+    """The model for pictures of that side, loaded once a process, on one thread: rounding does not depend on how many
+    share the cores."""
     torch.set_num_threads(1)
-    if not _bench:
+    if side not in _bench:
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
         diffusers_logging.disable_progress_bar()
-        _bench.append(Bench.load())
-    return _bench[0]
+        _bench[side] = Bench.load(side)
+    return _bench[side]
 
 
 def _measure_one(task: Task, setting: Setting) -> tuple[Tables, float]:
     name, unit = task
     began = time.perf_counter()
-    tables = named(name).measure(load_bench(), setting, unit)
+    tables = named(name).measure(load_bench(setting.scale.side), setting, unit)
     return tables, round(time.perf_counter() - began, 1)

@@ -9,9 +9,9 @@ import pytest
 from tests.ui.test_api import launched
 from trajflow import Session
 from trajflow.bench.served import Served
+from trajflow.engine.blending import blending
 from trajflow.testing import GaussianMixture
 from trajflow.ui import Registry
-from trajflow.ui.blending import blending
 
 
 class Slow(GaussianMixture):

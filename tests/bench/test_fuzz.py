@@ -12,8 +12,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")
 
 
 def test_bad_requests_are_as_many_as_asked_for_and_bad_in_one_field(mixture):
-    made = list(bad_requests(250, mixture.defaults))
-    assert len(made) == 250
+    made = list(bad_requests(120, mixture.defaults))
+    assert len(made) == 120
     for request in made:
         wrong = [name for name, value in request.items() if is_bad(name, value, mixture.defaults)]
         assert len(wrong) == 1, request

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.chains import (
+    RIVALS,
     WAYS,
     Chain,
     markdown_chains,
@@ -108,8 +109,10 @@ def test_unknown_material_is_refused():
 # The measurement
 
 
-def test_every_way_is_measured_beside_its_rival(worked):
-    assert [done.way for done in worked] == [name for way in WAYS for name in (way, f"fewer-steps as {way}")]
+def test_every_way_is_measured_beside_its_rivals(worked):
+    assert [done.way for done in worked] == [
+        name for way in WAYS for name in (way, f"fewer-steps as {way}", f"solver as {way}")
+    ]
     assert all(len(done.metrics) == len(done.seconds) == 2 for done in worked)
 
 
@@ -128,12 +131,13 @@ def test_the_first_edit_is_the_same_in_every_carried_over_way(worked):
     assert len({of_way(worked, way).metrics[0] for way in ("none", "coasted", "half", "all")}) == 1
 
 
-def test_the_rival_spends_as_much_on_each_picture(worked):
+@pytest.mark.parametrize("name", RIVALS)
+def test_a_rival_spends_as_much_on_each_picture(worked, name):
     for way in WAYS:
-        done, rival = of_way(worked, way), of_way(worked, f"fewer-steps as {way}")
+        done, rival = of_way(worked, way), of_way(worked, f"{name} as {way}")
         total = done.spent.waited.nfe + done.spent.background.nfe
         assert rival.spent.waited.nfe / 3 == min(STEPS, round(total / 3))
-    assert all(metrics.identical for metrics in of_way(worked, "fewer-steps as all").metrics) == (
+    assert all(metrics.identical for metrics in of_way(worked, f"{name} as all").metrics) == (
         round((STEPS + 2 * BUDGET + 2 * STEPS) / 3) >= STEPS
     )
 
@@ -166,7 +170,7 @@ def test_the_command_prints_a_table_and_writes_its_rows(tmp_path):
     assert done.stdout.startswith("| way")
     written = json.loads(out.read_text())
     assert written["command"] == f"python -m benchmarks chains --sessions {path} --budgets 2 --first 1 --steps 3"
-    assert (len(written["rows"]), written["rows"][0]["chains"]) == (2 * len(WAYS), 1)
+    assert (len(written["rows"]), written["rows"][0]["chains"]) == (3 * len(WAYS), 1)
 
 
 def test_the_command_refuses_a_budget_that_is_no_number(tmp_path):

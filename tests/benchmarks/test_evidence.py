@@ -135,12 +135,19 @@ def test_what_was_measured_is_gone_on_with_and_other_weights_are_not(tmp_path):
     assert ("state", 0) not in Journal(path, "other weights")
 
 
-def test_the_parts_and_their_cost_are_listed(tmp_path):
+def test_the_parts_and_their_cost_are_listed():
     done = CliRunner().invoke(app, ["evidence", "--list"])
     assert done.exit_code == 0, done.output
     assert all(f"\n{part.name} " in f"\n{done.output}" for part in PARTS)
-    refused = CliRunner().invoke(app, ["evidence", "--only", "everything", "--out", str(tmp_path / "nowhere")])
-    assert refused.exit_code != 0
+
+
+@pytest.mark.parametrize("flag", ["--only", "--methods"])
+def test_names_that_are_not_there_are_refused_and_nothing_is_left_behind(tmp_path, flag):
+    refused = CliRunner().invoke(app, ["evidence", flag, "contest,everything", "--out", str(tmp_path / "nowhere")])
+    assert refused.exit_code == 2
+    assert f"There are no {'parts' if flag == '--only' else 'methods'} " in refused.output
+    assert "everything. Choose of" in refused.output
+    assert not any(tmp_path.iterdir())
 
 
 def test_rows_survive_their_csv(tmp_path):

@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.rivals import CURVES, fade, flowedit, from_picture, from_scratch, subset
 from trajflow.base import Evaluation
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 
 STEPS = 12
 OLD, NEW = "mountain dusk", "snowy mountain dusk"

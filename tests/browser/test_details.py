@@ -92,6 +92,10 @@ def test_going_back_during_a_run_stays_there_and_a_rerun_comes_to_the_front(visi
     expect(studio.status).to_contain_text("from the store, nothing computed", timeout=RUN_MS)
     assert studio.picture() == first, "the exact repeat shows what its card shows"
     expect(page.locator("#spoken")).to_contain_text("from the store, nothing computed")
+    expect(page.locator("#current-numbers")).to_contain_text("from the store, nothing computed")
+    expect(page.locator("#current-numbers")).to_have_attribute("title", re.compile("28 of 28 steps were computed when"))
+    page.reload(wait_until="load")
+    expect(page.locator("#current-numbers")).to_contain_text("28 of 28 steps computed")
 
 
 def test_cards_and_comparisons_tell_the_settings_that_differ(visit):
@@ -169,12 +173,15 @@ def test_the_lab_compares_tables_of_tiers_and_ones_own(visit):
     page.click("#lab-tiers")
     expect(page.locator("#lab-status")).to_have_text(re.compile("^All tables"), timeout=RUN_MS)
     rows = page.locator("#lab-table tbody tr")
-    expect(rows).to_have_count(12)
+    expect(rows).to_have_count(15)
     own = rows.filter(has_text="resume, my own tiers")
     expect(own).to_contain_text("4 of 8")
     expect(own.locator(".told-tier")).to_contain_text("Nearest: “a mountain landscape”")
     expect(own.locator(".told-tier")).to_contain_text("4 of 8 steps taken as cached")
     assert own.locator(".strip .cached").count() == 4
+    expect(page.locator("#learned-line")).to_contain_text("Learned from")
+    page.click("#forget-learned")
+    expect(page.locator("#learned-line")).to_contain_text("Nothing is learned yet")
     page.reload()
     page.wait_for_selector("html[data-ready]")
     page.click("#tab-lab")

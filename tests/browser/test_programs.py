@@ -1,6 +1,5 @@
 """The documented calls of docs/api.md as they are written there, against a server that also serves MCP tools."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -100,19 +99,3 @@ def anyio_run(address):
             return {tool.name: tool for tool in tools}, refused
 
     return anyio.run(ask)
-
-
-def test_mcp_without_its_package_says_what_to_install(tmp_path):
-    code = "import sys; sys.modules['mcp'] = None; from trajflow.cli import main; sys.argv = ['trajflow', 'ui']; main()"
-    environment = os.environ | {"GRADIO_MCP_SERVER": "True", "TRAJFLOW_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert 'pip install "trajflow[mcp]"' in done.stderr

@@ -78,19 +78,10 @@ def test_typing_sends_few_requests_and_can_be_switched_off(visit):
     assert asked == []
 
 
-def test_nothing_moves_in_ten_runs(visit):
+def test_nothing_moves_in_five_runs(visit):
     studio = visit()
     studio.make("a mountain landscape")
-    for end in (
-        "at dawn",
-        "at noon",
-        "at night",
-        "in the fog",
-        "with a cabin",
-        "at dusk",
-        "in the snow",
-        "and the sea",
-    ):
+    for end in ("at dawn", "in the fog", "with a cabin", "and the sea"):
         studio.prompt.fill(f"a mountain landscape {end}")
         studio.is_in_state("preview")
         studio.make()

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from trajflow.cache.resuming import PROMISED_DB, STEEP, TRUST, Resumed, move_tiers
-from trajflow.cache.tiers import PUBLISHED
+from trajflow.cache.tiers import PROMISED_DB, PUBLISHED, STEEP, TRUST, Resumed, move_tiers
 
 GOOD, BAD = PROMISED_DB + 1, PROMISED_DB - 1
 

@@ -20,7 +20,7 @@ from trajflow.errors import RequestError
     ],
 )
 def test_the_published_bounds(similarity, name, fraction):
-    tier = tier_of(similarity)
+    tier = tier_of(similarity, PRESETS["published"])
     assert (tier.name, tier.resume_fraction) == (name, fraction)
 
 
@@ -30,12 +30,12 @@ def test_the_published_bounds(similarity, name, fraction):
 def test_presets_move_the_resume_point_and_not_the_bounds(preset, fractions):
     assert tuple(tier.resume_fraction for tier in PRESETS[preset]) == fractions
     assert [tier.least_similarity for tier in PRESETS[preset]] == [0.97, 0.90, 0.85]
-    assert tier_of(0.5, preset).resume_fraction == 0.0
+    assert tier_of(0.5, PRESETS[preset]).resume_fraction == 0.0
 
 
 def test_an_unknown_preset_is_refused_with_the_choices():
     with pytest.raises(RequestError, match="published, conservative, aggressive"):
-        tier_of(0.9, "reckless")
+        tier_table("reckless")
 
 
 @pytest.mark.parametrize(

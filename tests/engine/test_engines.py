@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 import torch
 
-from tests.engine.scripted import Evaluations, Scripted
+from tests.engine.scripted import KNOWN, OF_A_LONG_PROMPT, PUSH, Evaluations, Scripted
 from trajflow import METHODS, Session
-from trajflow.base import Result
+from trajflow.base import Result, vocabulary_of
 from trajflow.bench.scale.server import StoreServer, server_program
 from trajflow.engine import Engine, InProcess, placed
 from trajflow.errors import Cancelled, MemoryExhausted, NumericalError, RequestError
 from trajflow.extras import missing
 from trajflow.sampler import RemoteModel
+from trajflow.testing import GaussianMixture
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = ROOT / "tests" / "spaces" / "stand_in"
@@ -40,13 +41,13 @@ class Place:
     def __init__(self, engine, folder):
         self.engine = engine
         self.evaluations = Evaluations(folder / "there")
-        self._here = Scripted(folder / "here")
+        self._here = InProcess(Scripted(folder / "here"))
 
     def there(self):
         return Session(self.engine.open(), cache_bytes=2**24)
 
     def here(self):
-        return Session(self._here, cache_bytes=2**24)
+        return Session(self._here.open(), cache_bytes=2**24)
 
 
 def start_ray(folder, **options):
@@ -172,6 +173,37 @@ def test_what_goes_wrong_there_is_a_sentence_here_and_poisons_nothing(place, wor
     expected = place.here().generate("a mountain", seed=6, steps=8)
     for each in (session, other):
         assert same(each.generate("a mountain", seed=6, steps=8), expected)
+
+
+def test_it_knows_the_words_of_the_model(place):
+    assert vocabulary_of(place.engine.model) == vocabulary_of(place.there().model) == KNOWN
+
+
+def test_a_prompt_between_two_is_mixed_where_the_model_is(place):
+    there, here, prompt = place.there(), place.here(), "a lake ~25%~ a mountain"
+    for session in (there, here):
+        session.generate("a lake", seed=3, steps=8)
+        session.generate(prompt, seed=3, steps=8)
+        session.generate("a lake ~50%~ a mountain", seed=3, steps=8, budget=3)
+    for one, other in zip(there.entries(), here.entries(), strict=True):
+        assert same(one.result, other.result), one.prompt
+        assert one.trajectory == other.trajectory
+    model = there.model
+    shape = model.latent_shape(8, 8)
+    x, point = model.noise(3, shape), model.schedule(8, shape).point(0)
+    pushed = model.evaluate(x, point, model.encode(prompt, "", 1.0)).velocity
+    letters = 0.75 * len("a lake") + 0.25 * len("a mountain")
+    torch.testing.assert_close(
+        pushed - GaussianMixture().velocity(x, float(point.sigma), prompt), letters * PUSH + 0 * x
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"refine": True}], ids=["at once", "refined"])
+def test_what_the_text_encoders_did_not_read_is_told_with_the_picture(place, options):
+    *_, result = place.there().stream("a long mountain ~40%~ a lake", seed=8, steps=4, **options)
+    assert result.warnings == (OF_A_LONG_PROMPT,)
+    *_, result = place.there().stream("a mountain", seed=8, steps=4, **options)
+    assert result.warnings == ()
 
 
 def test_refinement_and_completion_cost_no_more_than_here(place):

@@ -1,16 +1,19 @@
 """Replicas without a cluster: the parcels go to them by a call, and they die where a test says."""
 
+import socket
 import time
 
 import numpy as np
 import pytest
 import torch
 
-from tests.engine.scripted import Evaluations, Scripted
+from tests.engine.scripted import KNOWN, Evaluations, Scripted
 from trajflow import Session
+from trajflow.base import vocabulary_of
 from trajflow.bench.scale.server import StoreServer
 from trajflow.cache import FolderStore
 from trajflow.cache.store import owner_of
+from trajflow.engine import InProcess
 from trajflow.engine.replicas import paths
 from trajflow.engine.replicas.messages import EngineBusy, EngineError, ReplicaDied
 from trajflow.engine.replicas.model import MOST_DEATHS, Answers, ReplicatedModel
@@ -116,6 +119,25 @@ def test_a_run_that_kills_every_replica_is_given_up(make_front):
     with pytest.raises(EngineError, match=f"{MOST_DEATHS} replicas died"):
         session.generate("a mountain", seed=3, steps=8)
     assert session.entries() == ()
+
+
+def test_the_words_of_the_model_are_asked_once(make_front):
+    front = make_front()
+    sessions = [front.open(name) for name in ("one", "other")]
+    asked = len(front.sent)
+    assert asked == 1
+    assert all(vocabulary_of(session.model) == KNOWN for session in sessions)
+    assert len(front.sent) == asked
+
+
+def test_what_evaluates_one_row_here_does_so_there(make_front, tmp_path):
+    """A model that is wrapped, as replicas and engines do, still answers for the prompt's branch alone."""
+    front = make_front()
+    there, here = front.open(), Session(InProcess(Scripted(tmp_path / "here")).open())
+    for session in (there, here):
+        session.generate("a mountain", seed=3, steps=8, guidance=2.0)
+        made = session.generate("a mountain at dusk", seed=3, steps=8, guidance=2.0, budget=3)
+        assert (made.cost.nfe, made.cost.rows) == (3, 5)
 
 
 def test_sources_travel_once_and_only_where_nobody_has_them(make_front, store):
@@ -232,9 +254,46 @@ def test_a_folder_serves_one_machine(tmp_path):
     with pytest.raises(RequestError, match=r"serves one machine, and this cluster has 3.*--store redis://"):
         sharing.check(3)
     Sharing("redis://host", 2**20).check(3)
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(CacheError, match="Choose another folder"):
+        Sharing(f"file://{tmp_path / 'taken'}", 2**20).check(1)
     sharing.open().close()
     with pytest.raises(CacheError, match="another machine"):
         Sharing(f"file://{tmp_path}", 2**20, machine="another").open()
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_machine_that_is_too_slow_for_ray_is_told_in_a_sentence(monkeypatch):
+    """Ray gives up on its own processes after 30 seconds, and raises nothing more particular than Exception."""
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    from trajflow.engine.replicas import cluster
+
+    def init(**options):
+        raise Exception("The current node timed out during startup. This could happen because\nmore")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(EngineError, match=r"^Ray does not start on this machine: The current node timed out.*because$"):
+        cluster.start("tiny", 2)
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_why_no_cluster_and_no_replica_is_there_is_told_in_a_sentence():
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    from trajflow.engine.replicas import cluster
+
+    began = time.monotonic()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(EngineError, match=r"There is no cluster to join at 127.*refused"):
+            cluster.start("tiny", 2, address=address)
+    assert time.monotonic() - began < 10
+    told = "It failed.\nTraceback:\n  File ...\ntrajflow.errors.ModelError: 'nothing' is no model: see the list.\n\n"
+    assert cluster.said_last(told) == "'nothing' is no model: see the list."
+    assert cluster.said_last("Deploying failed.\nValueError: no") == "ValueError: no"
+    assert cluster.said_last("\n")
 
 
 def test_an_error_travels_as_itself(mixture):

@@ -11,7 +11,7 @@ from torch import Tensor
 import trajflow
 from trajflow.base import Model
 from trajflow.errors import ModelError
-from trajflow.flow import recompute_path
+from trajflow.field import recompute_path
 
 PROMPT, OTHER = "a snowy mountain at dusk", "a red cabin by the sea"
 

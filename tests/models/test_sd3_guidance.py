@@ -7,7 +7,7 @@ from diffusers import StableDiffusion3Pipeline
 from transformers import T5Config, T5EncoderModel
 
 import trajflow
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 from trajflow.models.registry import wrap
 
 PROMPT, STEPS, LENGTH = "a snowy mountain at dusk", 6, 8

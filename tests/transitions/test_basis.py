@@ -2,9 +2,8 @@ import torch
 from torch import Tensor
 
 from trajflow.base import NodeSchedule, SamplingPlan, Schedule, Trajectory
-from trajflow.flow import euler_step
-from trajflow.transitions.basis import Basis
-from trajflow.transitions.weights import fit_global, fit_local
+from trajflow.field import euler_step
+from trajflow.transitions.basis import Basis, fit_global, fit_local
 
 SHAPE = (1, 4, 12, 12)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from trajflow.base import SamplingPlan, Trajectory
-from trajflow.flow import even_nodes, recompute_path
+from trajflow.field import even_nodes, recompute_path
 from trajflow.methods import METHODS
 
 STEPS = 12
@@ -37,7 +37,7 @@ CASES = {
 PLANNING = ("shooting", "multiple-shooting", "shooting-mpc")
 SWITCHING = ("resume", "blend", "published", "kalman", "uncertainty-blend", "flow-blend", "derivative-blend")
 each_case = pytest.mark.parametrize("case", CASES)
-each_budget = pytest.mark.parametrize("budget", [1, 2, 3, 7, STEPS - 1, STEPS])
+BUDGETS = (1, 2, 3, 7, STEPS - 1, STEPS)
 
 
 def case_plan(
@@ -72,22 +72,26 @@ def test_every_transition_has_a_case() -> None:
     assert {method for method, _ in CASES.values()} == carried - {"auto", "resume-budcache"}
 
 
+@pytest.fixture(scope="module")
+def full(run_plan, make_grid_plan, shared_mixture):
+    """The target's own run."""
+    return truth(run_plan, make_grid_plan, shared_mixture, TARGET)
+
+
 @each_case
-@each_budget
 def test_the_same_prompt_gives_the_same_image_with_any_budget(
-    mixture, run_plan, make_grid_plan, cached, case: str, budget: int
+    mixture, run_plan, make_grid_plan, cached, full, case: str
 ) -> None:
-    full = truth(run_plan, make_grid_plan, mixture, TARGET)
     sources = (full.trajectory, *cached(case))[: CASES[case][1]]
-    run = run_plan(mixture, case_plan(make_grid_plan, mixture, case, budget), TARGET, sources)
-    assert torch.equal(run.latents, full.latents)
-    assert run.cost.nfe <= budget if CASES[case][0] in PLANNING else run.cost.nfe == budget
+    for budget in BUDGETS:
+        run = run_plan(mixture, case_plan(make_grid_plan, mixture, case, budget), TARGET, sources)
+        assert torch.equal(run.latents, full.latents), budget
+        assert run.cost.nfe <= budget if CASES[case][0] in PLANNING else run.cost.nfe == budget
 
 
 def test_the_basis_finds_the_same_prompt_wherever_it_stands_among_the_sources(
-    mixture, run_plan, make_grid_plan, cached
+    mixture, run_plan, make_grid_plan, cached, full
 ) -> None:
-    full = truth(run_plan, make_grid_plan, mixture, TARGET)
     near, far, _ = cached("basis-3")
     for sources in ((near, full.trajectory, far), (near, far, full.trajectory)):
         run = run_plan(mixture, case_plan(make_grid_plan, mixture, "basis-3", 3), TARGET, sources)
@@ -140,12 +144,16 @@ def test_on_a_real_network_same_prompt_and_full_budget_are_exact(network, run_pl
 
 
 @each_case
-@each_budget
 def test_what_is_spent_coasted_and_recorded_is_what_was_planned(
-    mixture, run_plan, make_grid_plan, cached, case: str, budget: int
+    mixture, run_plan, make_grid_plan, cached, case: str
 ) -> None:
+    for budget in BUDGETS:
+        _check_spending(mixture, run_plan, make_grid_plan, cached(case), case, budget)
+
+
+def _check_spending(mixture, run_plan, make_grid_plan, sources, case: str, budget: int) -> None:
     plan = case_plan(make_grid_plan, mixture, case, budget)
-    run = run_plan(mixture, plan, TARGET, cached(case))
+    run = run_plan(mixture, plan, TARGET, sources)
     kinds, velocities = run.trajectory.kinds, run.trajectory.velocities
     computed = [k for k, kind in enumerate(kinds) if kind == "computed"]
     assert run.cost.nfe == run.cost.rows <= budget == plan.budget

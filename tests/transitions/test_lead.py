@@ -19,13 +19,13 @@ from trajflow.base import (
 )
 from trajflow.calibration import Placement, Profile, read_profile, write_profile
 from trajflow.errors import CacheError
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
+from trajflow.forecast import choose_nodes
 from trajflow.learning.leads import FAR, distance, fit_leads, place_far
 from trajflow.learning.placing import Case, log_error, run_case
 from trajflow.sampler import collect, sample
 from trajflow.testing import GaussianMixture
 from trajflow.transitions.basis import Basis
-from trajflow.transitions.escalation import choose_nodes
 from trajflow.transitions.lead import TERMS, combine, terms
 
 NODES = (0, 2, 5)

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from trajflow.field import Field
-from trajflow.flow import euler_step, even_nodes
+from trajflow.field import Field, euler_step, even_nodes
 from trajflow.transitions import mpc
 from trajflow.transitions.mpc import Mpc, advance, blend_alpha, pay, plan_controls, track
 

@@ -2,8 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from trajflow.field import Field
-from trajflow.flow import even_nodes, recompute_path
+from trajflow.field import Field, even_nodes, recompute_path
 from trajflow.transitions import multiple_shooting
 from trajflow.transitions.multiple_shooting import Segment, close, look_again, sweep
 from trajflow.transitions.prediction import Prediction

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from trajflow.field import Field
-from trajflow.flow import recompute_path
+from trajflow.field import Field, recompute_path
 from trajflow.transitions.prediction import DAMPING, Prediction, displaced, roll
 
 STEPS = 8

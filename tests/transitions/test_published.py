@@ -6,8 +6,7 @@ import pytest
 import torch
 
 import trajflow
-from trajflow.field import Field
-from trajflow.flow import euler_step, recompute_path
+from trajflow.field import Field, euler_step, recompute_path
 from trajflow.transitions.horizon import CONTROL_HORIZON, PREDICTION_HORIZON
 from trajflow.transitions.published import Published
 

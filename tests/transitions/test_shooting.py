@@ -3,8 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from trajflow.field import Field
-from trajflow.flow import even_nodes
+from trajflow.field import Field, even_nodes
 from trajflow.transitions import shooting
 from trajflow.transitions.prediction import Prediction
 from trajflow.transitions.shooting import Shot, shoot

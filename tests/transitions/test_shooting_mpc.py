@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from trajflow.transitions import shooting, shooting_mpc
 
 STEPS = 28

@@ -54,6 +54,7 @@ def test_tiers_are_a_preset_or_pairs():
     own = read_ask({"prompt": "a", "tiers": [[0.5, 0.25], [0.9, 0.75]]}, DEFAULTS).tiers
     assert [(tier.least_similarity, tier.resume_fraction) for tier in own] == [(0.9, 0.75), (0.5, 0.25)]
     assert read_ask({"prompt": "a"}, DEFAULTS).tiers[0].resume_fraction == 0.95
+    assert read_ask({"prompt": "a", "tiers": "learned"}, DEFAULTS).tiers == "learned", "every session has its own"
     for wrong in ("bold", [[0.9]], [[0.9, 2]], [["x", 0.5]], [], [[0.5, 0.5]] * 2, [[0.5, 0.1]] * 20, {"0.9": 0.5}):
         with pytest.raises(RequestError):
             read_ask({"prompt": "a", "tiers": wrong}, DEFAULTS)

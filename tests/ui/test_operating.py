@@ -1,5 +1,6 @@
 """Probes, counts, limits and the log, through the app's own routes over the closed-form flow."""
 
+import itertools
 import json
 import logging
 import re
@@ -14,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from trajflow import Session
-from trajflow.ui.blending import blending
+from trajflow.engine.blending import blending
+from trajflow.ui import account
 from trajflow.ui.desk import Job
 from trajflow.ui.limits import MOST_OF_A_PERSON
 from trajflow.ui.registry import Registry
@@ -229,3 +231,18 @@ def test_a_line_is_logged_for_each_run_without_its_prompt(make_app, caplog):
     assert second.endswith("outcome=error error=RequestError")
     assert key not in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_a_line_is_written_once_when_mcp_logs_too(monkeypatch, capsys):
+    """The package `mcp` gives the root logger a handler when its server is made, after ours."""
+    mcp = pytest.importorskip("mcp.server.fastmcp", reason="the extra `mcp` is not installed")
+    root, library = logging.getLogger(), logging.getLogger("trajflow")
+    # As in a new process: without those who listen in on tests.
+    for each, name in itertools.product((root, library), ("handlers", "level", "propagate")):
+        monkeypatch.setattr(each, name, [] if name == "handlers" else getattr(each, name))
+    monkeypatch.setattr(account.logger, "level", account.logger.level)
+    account.show()
+    mcp.FastMCP("somebody")
+    assert logging.getLogger().handlers, "it logs"
+    account.log(account.Ended("somebody", "error", "RequestError"))
+    assert capsys.readouterr().err.count("outcome=error") == 1

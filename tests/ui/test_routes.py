@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from trajflow import Session
+from trajflow.engine.blending import blending
 from trajflow.ui import png
-from trajflow.ui.blending import blending
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes
 from trajflow.ui.wire import HEADER
@@ -167,6 +167,32 @@ def test_tiers_of_ones_own_say_how_much_is_taken(visitor):
     assert made[2]["tier"]["prompt"] == "a mountain"
 
 
+def test_learned_tiers_follow_what_the_lab_measured_until_that_is_forgotten(visitor):
+    visitor.run("a mountain", quality="exact")
+    published = [[0.97, 0.95], [0.9, 0.75], [0.85, 0.55]]
+    begun = visitor.post("learned").json()
+    assert (begun["tiers"], begun["resumes"]) == (published, 0)
+    assert "Nothing is learned yet" in begun["line"]
+    cell = {"prompt": "a mountain dusk", "seed": 7, "quality": "tiers", "strategy": "resume"}
+    late = [
+        cell | {"tiers": [[-1.0, 0.9]]},
+        cell | {"tiers": [[-1.0, 0.9]]},
+        cell | {"quality": "evaluations", "amount": 6},
+    ]
+    made = [event for event in visitor.events("sheet", {"lab": True, "cells": late}) if event["type"] == "cell"]
+    taught = [(event["tier"]["taken"] / 8, event["psnr_db"] >= 37.2) for event in made]
+    learned = visitor.post("learned").json()
+    assert learned["resumes"] == 2, "the same measurement twice counts once"
+    good = len({each for each in taught if each[1]})
+    assert f"{good} came within 37.2 dB" in learned["line"]
+    assert learned["tiers"] != published
+    own = [cell | {"tiers": learned["tiers"]}, cell | {"tiers": "learned"}]
+    as_learned = [event for event in visitor.events("sheet", {"lab": True, "cells": own}) if event["type"] == "cell"]
+    assert as_learned[0]["spent"] == as_learned[1]["spent"]
+    assert visitor.post("learned", {"forget": True}).json() == begun
+    assert visitor.post("learned").json() == begun
+
+
 def test_only_the_whole_state_resumes_a_run_exactly(visitor):
     key = visitor.run("a mountain", quality="exact")["node"]["key"]
     events = visitor.events("ablate", {"key": key})
@@ -311,6 +337,10 @@ def test_idle_time_works_ahead_only_when_asked_to_and_says_so(visitor):
     assert [each["key"] for each in visitor.library()["nodes"]] == [node["key"]]
     next_one = visitor.run("a mountain at dusk", quality="evaluations", amount=3)["node"]
     assert len(next_one["sources"]) == 3
+    ready = visitor.run("a mountain, at sunset", quality="exact")
+    assert (ready["stored"], ready["spent"]) == (True, 0)
+    assert ready["node"]["waited"] is None, "its steps were computed while nobody waited"
+    assert node["waited"] > 0
 
 
 def test_on_a_space_nothing_is_made_ahead(mixture, registry, monkeypatch):

@@ -10,9 +10,9 @@ from tests.cache.test_disk import full_disk
 from tests.ui.test_routes import Visitor
 from trajflow.cache import FolderStore
 from trajflow.cache.store import owner_of
+from trajflow.engine.blending import blending
 from trajflow.session import Session
 from trajflow.ui.api import Programs
-from trajflow.ui.blending import blending
 from trajflow.ui.keeping import note_of, tree_of
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes

@@ -11,8 +11,8 @@ from tools.tiny.captions import caption
 from tools.tiny.scenes import ALL_SCENES
 from tools.tiny.vocabulary import words as grammar
 from trajflow.base import Vocabulary, vocabulary_of
+from trajflow.engine.blending import blending
 from trajflow.testing import GaussianMixture
-from trajflow.ui.blending import blending
 from trajflow.ui.effect import JOINING, judge
 from trajflow.ui.words import IGNORED, PAST, UNKNOWN, places, unheard, unknown
 

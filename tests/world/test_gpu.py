@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,22 +18,24 @@ from tools.world.progress import PROMPTS
 from tools.world.stage import Pace
 from tools.world.train import MINIATURE, Workshop, load_released
 
+# Rows of the sheet.
+SEEDS = 2
+
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory) -> tuple[Path, Path]:
     """The work folder and what came back, after all three calls."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("machine")
-    for number in ("1", "2"):
-        gpu.main([number, "--work", str(folder / "work"), "--miniature"])
-    measure = gpu.measure.SECTIONS
-    gpu.measure.SECTIONS = ("phrases",)
-    table = gpu.measure.table
-    gpu.measure.table = str
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gpu.measure, "SECTIONS", ("phrases",))
+        patch.setattr(gpu.measure, "table", str)
+        patch.setattr(gpu, "SHEET_SEEDS", SEEDS)
+        patch.setitem(gpu.SETTINGS, "steps", 2)
+        patch.setattr(gpu.vocabulary, "nothing", partial(gpu.vocabulary.nothing, captions=30))
+        for number in ("1", "2"):
+            gpu.main([number, "--work", str(folder / "work"), "--miniature"])
         gpu.main(["3", "--work", str(folder / "work"), "--out", str(folder / "out"), "--miniature"])
-    finally:
-        gpu.measure.SECTIONS, gpu.measure.table = measure, table
     return folder / "work", folder / "out"
 
 
@@ -47,7 +50,7 @@ def test_what_comes_back_is_a_model_that_runs(machine, joined):
     _, out = machine
     assert json.loads((out / "measured.json").read_text())["phrases"]["of"] == 300
     with Image.open(out / "samples.png") as sheet:
-        assert sheet.size == (192 * len(PROMPTS), 192 * gpu.SHEET_SEEDS)
+        assert sheet.size == (192 * len(PROMPTS), 192 * SEEDS)
     model = load_released(joined / "model")
     assert model.transformer.config.num_layers == 2
     for path in out.iterdir():

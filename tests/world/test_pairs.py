@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tools.world.captions import caption
-from tools.world.pairs import EDITS, PER_KIND, PICTURES, Voice, changes, draw_pairs
+from tools.world.pairs import EDITS, PER_KIND, PICTURES, Voice, changes, draw_pair, draw_pairs
 from tools.world.scene import Told
 from tools.world.text import random_told
 from trajflow.errors import RequestError
@@ -26,8 +26,12 @@ def kept() -> dict[int, tuple[Pair, ...]]:
 
 @pytest.mark.slow
 def test_the_files_are_what_the_generator_draws(kept):
-    assert draw_pairs("heldout", 5) == kept[5]
-    assert draw_pairs("calibration", 5) == read_pairs(ASSETS / "world_calibration.csv")
+    """One pair of each kind, another one of each file: a pair is drawn whatever the others are."""
+    stored = {"heldout": kept[5], "calibration": read_pairs(ASSETS / "world_calibration.csv")}
+    for first, (split, pairs) in enumerate(stored.items()):
+        for number, pair in list(enumerate(pairs))[first::PER_KIND]:
+            assert draw_pair(split, number, pair.kind, 5) == pair
+    assert [pair.kind for pair in kept[5]] == [kind for kind in EDITS for _ in range(PER_KIND)]
 
 
 def test_every_kind_is_there_as_often(kept):

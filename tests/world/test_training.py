@@ -73,6 +73,7 @@ def test_an_interrupted_shard_is_drawn_the_same(tmp_path):
         assert np.array_equal(np.load(path), np.load(tmp_path / "b" / path.name))
 
 
+@pytest.mark.slow
 def test_a_picture_has_the_size_of_its_bucket(workshop):
     shapes = {np.load(path, mmap_mode="r").shape[1:3] for path in finished_shards(workshop.work / "pictures")}
     assert shapes == {(192, 192), (128, 192), (192, 128)}

@@ -7,11 +7,13 @@ velocity. The velocity stage resumes from its checkpoint; `--init` starts it fro
 import argparse
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, SD3Transformer2DModel, StableDiffusion3Pipeline
+from diffusers import AutoencoderKL, DiffusionPipeline, SD3Transformer2DModel, StableDiffusion3Pipeline
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
 from tools.tiny import vocabulary
@@ -30,7 +32,7 @@ from tools.tiny.velocity import train_velocity
 SETTINGS = {"max_sequence_length": 1, "steps": 28, "guidance": 3.0}
 
 
-def release(pipeline: StableDiffusion3Pipeline, folder: Path) -> None:
+def release(pipeline: DiffusionPipeline, folder: Path, settings: Mapping[str, Any] = SETTINGS) -> None:
     """Save the pipeline as float16 safetensors that stock diffusers loads, with its settings and its words."""
     for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
         part.half()
@@ -39,7 +41,7 @@ def release(pipeline: StableDiffusion3Pipeline, folder: Path) -> None:
         config = json.loads(path.read_text())
         config.pop("_name_or_path", None)
         path.write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "trajflow.json").write_text(json.dumps(SETTINGS, indent=2) + "\n")
+    (folder / "trajflow.json").write_text(json.dumps(settings, indent=2) + "\n")
     vocabulary.write(folder / "vocabulary.json")
 
 

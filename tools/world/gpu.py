@@ -15,7 +15,6 @@ FACTOR` stretches or shortens every stage. `--miniature` rehearses the calls wit
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ import torch
 from diffusers import StableDiffusion3Pipeline
 from safetensors.torch import load_file, save_file
 
-from tools.world import measure, pieces
+from tools.world import measure, pieces, vocabulary
 from tools.world.autoencoder import AutoencoderRecipe
 from tools.world.judge import Judge, JudgeRecipe, read_judge
 from tools.world.pictures import finished_shards
@@ -108,8 +107,7 @@ def pack(pipeline: StableDiffusion3Pipeline, work: Path, out: Path) -> None:
     """Write the model, the reader's heads and the judge as pieces under `out`."""
     folder = work / "pack"
     words = work / "text" / "vocabulary.json"
-    command = ["-m", "tools.world.vocabulary", "--work", str(work / "text"), "--out", str(words)]
-    subprocess.run([sys.executable, *command], check=True)
+    vocabulary.main(["--work", str(work / "text"), "--out", str(words)])
     release(pipeline, folder / "model", words)
     shutil.copy(work / "text" / "reader.safetensors", folder)
     judge = {name: value.contiguous() for name, value in read_judge(work / "judge").state_dict().items()}

@@ -42,7 +42,7 @@ from tools.world.render import render
 from tools.world.sampling import Sampler, as_pixels, generate, noise
 from tools.world.scene import ATTRIBUTES, WEATHERS, Scene, Told
 from tools.world.train import load_released
-from trajflow.metrics.angle import angle_degrees
+from trajflow.field import angle_degrees
 
 FEW = 24
 SEEDS = 4

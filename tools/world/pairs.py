@@ -126,22 +126,24 @@ def draw_pairs(split: str, pictures: int = 1, seed: int = 11) -> tuple[Pair, ...
     for value, allowed in ((split, FIRST_SEEDS), (pictures, PICTURES)):
         if value not in allowed:
             raise RequestError(f"{value!r} is unknown; choose one of {', '.join(map(str, allowed))}")
-    pairs: list[Pair] = []
-    for number, kind in enumerate(kind for kind in EDITS for _ in range(PER_KIND)):
-        rng = np.random.default_rng([seed, FIRST_SEEDS[split], number])
-        voice = Voice("heldout" if split == "heldout" else "train", random.Random(int(rng.integers(2**62))))
-        edit = EDITS[kind](_scene(split, rng), rng)
-        source, target = _texts(kind, edit, voice)
-        history: list[str] = []
-        for told in _session(edit, rng):
-            if len(history) == max(PICTURES) - 1:
-                break
-            text = voice.near(told, source) if rng.random() < 0.5 else voice.plain(told)
-            if text not in (source, target, *history) and "|" not in text:
-                history.append(text)
-        first = FIRST_SEEDS[split] + number
-        pairs.append(Pair(kind, source, target, first, tuple(history[: pictures - 1]), edit.negative))
-    return tuple(pairs)
+    kinds = (kind for kind in EDITS for _ in range(PER_KIND))
+    return tuple(draw_pair(split, number, kind, pictures, seed) for number, kind in enumerate(kinds))
+
+
+def draw_pair(split: str, number: int, kind: str, pictures: int = 1, seed: int = 11) -> Pair:
+    """One of them, which does not depend on the others."""
+    rng = np.random.default_rng([seed, FIRST_SEEDS[split], number])
+    voice = Voice("heldout" if split == "heldout" else "train", random.Random(int(rng.integers(2**62))))
+    edit = EDITS[kind](_scene(split, rng), rng)
+    source, target = _texts(kind, edit, voice)
+    history: list[str] = []
+    for told in _session(edit, rng):
+        if len(history) == max(PICTURES) - 1:
+            break
+        text = voice.near(told, source) if rng.random() < 0.5 else voice.plain(told)
+        if text not in (source, target, *history) and "|" not in text:
+            history.append(text)
+    return Pair(kind, source, target, FIRST_SEEDS[split] + number, tuple(history[: pictures - 1]), edit.negative)
 
 
 def _texts(kind: str, edit: Edit, voice: Voice) -> tuple[str, str]:

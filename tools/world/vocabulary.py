@@ -138,12 +138,12 @@ def _understood(every: list[Word], readers: Readers) -> list[Word]:
     return kept
 
 
-def main() -> None:
+def main(asked: list[str] | None = None) -> None:
     """Write the table and say how many words of how many are understood."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(asked)
     table, everything = words(load(arguments.work)), words()
     out = arguments.out or arguments.work / "vocabulary.json"
     out.write_text(json.dumps({**table, "nothing": nothing()}, ensure_ascii=False, indent=1) + "\n", "utf-8")

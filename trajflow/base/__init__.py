@@ -1,11 +1,22 @@
 """Records that travel between the parts, and the Protocols the parts are written against.
 
-Notation, as in `flow.py`: step k of N goes from sigma_k to sigma_{k+1}; x has the model's own latent shape with batch 1
-([1, C, H, W] for SD3); a trajectory's velocities are stacked, [N, *x.shape]. Records are plain data: no callables, and
-every tensor in them can be moved to the CPU.
+Notation, as in `field.py`: step k of N goes from sigma_k to sigma_{k+1}; x has the model's own latent shape with batch
+1 ([1, C, H, W] for SD3); a trajectory's velocities are stacked, [N, *x.shape]. Records are plain data: no callables,
+and every tensor in them can be moved to the CPU.
 """
 
-from trajflow.base.model import Conditioning, Defaults, Evaluation, Level, Model, Point, Residual, Schedule, SplitModel
+from trajflow.base.model import (
+    Conditioning,
+    Defaults,
+    Evaluation,
+    Level,
+    Model,
+    Point,
+    Residual,
+    Schedule,
+    SplitModel,
+    as_split,
+)
 from trajflow.base.plan import (
     UNADJUSTED,
     Adjustment,
@@ -59,6 +70,7 @@ __all__ = [
     "Transition",
     "VelocityField",
     "Vocabulary",
+    "as_split",
     "describe_tensor",
     "same_tensor",
     "vocabulary_of",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from PIL.Image import Image
@@ -128,6 +128,12 @@ class SplitModel(Protocol):
 
     def evaluate_text(self, x: Tensor, point: Point, conditioning: Conditioning) -> Tensor:
         """The prompt's branch at x; its last bits may be others than in an evaluation of both rows."""
+
+
+def as_split(model: object) -> SplitModel | None:
+    """The model if it is a `SplitModel`, also one around another that forwards what it lacks; else None."""
+    # By name: from Python 3.12 on `isinstance` does not see what is forwarded.
+    return cast(SplitModel, model) if hasattr(model, "is_split") and hasattr(model, "evaluate_text") else None
 
 
 @runtime_checkable

@@ -159,7 +159,7 @@ class Run:
     """One sampled picture, as the sampler hands it over: what it took, and what it left.
 
     `seconds` holds the wall time of the phases sample and decode, all that was waited for in them; `cost` is all that
-    the run's field has spent; `angles` maps an evaluated step to degrees.
+    the run's field has spent; `angles` maps an evaluated step to degrees; `warnings` are those of its conditioning.
     """
 
     image: Image
@@ -170,6 +170,7 @@ class Run:
     diagnostics: tuple[NodeDiagnostics, ...] = ()
     forecast: Forecast | None = None
     raw_forecast: Forecast | None = None
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Run({self.trajectory!r}, {self.cost.nfe} evaluations, {sum(self.seconds.values()):.2f} s)"

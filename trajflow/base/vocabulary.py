@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Vocabulary:
 
 @runtime_checkable
 class Speaking(Protocol):
-    """A model that may know its words: more than `Model` asks for."""
+    """A model that may know its words: more than `Model` asks for. Ask `vocabulary_of`, wrapped models included."""
 
     def vocabulary(self) -> Vocabulary | None:
         """The words that have an effect, or None where nobody has listed them."""
@@ -42,4 +42,5 @@ class Speaking(Protocol):
 
 def vocabulary_of(model: object) -> Vocabulary | None:
     """What a model says of its words; None for one that says nothing."""
-    return model.vocabulary() if isinstance(model, Speaking) else None
+    # By name: from Python 3.12 on `isinstance` does not see what a model around another one forwards.
+    return cast(Speaking, model).vocabulary() if hasattr(model, "vocabulary") else None

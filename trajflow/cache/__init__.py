@@ -1,18 +1,17 @@
 """What one session remembers: finished runs, found again by fingerprint, prompt and similarity of prompts."""
 
-from trajflow.cache.cache import TrajectoryCache
+from trajflow.cache.cache import Memory, Place, TrajectoryCache
 from trajflow.cache.disk import Disk
-from trajflow.cache.entry import Entry, new_key
+from trajflow.cache.entry import CacheKey, Entry, cache_digest, differences, new_key
 from trajflow.cache.folder_store import FolderStore
-from trajflow.cache.key import CacheKey, cache_digest, differences
-from trajflow.cache.places import Memory, Place
 from trajflow.cache.shelf import Shelf
 from trajflow.cache.similarity import SentenceEncoder, nearest
 from trajflow.cache.store import Store
-from trajflow.cache.tiers import PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
+from trajflow.cache.tiers import LEARNED, PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
 from trajflow.cache.write_behind import WriteBehind
 
 __all__ = [
+    "LEARNED",
     "PRESETS",
     "CacheKey",
     "Disk",

@@ -9,18 +9,44 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from trajflow.cache.device_transfer import device_of, on_device
-from trajflow.cache.disk import in_memory
-from trajflow.cache.entry import Entry
-from trajflow.cache.places import Place, settle
+from trajflow.cache.entry import Entry, device_of, on_cpu, on_device
 from trajflow.cache.similarity import nearest
 from trajflow.errors import CacheError
 
 logger = logging.getLogger(__name__)
+
+
+class Place(Protocol):
+    """A place for at most `capacity` bytes of entries, by `Entry.nbytes`. The cache counts them, and locks."""
+
+    @property
+    def name(self) -> str:
+        """What users call it: "gpu", "memory" or "disk"."""
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that may be held here."""
+
+    def take(self, entry: Entry) -> Entry:
+        """The entry as it is held here, for as long as somebody refers to it. Raises CacheError where it cannot be."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A place in this process: tensors stay where they are, or are brought to the CPU with `is_host`."""
+
+    name: str
+    capacity: int
+    is_host: bool = False
+
+    def take(self, entry: Entry) -> Entry:
+        """The entry itself, or its copy on the CPU, in pinned memory where it comes from a GPU."""
+        return on_cpu(entry) if self.is_host else entry
 
 
 @dataclass
@@ -166,7 +192,7 @@ class TrajectoryCache:
 
     def _hold(self, entry: Entry, order: int) -> None:
         """Put a record of the entry at the first place, and whoever has to give way for it where they belong."""
-        entry = in_memory(entry)
+        entry = entry.in_memory()
         largest = max(place.capacity for place in self._places)
         if entry.nbytes > largest:
             raise CacheError(
@@ -201,7 +227,7 @@ class TrajectoryCache:
     def _read(self, record: Record) -> Entry | None:
         """The entry in memory; None, and the record gone, when it can no longer be read from the disk."""
         try:
-            return in_memory(record.entry)
+            return record.entry.in_memory()
         except CacheError as error:
             # Not the error itself: a log that is kept would keep the file with its traceback.
             logger.warning("%s It is forgotten.", str(error))
@@ -237,3 +263,23 @@ class TrajectoryCache:
     def _let_go(self, key: str) -> None:
         """No longer hold a run that nobody asked to forget."""
         del self._records[key]
+
+
+def settle(held: Sequence[tuple[int, int]], capacities: Sequence[int]) -> list[int]:
+    """Where runs belong, given the place and the bytes of each, least recently used first.
+
+    From the first place down, each keeps to its capacity: what is larger than all of it goes to the next one, then the
+    least recently used do. The number after the last place means that a run is let go.
+    """
+    places = [place for place, _ in held]
+    for at, capacity in enumerate(capacities):
+        here = [number for number, place in enumerate(places) if place == at]
+        left = sum(held[number][1] for number in here if held[number][1] <= capacity)
+        for number in here:
+            size = held[number][1]
+            if size > capacity:
+                places[number] = at + 1
+            elif left > capacity:
+                places[number] = at + 1
+                left -= size
+    return places

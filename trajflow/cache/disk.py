@@ -11,9 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from trajflow.cache.device_transfer import with_tensors
 from trajflow.cache.document import read_document, write_document
-from trajflow.cache.entry import Entry
+from trajflow.cache.entry import Entry, with_tensors
 from trajflow.cache.files import put_in_place, read_whole, remove, write_partial
 from trajflow.cache.folder import OwnFolder
 from trajflow.errors import CacheError
@@ -74,7 +73,7 @@ class _Read:
         self._name = name
 
     def __get__(self, entry: "SpilledEntry | None", owner: type) -> Any:
-        return self if entry is None else getattr(entry.read(), self._name)
+        return self if entry is None else getattr(entry.in_memory(), self._name)
 
 
 class SpilledEntry(Entry):
@@ -102,12 +101,7 @@ class SpilledEntry(Entry):
         spilled.__dict__.update(about, file=file, light=light)
         return spilled
 
-    def read(self) -> Entry:
-        """The entry in memory. Raises CacheError when its file is gone or damaged."""
+    def in_memory(self) -> Entry:
+        """As of any entry. Raises CacheError when its file is gone or damaged."""
         read = self.file.read()
         return replace(self.light, trajectory=read.trajectory, prefix=read.prefix)
-
-
-def in_memory(entry: Entry) -> Entry:
-    """The entry with its tensors, read where they are on the disk. Raises CacheError where that fails."""
-    return entry.read() if isinstance(entry, SpilledEntry) else entry

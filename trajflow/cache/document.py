@@ -17,9 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from trajflow.base import Schedule, Trajectory
-from trajflow.cache.device_transfer import on_cpu
-from trajflow.cache.entry import Entry
-from trajflow.cache.key import sigmas_sha256
+from trajflow.cache.entry import Entry, on_cpu, sigmas_sha256
 from trajflow.errors import CacheError
 
 # 1 were the files of runs that waited for their own process, which nobody read again.

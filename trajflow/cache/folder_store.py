@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from trajflow.cache.files import PARTIAL, put_in_place, read_whole, remove, write_partial
 from trajflow.cache.index import Index, Row
+from trajflow.cache.mounts import check_local
 from trajflow.cache.store import check_names
 from trajflow.errors import CacheError
 
@@ -50,7 +51,7 @@ class FolderStore:
     """Documents in a folder, which is made where it is missing: at most `capacity` bytes, and of owners that were used
     in the last `keep_seconds`.
 
-    Raises CacheError where there can be no such folder.
+    Raises CacheError where there can be no such folder, as on a network drive.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class FolderStore:
         self._clock = clock
         self._uses: dict[tuple[str, str], float] = {}
         self._uses_lock = threading.Lock()
+        check_local(folder)
         try:
             self._documents.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not stat.S_ISDIR(self._documents.lstat().st_mode):

@@ -27,8 +27,7 @@ from trajflow.base import (
     Schedule,
     StepKind,
 )
-from trajflow.cache.entry import Entry
-from trajflow.cache.key import CacheKey
+from trajflow.cache.entry import CacheKey, Entry
 
 
 class _Form(BaseModel):

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from trajflow.cache.disk import in_memory
 from trajflow.cache.document import read_document, write_document
 from trajflow.cache.entry import Entry
 from trajflow.cache.store import Store
@@ -41,7 +40,7 @@ class Shelf:
         """Keep a run in place of the former one of its key."""
 
         def write() -> None:
-            self._store.put(self.owner, entry.key, write_document(in_memory(entry)))
+            self._store.put(self.owner, entry.key, write_document(entry.in_memory()))
 
         self._asked(write, None, is_keeping=True)
 

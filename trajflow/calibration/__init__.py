@@ -7,9 +7,23 @@ nodes, scaled to its grid, and no forecasts.
 """
 
 from trajflow.calibration.caching import Caching
-from trajflow.calibration.files import FORMAT, PROFILE_FILE, find_profile, profile_folder, read_profile, write_profile
-from trajflow.calibration.learned import MOST_DB, Learned, Outcome
-from trajflow.calibration.profile import CORRECTION, REFERENCE_STEPS, SCALED_NODES, Placement, Profile, model_digest
+from trajflow.calibration.profile import (
+    CORRECTION,
+    FORMAT,
+    MOST_DB,
+    PROFILE_FILE,
+    REFERENCE_STEPS,
+    SCALED_NODES,
+    Learned,
+    Outcome,
+    Placement,
+    Profile,
+    find_profile,
+    model_digest,
+    profile_folder,
+    read_profile,
+    write_profile,
+)
 
 __all__ = [
     "CORRECTION",

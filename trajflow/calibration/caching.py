@@ -21,6 +21,11 @@ class Caching:
         """The strategy with the largest median forecast."""
         return max(self.forecasts, key=lambda name: self.forecasts[name].median_db, default=None)
 
+    @property
+    def surest(self) -> str | None:
+        """The strategy that is assured the most."""
+        return max(self.forecasts, key=lambda name: self.forecasts[name].assured_db, default=None)
+
     def keeping(self, levels: Sequence[Level]) -> "Caching":
         """Without the policies, and their forecasts, that keep none of these levels."""
         strange = {name for name, policy in self.policies.items() if policy.level not in levels}

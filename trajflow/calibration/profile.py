@@ -1,16 +1,35 @@
-"""A profile: where to evaluate and how to coast with sources, which steps to compute without any, what to expect."""
+"""What is known of a model: its profile, by calibration, and what a session's own comparisons add to that.
+
+A profile says where to evaluate and how to coast with sources, which steps to compute without any, and what to expect.
+It is kept as a file; what a file holds is checked by `stored.py`.
+"""
 
 import hashlib
 import json
+import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from trajflow.assets import asset
 from trajflow.base import Forecaster, Level, NodeSchedule
+from trajflow.cache.tiers import Resumed
 from trajflow.calibration.caching import Caching
-from trajflow.flow import even_nodes
+from trajflow.errors import CacheError
+from trajflow.field import even_nodes
 from trajflow.policies.budcache import BudCache
 
+FORMAT: Final = 1
+PROFILE_FILE = "profile.json"
+BUNDLED = asset("tiny") / PROFILE_FILE
+_LOG = logging.getLogger(__name__)
 REFERENCE_STEPS = 28
 SCALED_NODES: dict[int, tuple[int, ...]] = {
     3: (0, 14, 24),
@@ -18,6 +37,8 @@ SCALED_NODES: dict[int, tuple[int, ...]] = {
     7: (0, 6, 12, 17, 21, 24, 26),
 }
 CORRECTION = 0.8
+# What an identical picture counts as, so that it bends no forecast.
+MOST_DB = 70.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +103,165 @@ class Profile:
         return Placement(NodeSchedule(scaled, node_schedule.slopes, node_schedule.corrections))
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """A forecast and the PSNR that was measured, both in dB; the forecast is the profile's own, as not learned on."""
+
+    low_db: float
+    median_db: float
+    high_db: float
+    measured_db: float
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a session's own comparisons add to the profile's forecasts.
+
+    The shift is the mean error of the medians, drawn to 0 as if `PRIOR` forecasts had been right. The margin widens the
+    interval by `RATE` times 0.8 dB whenever a measurement falls outside and narrows it by 0.2 `RATE` dB when inside, so
+    that in the long run 80 % fall inside, whatever the requests (adaptive conformal inference, arXiv:2106.00170), or
+    more, where `NARROWEST` stops it. `resumes` are what late resumes came to; what they say of the tiers is
+    `cache/tiers.py`.
+    """
+
+    outcomes: tuple[Outcome, ...] = ()
+    resumes: tuple[Resumed, ...] = ()
+
+    PRIOR = 8
+    RATE = 2.0
+    NARROWEST = -2.0
+
+    def add(self, outcome: Outcome) -> "Learned":
+        """With one more comparison."""
+        return replace(self, outcomes=(*self.outcomes, outcome))
+
+    def add_resume(self, resumed: Resumed) -> "Learned":
+        """With one more late resume that was compared."""
+        return replace(self, resumes=(*self.resumes, resumed))
+
+    @property
+    def shift_db(self) -> float:
+        """What to add to every forecast."""
+        return sum(map(_error, self.outcomes)) / (len(self.outcomes) + self.PRIOR)
+
+    @property
+    def margin_db(self) -> float:
+        """What to add on both sides of every interval."""
+        margin = errors = 0.0
+        for number, outcome in enumerate(self.outcomes):
+            shift = errors / (number + self.PRIOR)
+            is_inside = outcome.low_db + shift - margin <= outcome.measured_db <= outcome.high_db + shift + margin
+            margin = max(self.NARROWEST, margin + self.RATE * (-0.2 if is_inside else 0.8))
+            errors += _error(outcome)
+        return margin
+
+
+def _error(outcome: Outcome) -> float:
+    return outcome.measured_db - outcome.median_db
+
+
 def model_digest(identity: Mapping[str, Any]) -> str:
     """The hash that names a model in its profile: all of `Model.identity()` but the device."""
     kept = {key: value for key, value in identity.items() if key != "device"}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def profile_folder() -> Path:
+    """Where `trajflow calibrate` keeps profiles: TRAJFLOW_HOME, else the user's cache folder."""
+    home = os.environ.get("TRAJFLOW_HOME")
+    cache = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+    return (Path(home) if home else Path(cache) / "trajflow") / "profiles"
+
+
+def find_profile(identity: Mapping[str, Any]) -> Profile:
+    """The profile of a model: the user's own, else the bundled one, else one that knows nothing of it.
+
+    A file that cannot be read, or a user's own that is for another model, is passed over with a warning in the log.
+    """
+    model = model_digest(identity)
+    own = profile_folder() / f"{model}.json"
+    for path, wanted in ((own, model), (BUNDLED, None)):
+        if path.exists():
+            try:
+                profile = _read_once(path, wanted, _stamp(path), _stamp(path.with_suffix(".safetensors")))
+            except CacheError as error:
+                _LOG.warning("%s It is passed over.", error)
+                continue
+            if profile.model == model:
+                return profile
+    return Profile(model)
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path, wanted: str | None, *stamps: tuple[int, int]) -> Profile:
+    """A profile as its files are at that moment, one for all sessions: half a megabyte that nobody writes to."""
+    return read_profile(path, wanted)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does; zeros where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return (0, 0)
+    return (about.st_mtime_ns, about.st_size)
+
+
+def write_profile(path: Path, profile: Profile) -> None:
+    """Write a profile as JSON and, where it has priors, safetensors of the same name beside it.
+
+    Raises CacheError, in one sentence, where that is not possible.
+    """
+    # Pydantic takes a moment to load, and most sessions find no profile.
+    from trajflow.calibration.stored import ProfileFile, priors_of
+
+    tensors = priors_of(profile)
+    text = json.dumps(ProfileFile.of(profile).model_dump(mode="json"), indent=1)
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if tensors:
+            partial.write_bytes(save(tensors))
+            partial.replace(path.with_suffix(".safetensors"))
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise CacheError(f"The profile cannot be written to {path}: {error}.") from error
+
+
+def read_profile(path: Path, model: str | None = None) -> Profile:
+    """Read a profile; `model` is the digest it must be for, None takes any.
+
+    Raises CacheError, in one sentence, for a file that is not a profile, or not this model's.
+    """
+    from pydantic import ValidationError
+
+    from trajflow.calibration.stored import ProfileFile
+
+    try:
+        text = path.read_bytes()
+        _check_format(path, text)
+        profile = ProfileFile.model_validate_json(text).profile(_priors(path))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        where = ".".join(map(str, wrong["loc"]))
+        raise CacheError(f"{path} is not a profile: {where + ': ' if where else ''}{wrong['msg']}.") from error
+    except (OSError, SafetensorError, ValueError, LookupError, RecursionError) as error:
+        raise CacheError(f"{path} is not a profile: {type(error).__name__}: {error}.") from error
+    if model is not None and profile.model != model:
+        raise CacheError(
+            f"{path} was made for another model ({profile.model[:12]}, not {model[:12]}). Run trajflow calibrate anew."
+        )
+    return profile
+
+
+def _check_format(path: Path, text: bytes) -> None:
+    """Raises CacheError for a profile of another format, whatever else it holds."""
+    stored = json.loads(text)
+    if isinstance(stored, dict) and stored.get("format", FORMAT) != FORMAT:
+        raise CacheError(f"{path} is a profile of format {stored['format']}; this version reads {FORMAT}.")
+
+
+def _priors(path: Path) -> dict[str, Tensor]:
+    beside = path.with_suffix(".safetensors")
+    return load_file(beside) if beside.exists() else {}

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from trajflow.base import Forecast, Forecaster, Level, NodeSchedule, StepPolicy
 from trajflow.calibration.caching import Caching
-from trajflow.calibration.files import FORMAT
-from trajflow.calibration.profile import Placement, Profile
+from trajflow.calibration.profile import FORMAT, Placement, Profile
 from trajflow.forecast import FEATURES, FEATURES_BEFORE
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache

@@ -43,13 +43,15 @@ def calibrate(
     from trajflow.learning.calibrate import check_counts
     from trajflow.learning.masks import Memo
     from trajflow.learning.pairs import read_pairs
-    from trajflow.learning.without_sources import calibrate_alone
+    from trajflow.learning.without_sources import calibrate_alone, check_strategies
 
     alone, counts = (sorted(set(read_numbers(text))) if text.strip() else [] for text in (budgets, nodes))
     if not alone and not counts:
         raise RequestError("There is nothing to learn: give --budgets, --nodes or both.")
     if counts:
         require("calibrate", "Learning what to expect")
+    ways = tuple(name.strip() for name in strategies.split(","))
+    check_strategies(ways)
     make_folder(out.parent if out else profile_folder())
     prompts = ("calibration_session.csv", "requests_calibration.csv")
     if model_name != "tiny":
@@ -59,7 +61,6 @@ def calibrate(
         for given, default in zip((placing, forecasting), prompts, strict=True)
     )
     model = load_model(model_name)
-    ways = tuple(name.strip() for name in strategies.split(","))
     total = model.defaults.steps if steps is None else steps
     for each in filter(None, (alone, counts)):
         check_counts(each, total)

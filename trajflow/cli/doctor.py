@@ -58,7 +58,7 @@ def _check_model() -> str:
 
 def _check_profiles() -> str:
     """Raises CacheError for one of the user's own that cannot be used."""
-    from trajflow.calibration.files import profile_folder, read_profile
+    from trajflow.calibration.profile import profile_folder, read_profile
 
     own = sorted(profile_folder().glob("*.json"))
     for path in own:

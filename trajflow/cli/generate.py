@@ -40,7 +40,6 @@ def generate(
     from trajflow.settings import resolve_request
 
     table = tier_table(read_tiers(tiers))
-    make_folder(out)
     model = load_model(model_name)
     options: dict[str, Any] = {
         "seed": seed,
@@ -52,6 +51,7 @@ def generate(
     }
     for prompt in prompts:
         resolve_request(Request(prompt, **options), model.defaults)
+    make_folder(out)
     session = Session(model, tiers=table)
     for number, prompt in enumerate(prompts, 1):
         result = session.generate(prompt, **options)

@@ -9,7 +9,17 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from trajflow.base import Conditioning, Defaults, Evaluation, Level, Model, Point, Residual
+from trajflow.base import (
+    Conditioning,
+    Defaults,
+    Evaluation,
+    Level,
+    Model,
+    Point,
+    Residual,
+    Vocabulary,
+    vocabulary_of,
+)
 from trajflow.engine.serialization import unpack
 from trajflow.errors import TrajflowError
 
@@ -26,12 +36,14 @@ class Facts:
     levels: tuple[Level, ...]
     defaults: Defaults
     identity: Mapping[str, Any]
+    vocabulary: Vocabulary | None
 
     @classmethod
     def of(cls, model: Model) -> "Facts":
         """Those of a model as it is now."""
-        identity = dict(model.identity())
-        return cls(model.name, model.family, tuple(model.takes), tuple(model.levels), model.defaults, identity)
+        takes, levels = tuple(model.takes), tuple(model.levels)
+        identity, vocabulary = dict(model.identity()), vocabulary_of(model)
+        return cls(model.name, model.family, takes, levels, model.defaults, identity, vocabulary)
 
 
 class DistantModel(ABC):
@@ -47,6 +59,7 @@ class DistantModel(ABC):
         # Its runs come back to this process.
         self.device = CPU
         self._identity = facts.identity
+        self._vocabulary = facts.vocabulary
 
     @abstractmethod
     def _ask(self, name: str, x: Tensor, *arguments: Any) -> Any:
@@ -55,6 +68,10 @@ class DistantModel(ABC):
     def identity(self) -> Mapping[str, Any]:
         """As it was when the facts were told."""
         return self._identity
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The model's words, as they were told with the facts."""
+        return self._vocabulary
 
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """The prompt as it is, without tensors: they are made where the weights are."""

@@ -3,6 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from trajflow.base import Model
+from trajflow.engine.blending import blending
 
 
 @runtime_checkable
@@ -11,7 +12,7 @@ class Engine(Protocol):
 
     A session's model either computes here, or is a `RemoteModel`. Whatever the engine, the same plan on the same
     sources makes the same bits, costs the same evaluations, and raises the same errors; closing a run ends it at its
-    next step.
+    next step. Its model knows its words as the model itself does, and understands prompts between two prompts.
 
     >>> from trajflow.engine import Engine, InProcess
     >>> from trajflow.testing import GaussianMixture
@@ -48,7 +49,7 @@ class InProcess:
     hands = 1
 
     def __init__(self, model: Model) -> None:
-        self.model = model
+        self.model = blending(model)
 
     def open(self) -> Model:
         """The model itself: sessions share it."""

@@ -9,6 +9,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from trajflow.base import Evaluation, Model, Run, SamplingPlan, Step, Trajectory
+from trajflow.engine.blending import blending
 from trajflow.engine.serialization import pack, unpack
 from trajflow.errors import TrajflowError
 from trajflow.field import Field
@@ -16,10 +17,10 @@ from trajflow.sampler import run
 
 
 class Worker:
-    """A model with its weights. It keeps nothing of a call."""
+    """A model with its weights, which understands prompts between two prompts. It keeps nothing of a call."""
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self._model = blending(model)
 
     def work(self, serialization: bytes) -> Iterator[bytes]:
         """Do what is asked for, and yield what comes of it, an error of ours at the end."""

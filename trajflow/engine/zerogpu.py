@@ -23,8 +23,6 @@ from trajflow.base import (
     Schedule,
     Step,
     Trajectory,
-    Vocabulary,
-    vocabulary_of,
 )
 from trajflow.engine.distant import DistantModel, Facts, unpacked
 from trajflow.engine.serialization import pack
@@ -66,10 +64,6 @@ class ZeroGPUModel(DistantModel):
 
         # One function for everything: its idle worker, with the weights on the GPU, is used again.
         self._work = lend(duration=_whole_seconds)(work)
-
-    def vocabulary(self) -> Vocabulary | None:
-        """The model's own."""
-        return vocabulary_of(self._model)
 
     def latent_shape(self, height: int, width: int) -> tuple[int, ...]:
         """The model's own."""

@@ -20,7 +20,7 @@ from trajflow.cache import SentenceEncoder
 from trajflow.calibration import MOST_DB, Placement, Profile, model_digest
 from trajflow.errors import RequestError
 from trajflow.extras import require
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 from trajflow.forecast import features, features_before
 from trajflow.learning.known import Library
 from trajflow.learning.leads import place_far

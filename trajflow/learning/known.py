@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Conditioning, Evaluation, Level, Model, Point, Residual, SamplingPlan, Schedule, Trajectory
-from trajflow.field import Field
-from trajflow.flow import recompute_path
+from trajflow.field import Field, recompute_path
 from trajflow.learning.batch import Batch, BatchModel, stand_together
 from trajflow.learning.pairs import Pair
 from trajflow.learning.placing import Case

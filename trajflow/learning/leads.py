@@ -18,11 +18,10 @@ from torch import Tensor
 
 from trajflow.base import Model, NodeSchedule
 from trajflow.calibration import CORRECTION
-from trajflow.flow import euler_step, recompute_path
+from trajflow.field import euler_step, recompute_path
 from trajflow.learning.placing import Case, log_error, make_plan, run_case
-from trajflow.transitions.basis import Basis, BasisState, arrive
+from trajflow.transitions.basis import Basis, BasisState, arrive, fit_weights
 from trajflow.transitions.lead import combine
-from trajflow.transitions.weights import fit_weights
 
 # |D_0| / |v_0| from which sources are far. Edits of one attribute lie above 0.17, other wordings of one picture below
 # 0.07, on the calibration pairs of the bundled model; what is learned on one kind does harm to the other.

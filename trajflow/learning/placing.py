@@ -14,12 +14,10 @@ from torch import Tensor
 
 from trajflow.base import Conditioning, Model, NodeSchedule, SamplingPlan, Schedule, Trajectory
 from trajflow.calibration import CORRECTION
-from trajflow.field import Field
-from trajflow.flow import euler_step, recompute_path
+from trajflow.field import Field, euler_step, recompute_path
 from trajflow.sampler import collect, sample
 from trajflow.search import search_nodes
-from trajflow.transitions.basis import Basis, BasisState, arrive
-from trajflow.transitions.weights import fit_weights
+from trajflow.transitions.basis import Basis, BasisState, arrive, fit_weights
 
 SHORTLIST = 4
 APART = 3

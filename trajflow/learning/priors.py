@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Level, Model, Residual, StepPolicy
-from trajflow.flow import euler_step
+from trajflow.field import euler_step
 from trajflow.learning.known import Known
 from trajflow.policies.calibrated import Calibrated, Prior
 

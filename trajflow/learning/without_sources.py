@@ -61,6 +61,12 @@ class Prompts:
     ends: tuple[Image, ...]
 
 
+def check_strategies(strategies: Sequence[str]) -> None:
+    """Raises RequestError unless all of them can be learned."""
+    if not strategies or set(strategies) - set(LEARNED):
+        raise RequestError(f"The strategies are {', '.join(strategies) or 'none'}. Choose of {', '.join(LEARNED)}.")
+
+
 def calibrate_alone(
     model: Model,
     learning: Sequence[Pair],
@@ -81,8 +87,7 @@ def calibrate_alone(
     the grid has no room for, or for strategies that are not learned.
     """
     check_counts(budgets, steps)
-    if not strategies or set(strategies) - set(LEARNED):
-        raise RequestError(f"The strategies are {', '.join(strategies) or 'none'}. Choose of {', '.join(LEARNED)}.")
+    check_strategies(strategies)
     check_apart(learning, forecasting)
     to_learn, to_forecast = (
         list(dict.fromkeys((pair.target, pair.seed) for pair in pairs)) for pairs in (learning, forecasting)

@@ -24,8 +24,7 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Trajectory
-from trajflow.flow import recompute_path
-from trajflow.metrics.angle import angle_degrees
+from trajflow.field import angle_degrees, recompute_path
 
 
 def path_diagnostics(

@@ -1,32 +1,62 @@
 """What all adapters share: a diffusers pipeline as a `Model`, around the few things that a family supplies.
 
 Every call is what the pipeline's own `__call__` does between the prompt and the picture, taken apart so that each
-velocity can be seen, counted and kept.
+velocity can be seen, counted and kept. The grid is made by a copy of the pipeline's own scheduler; resolution-dependent
+shifting moves sigma to e^mu / (e^mu + 1 / sigma - 1), with mu linear in the number of image tokens (arXiv:2403.03206,
+section 5.3.2).
 """
 
+import copy
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from diffusers.utils.torch_utils import randn_tensor
 from PIL.Image import Image
 from torch import Tensor
 from transformers import CLIPTokenizer
 
 from trajflow.base import Conditioning, Evaluation, Level, Point, Residual, Schedule, Vocabulary
-from trajflow.errors import ModelError, NumericalError
-from trajflow.models.defaults import COMMON, check_whole, make_defaults
-from trajflow.models.grid import check_scheduler, even_sigmas, read_grid, shift_for
+from trajflow.errors import ModelError, NumericalError, RequestError
+from trajflow.models.defaults import COMMON, check_scheduler, check_whole, make_defaults
 from trajflow.models.identity import Identity
-from trajflow.models.seam import PlainCall, RecordingCall, ReplayCall, Seam
+from trajflow.models.seam import RecordingCall, ReplayCall, Seam
 from trajflow.models.vocabulary import read_vocabulary
 
 # Tokenizers written in Rust refuse to be used by two threads at once, and pipelines may share one.
 ENCODING = threading.Lock()
+Network = Callable[..., Any]
+
+
+class Calls(Protocol):
+    """The network as a family's `guide` reaches it: as it is, or where it is cut open (`seam.py`)."""
+
+    def knows(self, call: str) -> bool:
+        """Whether the call of that name can be answered."""
+
+    def __call__(self, call: str) -> Network:
+        """The network for the call of that name; an adapter that calls it several times a step names each."""
+
+
+class PlainCall:
+    """The network as it is: nothing is kept or put back."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def knows(self, call: str) -> bool:
+        """Every call is answered."""
+        return True
+
+    def __call__(self, call: str) -> Network:
+        """The network."""
+        return self._network
 
 
 class Adapter(ABC):
@@ -75,7 +105,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def guide(
-        self, x: Tensor, point: Point, conditioning: Conditioning, calls: PlainCall
+        self, x: Tensor, point: Point, conditioning: Conditioning, calls: Calls
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The guided velocity at x and the branches it is made of; `calls(name)` is the network."""
 
@@ -197,9 +227,13 @@ class Adapter(ABC):
         if keep is not None and keep not in self.levels:
             raise ModelError(f"{self.family} has nothing to keep at level {keep}. Choose {', '.join(self.levels)}.")
         network = self.pipeline.transformer
-        calls = PlainCall(network) if keep is None or keep == "velocity" else RecordingCall(network, self.seam, keep)
-        velocity, branches = self.guide(x, point, conditioning, calls)
-        residual = {"velocity": velocity} if keep == "velocity" else calls.residual
+        if keep is None or keep == "velocity":
+            velocity, branches = self.guide(x, point, conditioning, PlainCall(network))
+            residual = {"velocity": velocity} if keep else {}
+        else:
+            calls = RecordingCall(network, self.seam, keep)
+            velocity, branches = self.guide(x, point, conditioning, calls)
+            residual = calls.residual
         return Evaluation(velocity, branches, len(branches) * len(x), residual)
 
     @torch.no_grad()
@@ -215,6 +249,43 @@ class Adapter(ABC):
         pixels = self.decode_latents(x)
         check_finite(pixels, "decoder")
         return self.pipeline.image_processor.postprocess(pixels, output_type="pil")[0]
+
+
+def even_sigmas(steps: int) -> list[float]:
+    """1, 1 - 1 / N, ... 1 / N: what FLUX and its kin hand to the scheduler before it shifts them."""
+    return np.linspace(1.0, 1 / steps, steps).tolist()
+
+
+def shift_for(scheduler: FlowMatchEulerDiscreteScheduler, tokens: int, *, max_shift: float = 1.15) -> float:
+    """mu for a picture of that many image tokens; `max_shift` where the scheduler's config names none."""
+    config = scheduler.config
+    return calculate_shift(
+        tokens,
+        config.get("base_image_seq_len", 256),
+        config.get("max_image_seq_len", 4096),
+        config.get("base_shift", 0.5),
+        config.get("max_shift", max_shift),
+    )
+
+
+def read_grid(
+    scheduler: FlowMatchEulerDiscreteScheduler,
+    device: torch.device,
+    *,
+    steps: int | None = None,
+    sigmas: Sequence[float] | None = None,
+    mu: float | None = None,
+) -> Schedule:
+    """The grid that the scheduler makes of a number of steps or of unshifted sigmas; itself it stays as it is.
+
+    Raises RequestError when there is none: stretching to a terminal sigma takes two steps.
+    """
+    scheduler = copy.deepcopy(scheduler)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scheduler.set_timesteps(steps, device=device, sigmas=sigmas, mu=mu)
+    if not torch.isfinite(scheduler.sigmas).all():
+        raise RequestError("This model's scheduler cannot make a grid of so few steps. Ask for at least 2.")
+    return Schedule(scheduler.sigmas, scheduler.timesteps)
 
 
 def check_finite(tensor: Tensor, part: str) -> None:

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Conditioning, Point
-from trajflow.models.adapter import Adapter
+from trajflow.models.adapter import Adapter, Calls
 from trajflow.models.packing import unpack
-from trajflow.models.seam import PlainCall
 
 
 class BranchAdapter(Adapter):
@@ -42,7 +41,7 @@ class BranchAdapter(Adapter):
         return {f"{kind} {name}": each for kind, text in told.items() for name, each in self.encode_one(text).items()}
 
     def guide(
-        self, x: Tensor, point: Point, conditioning: Conditioning, calls: PlainCall
+        self, x: Tensor, point: Point, conditioning: Conditioning, calls: Calls
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The prompt's answer, or both of them combined."""
         text = self._ask(x, point, conditioning, "text", calls)
@@ -53,7 +52,7 @@ class BranchAdapter(Adapter):
         guided = self.combine(text, negative, conditioning.guidance)
         return self.unpack(guided, x), {"negative": self.unpack(negative, x), "text": self.unpack(text, x)}
 
-    def _ask(self, x: Tensor, point: Point, conditioning: Conditioning, kind: str, calls: PlainCall) -> Tensor:
+    def _ask(self, x: Tensor, point: Point, conditioning: Conditioning, kind: str, calls: Calls) -> Tensor:
         """The network's answer in tokens [1, L, C]."""
         told = {
             name.removeprefix(f"{kind} "): each

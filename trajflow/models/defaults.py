@@ -1,4 +1,4 @@
-"""What an adapter uses where a request says None, and which settings it takes.
+"""What an adapter uses where a request says None, which settings it takes, and what it asks of a pipeline.
 
 Settings come from `trajflow.json` in a model's folder or from `trajflow.load(..., settings=...)`. Distilled models are
 made for few steps; where no config says so, their name does.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 
 from trajflow.base import Defaults
 from trajflow.errors import ModelError
@@ -45,4 +45,15 @@ def check_whole(pipeline: DiffusionPipeline, needed: tuple[str, ...]) -> None:
         raise ModelError(
             "The transformer reuses outputs of earlier steps, so its velocities depend on the steps before. Call "
             "pipe.transformer.disable_cache()."
+        )
+
+
+def check_scheduler(pipeline: DiffusionPipeline) -> None:
+    """Raise ModelError unless the pipeline steps by plain Euler from noise to image."""
+    scheduler = pipeline.scheduler
+    is_plain = type(scheduler) is FlowMatchEulerDiscreteScheduler and not scheduler.config.invert_sigmas
+    if not is_plain or scheduler.config.stochastic_sampling:
+        raise ModelError(
+            f"The pipeline's scheduler is {type(scheduler).__name__}; trajectories can be carried over only with a "
+            "deterministic FlowMatchEulerDiscreteScheduler. Set pipe.scheduler to one."
         )

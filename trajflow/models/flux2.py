@@ -13,8 +13,8 @@ from diffusers.pipelines.flux2.pipeline_flux2 import compute_empirical_mu, forma
 from torch import Tensor
 
 from trajflow.errors import RequestError
+from trajflow.models.adapter import even_sigmas
 from trajflow.models.branches import BranchAdapter
-from trajflow.models.grid import even_sigmas
 from trajflow.models.seam import Seam
 
 

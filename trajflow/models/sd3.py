@@ -8,10 +8,9 @@ from diffusers import StableDiffusion3Pipeline
 from torch import Tensor
 
 from trajflow.base import Conditioning, Point
-from trajflow.models.adapter import Adapter
+from trajflow.models.adapter import Adapter, Calls, shift_for
 from trajflow.models.defaults import COMMON, is_turbo
-from trajflow.models.grid import shift_for
-from trajflow.models.seam import PlainCall, Seam
+from trajflow.models.seam import Seam
 
 SEAM = Seam("pos_embed", ("transformer_blocks",), "norm_out", ("attn", "attn2", "ff", "ff_context"))
 
@@ -100,7 +99,7 @@ class SD3Model(Adapter):
         return Conditioning("", "", each[0].guidance, tensors)
 
     def guide(
-        self, x: Tensor, point: Point, conditioning: Conditioning, calls: PlainCall
+        self, x: Tensor, point: Point, conditioning: Conditioning, calls: Calls
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Both rows in one call, and one more call where layers are skipped."""
         states, pooled = conditioning.tensors["states"], conditioning.tensors["pooled"]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from trajflow.base import Level, Residual
 
-Network = Callable[..., Any]
+Call = Callable[..., Any]
 # What belongs to the instance itself, not to its parts: calls that something else took over.
 TAKEN_OVER = ("forward", "_old_forward", "_hf_hook", "_compiled_call_impl")
 
@@ -58,42 +58,32 @@ def twin(module: nn.Module, parts: Mapping[str, nn.Module]) -> nn.Module:
     return other
 
 
-class PlainCall:
-    """The network as it is: what an adapter calls when nothing is kept or put back."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.residual: dict[str, Tensor] = {}
-        self._network = network
-
-    def knows(self, call: str) -> bool:
-        """Whether the call of that name can be answered."""
-        return True
-
-    def __call__(self, call: str) -> Network:
-        """The network for the call of that name; an adapter that calls it several times a step names each."""
-        return self._network
-
-    def _prepared(self, network: nn.Module) -> nn.Module:
-        """The network on the device it is to run on, where its weights wait elsewhere."""
-        hook = getattr(network, "_hf_hook", None)
-        if hook is not None:
-            hook.pre_forward(network)
-        return network
+def prepared(network: nn.Module) -> nn.Module:
+    """The network on the device it is to run on, where its weights wait elsewhere."""
+    hook = getattr(network, "_hf_hook", None)
+    if hook is not None:
+        hook.pre_forward(network)
+    return network
 
 
-class RecordingCall(PlainCall):
+class RecordingCall:
     """Calls go through the network as usual, and `residual` holds what they leave at that level."""
 
     def __init__(self, network: nn.Module, seam: Seam, level: Level) -> None:
-        super().__init__(network)
+        self.residual: dict[str, Tensor] = {}
+        self._network = network
         self._seam = seam
         self._level = level
 
-    def __call__(self, call: str) -> Network:
+    def knows(self, call: str) -> bool:
+        """Every call is answered."""
+        return True
+
+    def __call__(self, call: str) -> Call:
         """The network; each answer is what it would be without keeping, bit for bit."""
 
         def ask(**inputs: Any) -> Any:
-            network = self._prepared(self._network)
+            network = prepared(self._network)
             answer, kept = (self._through_stack if self._level == "stack" else self._through_blocks)(network, inputs)
             self.residual |= {f"{call}/{name}": tensor for name, tensor in kept.items()}
             return answer
@@ -123,11 +113,11 @@ class RecordingCall(PlainCall):
         return answer, kept
 
 
-class ReplayCall(PlainCall):
+class ReplayCall:
     """Calls skip what the residual stands for."""
 
     def __init__(self, network: nn.Module, seam: Seam, residual: Residual) -> None:
-        super().__init__(network)
+        self._network = network
         self._seam = seam
         self._kept = residual
 
@@ -135,12 +125,12 @@ class ReplayCall(PlainCall):
         """Whether something was kept from the call of that name."""
         return any(name.startswith(f"{call}/") for name in self._kept)
 
-    def __call__(self, call: str) -> Network:
+    def __call__(self, call: str) -> Call:
         """The network with the residual of that call in the place of what it stands for."""
         kept = {name.partition("/")[2]: each for name, each in self._kept.items() if name.startswith(f"{call}/")}
 
         def ask(**inputs: Any) -> Any:
-            network, seam = self._prepared(self._network), self._seam
+            network, seam = prepared(self._network), self._seam
             if "stack" in kept:
                 norm = _Shifted(getattr(network, seam.final_norm), kept["stack"])
                 return twin(seam.with_blocks(network, {}), {seam.final_norm: norm})(**inputs)

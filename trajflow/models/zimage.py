@@ -14,9 +14,9 @@ from diffusers.pipelines.z_image.pipeline_z_image import get_default_z_image_sig
 from torch import Tensor
 
 from trajflow.base import Conditioning, Point
-from trajflow.models.adapter import Adapter
+from trajflow.models.adapter import Adapter, Calls
 from trajflow.models.defaults import is_turbo
-from trajflow.models.seam import PlainCall, Seam
+from trajflow.models.seam import Seam
 
 
 class ZImageModel(Adapter):
@@ -66,7 +66,7 @@ class ZImageModel(Adapter):
         return {"text": text, "negative": negative[0]} if guidance > 0 else {"text": text}
 
     def guide(
-        self, x: Tensor, point: Point, conditioning: Conditioning, calls: PlainCall
+        self, x: Tensor, point: Point, conditioning: Conditioning, calls: Calls
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """v as above; both rows in one call."""
         tensors = conditioning.tensors

@@ -5,7 +5,7 @@ from dataclasses import replace
 from trajflow.base import Level, Match, Plan, SamplingPlan, Schedule
 from trajflow.cache.tiers import resume_step
 from trajflow.calibration import Profile
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from trajflow.methods import METHODS
 from trajflow.policies.budcache import BudCache, suffix_mask
 from trajflow.settings import Settings

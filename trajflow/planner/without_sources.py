@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from trajflow.base import Level, Plan, SamplingPlan, Schedule, StepPolicy
 from trajflow.calibration import Caching, Profile
-from trajflow.flow import even_nodes
+from trajflow.field import even_nodes
 from trajflow.methods import METHODS
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
@@ -74,9 +74,9 @@ def plan_without_sources(
     if settings.fidelity is None or steps != profile.steps:
         return None
     for count, caching in sorted(profile.without_sources.items()):
-        best = caching.best
-        if best is not None and caching.forecasts[best].assured_db >= settings.fidelity:
-            return _because(_plan_by(settings, best, schedule, profile, level, count), why)
+        surest = caching.surest
+        if surest is not None and caching.forecasts[surest].assured_db >= settings.fidelity:
+            return _because(_plan_by(settings, surest, schedule, profile, level, count), why)
     return None
 
 

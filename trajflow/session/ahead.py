@@ -14,8 +14,7 @@ from trajflow.base import Result, Run, Step
 from trajflow.cache import Entry
 from trajflow.cache.entry import new_key
 from trajflow.errors import RequestError
-from trajflow.metrics import PhaseClock
-from trajflow.sampler import run
+from trajflow.sampler import PhaseClock, run
 from trajflow.session.cache import SessionCache
 from trajflow.session.complete import counted
 from trajflow.session.runner import Runner

@@ -8,7 +8,7 @@ from trajflow.cache import Entry
 from trajflow.cache.entry import new_key
 from trajflow.errors import NumericalError
 from trajflow.methods import METHODS
-from trajflow.metrics import PhaseClock
+from trajflow.sampler import PhaseClock
 from trajflow.session.cache import SessionCache, shared_branch
 from trajflow.session.compare import compare
 from trajflow.session.complete import from_scratch
@@ -36,7 +36,7 @@ def answer(
     with clock("embed"):
         cache_key = runner.cache_key(settings)
         cache.prefetch(settings, cache_key)
-        warnings = runner.conditioning(settings).warnings
+        runner.conditioning(settings)
     with clock("lookup"):
         stored = cache.exact(settings, cache_key)
         if stored and request.refine and not stored.is_true:
@@ -75,7 +75,7 @@ def answer(
         forecast=run.forecast or (None if plan.sources else plan.forecast),
         raw_forecast=run.raw_forecast or (None if plan.sources else plan.raw_forecast),
         diagnostics=run.diagnostics,
-        warnings=warnings,
+        warnings=run.warnings,
     )
     trajectory = run.trajectory if plan.sampling.schedule == runner.schedule(settings) else None
     result = cache.keep(cache_key, result, trajectory)

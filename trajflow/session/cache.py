@@ -11,13 +11,10 @@ from torch import Tensor
 
 from trajflow.base import Match, Plan, Result, Trajectory
 from trajflow.cache import CacheKey, Disk, Entry, Memory, Place, SentenceEncoder, Shelf, TrajectoryCache
-from trajflow.cache.device_transfer import CPU, on_device
-from trajflow.cache.disk import in_memory
-from trajflow.cache.resuming import Resumed, move_tiers
-from trajflow.cache.tiers import LEARNED, Tier, Tiers, tier_of, tier_table
+from trajflow.cache.entry import CPU, on_device
+from trajflow.cache.tiers import LEARNED, Resumed, Tier, Tiers, move_tiers, tier_of, tier_table
 from trajflow.errors import CacheError, SourceGone
-from trajflow.field import Field
-from trajflow.flow import euler_step
+from trajflow.field import Field, euler_step
 from trajflow.methods import METHODS
 from trajflow.settings import Settings
 
@@ -231,17 +228,13 @@ class SessionCache(TrajectoryCache):
     def matches(self, settings: Settings, cache_key: CacheKey) -> tuple[Match, ...]:
         """The sources to offer the planner, most similar first: true trajectories while there are any."""
         vector, limit = self._encoder.encode(settings.prompt), METHODS[settings.strategy].most_sources
-        near = self.candidates(cache_key.digest(), vector, limit)
-        return tuple(self._match(entry, similarity) for entry, similarity in near)
+        near, tiers = self.candidates(cache_key.digest(), vector, limit), self.tiers
+        return tuple(_match(entry, similarity, tier_of(similarity, tiers)) for entry, similarity in near)
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
         """The table as it stands now, most similar tier first."""
         return move_tiers(self._table, self._resumes())
-
-    def _match(self, entry: Entry, similarity: float) -> Match:
-        tier = tier_of(similarity, self.tiers)
-        return Match(entry.key, entry.prompt, similarity, tier.name, entry.is_true, tier.resume_fraction)
 
     def prefetch(self, settings: Settings, cache_key: CacheKey) -> None:
         """Begin to bring what may serve a request back to the GPU, on which the text encoders run meanwhile."""
@@ -274,7 +267,7 @@ class SessionCache(TrajectoryCache):
 
 def leading_velocities(entry: Entry) -> tuple[Tensor, ...]:
     """The velocities of the entry's from-scratch run as far as they are known, from step 0 on."""
-    entry = in_memory(entry)
+    entry = entry.in_memory()
     if entry.prefix is not None:
         return tuple(entry.prefix)
     method = METHODS[entry.result.plan.sampling.method]
@@ -295,7 +288,7 @@ def shared_branch(sources: tuple[Trajectory, ...]) -> Tensor | None:
 def remember(field: Field, entry: Entry) -> None:
     """Tell a field of the entry's `leading_velocities`: asking for them costs nothing."""
     sigmas, x = field.schedule.sigmas, field.noise
-    trajectory = in_memory(entry).trajectory
+    trajectory = entry.in_memory().trajectory
     if trajectory is not None and trajectory.negative is not None:
         field.negative = trajectory.negative.to(x.device)
     for k, known in enumerate(leading_velocities(entry)):
@@ -303,3 +296,7 @@ def remember(field: Field, entry: Entry) -> None:
         velocity = known.to(x.device)
         field.remember(x, k, velocity)
         x = euler_step(x, velocity, sigmas[k], sigmas[k + 1])
+
+
+def _match(entry: Entry, similarity: float, tier: Tier) -> Match:
+    return Match(entry.key, entry.prompt, similarity, tier.name, entry.is_true, tier.resume_fraction)

@@ -16,8 +16,8 @@ from trajflow.base import Cost, Result, Run, Step, Trajectory
 from trajflow.cache import Entry
 from trajflow.errors import NumericalError, RequestError
 from trajflow.field import Field
-from trajflow.metrics import PhaseClock, compare_images
-from trajflow.sampler import run
+from trajflow.metrics import compare_images
+from trajflow.sampler import PhaseClock, advance, run
 from trajflow.session.cache import SessionCache, leading_velocities, remember
 from trajflow.session.runner import Runner
 from trajflow.settings import resolve_request
@@ -92,9 +92,7 @@ def counted(runner: Runner, field: Field, running: Generator[Step, None, Run]) -
     """The next step of a run, or what it returns; what that spends is counted as background."""
     before = field.cost
     try:
-        return next(running)
-    except StopIteration as ended:
-        return ended.value
+        return advance(running)
     finally:
         runner.spent = replace(runner.spent, background=runner.spent.background + (field.cost - before))
 

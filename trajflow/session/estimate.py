@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from trajflow.base import Forecast, Plan, Request
 from trajflow.cache import CacheKey
-from trajflow.cache.key import differences
+from trajflow.cache.entry import differences
 from trajflow.methods import METHODS
 from trajflow.session.cache import SessionCache
 from trajflow.session.economy import may_be_full

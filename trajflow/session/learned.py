@@ -5,7 +5,7 @@ import math
 from dataclasses import astuple
 
 from trajflow.cache import Shelf
-from trajflow.cache.resuming import Resumed
+from trajflow.cache.tiers import Resumed
 from trajflow.calibration import Learned, Outcome
 
 logger = logging.getLogger(__name__)

@@ -118,7 +118,6 @@ def refine(
     begun = cache.begun(settings, cache_key)
     template, sources = _start(runner, cache, settings, cache_key)
     field = runner.field(settings, template, most_evaluations(settings.steps))
-    warnings = runner.conditioning(settings).warnings
     results: list[Result] = []
     key = new_key()
     if begun is not None:
@@ -135,7 +134,7 @@ def refine(
         except NumericalError:
             cache.forget(key)
             raise
-        result = _result(request, plan, run, key, seconds, results, is_final, warnings)
+        result = _result(request, plan, run, key, seconds, results, is_final)
         results.append(result)
         if is_final and request.compare:
             result = _compared(results)
@@ -218,7 +217,6 @@ def _result(
     seconds: Mapping[str, float],
     earlier: list[Result],
     is_final: bool,
-    warnings: tuple[str, ...],
 ) -> Result:
     before = earlier[-1].seconds if earlier else seconds
     total = {**before, **{phase: before.get(phase, 0.0) + more for phase, more in run.seconds.items()}}
@@ -236,7 +234,7 @@ def _result(
         key,
         is_final=is_final,
         refinements=(*listed, picture),
-        warnings=warnings,
+        warnings=run.warnings,
     )
 
 

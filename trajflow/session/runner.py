@@ -23,13 +23,13 @@ from trajflow.base import (
     Trajectory,
 )
 from trajflow.cache import CacheKey
-from trajflow.cache.resuming import Resumed
+from trajflow.cache.tiers import Resumed
 from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profile, model_digest
 from trajflow.errors import Cancelled
 from trajflow.field import Field
 from trajflow.memory import nothing_to_give, retry_on_oom
 from trajflow.planner import make_plan
-from trajflow.sampler import run
+from trajflow.sampler import advance, run
 from trajflow.settings import Settings
 
 REMEMBERED_PROMPTS = 32
@@ -207,21 +207,16 @@ class Runner:
         before, paid = field.cost, field.nfe
         running = run(self.model, plan.sampling, sources, field, settings.prompt, self.free_memory)
         try:
-            while True:
-                try:
-                    step = next(running)
-                except StopIteration as ended:
-                    made: Run = ended.value
-                    break
-                if step.nfe > paid:
-                    self.step_seconds.append(step.seconds)
-                paid = step.nfe
+            while isinstance(event := advance(running), Step):
+                if event.nfe > paid:
+                    self.step_seconds.append(event.seconds)
+                paid = event.nfe
                 # A source that is none of the plan's stands for nothing that was cached.
-                angle = step.angle if plan.sources else None
-                yield replace(step, phase=phase, refinement=refinement, angle=angle)
+                angle = event.angle if plan.sources else None
+                yield replace(event, phase=phase, refinement=refinement, angle=angle)
                 if stop():
                     raise Cancelled("Stopped. What was unfinished is not kept.")
         finally:
             running.close()
             self.spent = replace(self.spent, waited=self.spent.waited + (field.cost - before))
-        return made if plan.sources else replace(made, angles={})
+        return event if plan.sources else replace(event, angles={})

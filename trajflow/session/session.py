@@ -240,6 +240,16 @@ class Session:
         """The similarity tiers as they stand, most similar first; those of "learned" move with what is measured."""
         return self._cache.tiers
 
+    def learn(self, result: Result) -> None:
+        """Take into account a run made elsewhere, from this session's pictures, whose `metrics` were measured against
+        its from-scratch picture; the same measurement twice counts once."""
+        before = self._runner.learned
+        self._runner.learn(result)
+        after = self._runner.learned
+        if set(after.resumes) == set(before.resumes) and set(after.outcomes) == set(before.outcomes):
+            self._runner.learned = before
+        self._keep_learned()
+
     def forget_learned(self) -> None:
         """Forecast as the profile does, and resume as the tiers that were given say."""
         self._runner.learned = Learned()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Conditioning, Level, Model, Schedule, Vocabulary, vocabulary_of
-from trajflow.flow import euler_step
+from trajflow.field import euler_step
 
 PROMPTS = ("a snowy mountain at dusk", "a red cabin by the sea")
 STEPS = 4

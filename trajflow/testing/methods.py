@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Cost, NodeSchedule, SamplingPlan, Trajectory
-from trajflow.field import Field
-from trajflow.flow import even_nodes
+from trajflow.field import Field, even_nodes
 from trajflow.methods import Method
 from trajflow.policies.budcache import BudCache
 from trajflow.sampler import collect, sample

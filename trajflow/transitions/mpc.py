@@ -25,7 +25,7 @@ from torch import Tensor
 
 from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
 from trajflow.extras import require
-from trajflow.flow import euler_step
+from trajflow.field import euler_step
 from trajflow.transitions.blend import blend_share, blend_steps
 from trajflow.transitions.horizon import CONTROL_HORIZON, PREDICTION_HORIZON, Problem, solve
 from trajflow.transitions.prediction import Prediction, displaced, roll

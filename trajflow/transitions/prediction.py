@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Trajectory, VelocityField
-from trajflow.flow import euler_step
+from trajflow.field import euler_step
+from trajflow.transitions.basis import fit_weights
 from trajflow.transitions.jacobian import Jacobian
-from trajflow.transitions.weights import fit_weights
 
 DAMPING = 0.5
 

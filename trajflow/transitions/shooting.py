@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from trajflow.base import SamplingPlan, StepKind, Trajectory, VelocityField
-from trajflow.flow import latents_at
+from trajflow.field import latents_at
 from trajflow.transitions.jacobian import STIFFNESS
 from trajflow.transitions.prediction import Prediction, Rollout, displaced, roll
 from trajflow.transitions.subspace import beside, span

@@ -31,10 +31,8 @@ from trajflow.base import Model
 from trajflow.cache import FolderStore, WriteBehind
 from trajflow.cache.folder_store import DEFAULT_BYTES, DEFAULT_DAYS
 from trajflow.engine import Engine, InProcess
-from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import account, api
-from trajflow.ui.blending import blending
 from trajflow.ui.door import Door
 from trajflow.ui.limits import MOST_SESSIONS, MOST_WAITING
 from trajflow.ui.lock import Credentials, Lock, read_credentials
@@ -93,7 +91,7 @@ def launch(
         # A worker that ZeroGPU forks has nothing to close.
         os.register_at_fork(after_in_child=_end_at_once)
     if not isinstance(engine, Engine):
-        engine = InProcess(engine if isinstance(engine, RemoteModel) else blending(engine))
+        engine = InProcess(engine)
     account.show()
     make_registry = partial(
         Registry,

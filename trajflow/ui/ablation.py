@@ -13,8 +13,7 @@ from torch import Tensor
 
 from trajflow.base import Schedule, Trajectory
 from trajflow.errors import RequestError
-from trajflow.field import Field
-from trajflow.flow import euler_step, latents_at
+from trajflow.field import Field, euler_step, latents_at
 from trajflow.metrics import compare_images
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session

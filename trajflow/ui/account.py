@@ -91,6 +91,8 @@ def show() -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         library.addHandler(handler)
+        # MCP's package gives the root logger a handler later on, which would write each line a second time.
+        library.propagate = False
     logger.setLevel(logging.INFO)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trajflow.base import Defaults
-from trajflow.cache import PRESETS, Tier, tier_table
+from trajflow.cache import LEARNED, PRESETS, Tier, tier_table
 from trajflow.errors import RequestError
 from trajflow.methods import METHODS
 from trajflow.ui.limits import check_work
@@ -26,7 +26,7 @@ MOST_TIERS = 16
 class Ask:
     """One request: `options` for the session, whether it is only a preview of what is `wanted`, the picture it came
     from, and the cached pictures to start from or not; `is_apart` leaves out all of the same prompt. `tiers` say by
-    similarity how far to resume, for the strategies that do."""
+    similarity how far to resume, for the strategies that do; `LEARNED` leaves that to what the session has learned."""
 
     options: dict[str, Any]
     wanted: dict[str, Any]
@@ -35,7 +35,7 @@ class Ask:
     pinned: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     is_apart: bool = False
-    tiers: tuple[Tier, ...] = PRESETS["published"]
+    tiers: tuple[Tier, ...] | str = PRESETS["published"]
 
 
 def read_ask(given: Mapping[str, Any], defaults: Defaults) -> Ask:
@@ -74,8 +74,11 @@ def read_seed(value: Any) -> Any:
     return secrets.randbelow(MOST_SEEDS) if value is None or value in ("", -1, "-1") else value
 
 
-def read_tiers(given: Any) -> tuple[Tier, ...]:
-    """The table of a preset's name, or of pairs [similarity, fraction of the steps resumed]. Raises RequestError."""
+def read_tiers(given: Any) -> tuple[Tier, ...] | str:
+    """The table of a preset's name, or of pairs [similarity, fraction of the steps resumed]; `LEARNED` for that one,
+    which every session has its own of. Raises RequestError."""
+    if isinstance(given, str) and given == LEARNED:
+        return LEARNED
     if not isinstance(given, list):
         return tier_table(given)
     if len(given) > MOST_TIERS or not all(isinstance(pair, list) and len(pair) == 2 for pair in given):

@@ -9,7 +9,7 @@ from PIL.Image import Image
 from trajflow.base import Defaults, Model, Result, Trajectory
 from trajflow.cache import Entry
 from trajflow.session import Session
-from trajflow.transitions.weights import fit_global
+from trajflow.transitions.basis import fit_global
 from trajflow.ui import png
 from trajflow.ui.tree import Node
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from trajflow.base import Defaults, Model
 from trajflow.cache import Entry
 from trajflow.errors import RequestError
-from trajflow.ui import archive, describe, parameters, png, sheet, wire
+from trajflow.ui import archive, describe, learning, parameters, png, sheet, wire
 from trajflow.ui.registry import Registry, TabSession
 
 MOST_PICTURE_BYTES = 32 * 2**20
@@ -50,6 +50,13 @@ class Library:
         known = tab_session.tree.change(entry.key, given)
         await wire.in_thread(tab_session.keep)
         return wire.answered(await wire.in_thread(describe.node, entry, known, self._model.defaults))
+
+    async def learned(self, request: Request) -> Response:
+        """What the session has learned of its similarity tiers; with `forget`, after it was forgotten."""
+        tab_session = wire.tab_of(request, self._registry)
+        if (await wire.read_json(request)).get("forget") is True:
+            await wire.in_thread(tab_session.session.forget_learned)
+        return wire.answered(learning.told(tab_session.session))
 
     async def delete(self, request: Request) -> Response:
         """Take a picture and its path out of the session."""

@@ -39,7 +39,7 @@ def routes(model: Model, registry: Registry) -> list[Route]:
             making.ablate,
         ),
         *(making.words, library.node, library.delete, library.undelete, library.clear, library.sources),
-        *(library.read, library.contact, library.save, library.load),
+        *(library.read, library.contact, library.save, library.load, library.learned),
     ]
     posts = [Route(f"/studio/{answer.__name__}", wire.guarded(answer), methods=["POST"]) for answer in answers]
     return [

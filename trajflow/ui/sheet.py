@@ -85,11 +85,15 @@ def _exact(tab_session: TabSession, ask: Ask) -> Generator[Event, None, Image.Im
 
 
 def _trial(tab_session: TabSession, ask: Ask, exact: Image.Image) -> Generator[Event, None, dict[str, Any]]:
-    """One way to make the lab's picture, as if it had not been made yet; nothing of it is kept."""
+    """One way to make the lab's picture, as if it had not been made yet; of it only what it teaches is kept."""
     scratch = work.apart(tab_session.session, replace(ask, is_apart=True))
     assert scratch is not None
     result = yield from _last(scratch.stream(**ask.options))
     near = compare_images(result.image, exact)
+    tier = _tier(result)
+    if tier is not None:
+        # Of the other methods only one in many is ever shown: its forecast learns from the pictures themselves.
+        tab_session.session.learn(replace(result, metrics=near))
     return {
         "image": png.data_uri(result.image),
         "spent": result.cost.nfe,
@@ -97,7 +101,7 @@ def _trial(tab_session: TabSession, ask: Ask, exact: Image.Image) -> Generator[E
         "seconds": sum(result.seconds.values()),
         "reason": result.plan.reason,
         "kinds": list(result.kinds),
-        "tier": _tier(result),
+        "tier": tier,
         "psnr_db": round(near.psnr_db, 2),
         "ssim": round(near.ssim, 4),
     }

@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterator
 import torch
 
 from trajflow.base import Conditioning, Model, Vocabulary, vocabulary_of
+from trajflow.engine.blending import BETWEEN
 from trajflow.sampler import RemoteModel
-from trajflow.ui.blending import BETWEEN
 from trajflow.ui.desk import TURN, Event
 from trajflow.ui.effect import NO_EFFECT, NOT_READ, judge
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from trajflow.base import Result, Step
-from trajflow.cache import PRESETS
+from trajflow.cache import LEARNED, PRESETS
 from trajflow.errors import Cancelled, RequestError, TrajflowError
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
@@ -19,6 +19,7 @@ from trajflow.ui import describe, png
 from trajflow.ui.account import ahead_made, completion_made, run_made
 from trajflow.ui.ask import Ask
 from trajflow.ui.desk import Event
+from trajflow.ui.learning import learned_tiers
 from trajflow.ui.registry import TabSession
 from trajflow.ui.tree import Node
 
@@ -61,7 +62,9 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
     known = tree.nodes.get(key)
     if known is None:
         parent = ask.parent if ask.parent in tree.nodes else None
-        known = Node(key, parent, is_draft=ask.is_preview and not describe.is_exact(entry), waited=waited)
+        # Of one that was made ahead nobody waited for the steps.
+        own = None if result.from_store else waited
+        known = Node(key, parent, is_draft=ask.is_preview and not describe.is_exact(entry), waited=own)
     elif not ask.is_preview:
         known = replace(known, is_draft=False)
     tree.put(known)
@@ -152,9 +155,10 @@ def estimate(session: Session, ask: Ask) -> Event:
 def apart(session: Session, ask: Ask) -> Session | None:
     """A session with the sources that the request names, or with all but pictures of this very request; None where the
     tab's own will do. Raises RequestError when none of the named ones is held."""
-    if not (ask.pinned or ask.excluded or ask.is_apart or ask.tiers != PRESETS["published"]):
+    tiers = learned_tiers(session) if ask.tiers == LEARNED else ask.tiers
+    if not (ask.pinned or ask.excluded or ask.is_apart or tiers != PRESETS["published"]):
         return None
-    scratch = Session(session.model, cache_bytes=session.capacity, profile=session.profile, tiers=ask.tiers)
+    scratch = Session(session.model, cache_bytes=session.capacity, profile=session.profile, tiers=tiers)
     prompt = str(ask.options["prompt"]).strip()
     chosen = [
         entry

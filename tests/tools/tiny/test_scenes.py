@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -6,10 +8,12 @@ from tools.tiny.scenes import ALL_SCENES, FOREGROUNDS, SUBJECTS, TIMES, WEATHERS
 from trajflow.errors import RequestError
 
 
+@cache
 def picture(subject, time="noon", weather="clear", foreground="none", seed=0):
     return render(Scene(subject, time, weather, foreground), np.random.default_rng(seed))
 
 
+@cache
 def mean_picture(*attributes):
     return np.mean([picture(*attributes, seed=seed).astype(float) for seed in range(6)], axis=0)
 

@@ -86,7 +86,7 @@ class Victim:
         try:
             line = self.lines.get(timeout=PATIENCE_SECONDS)
         except queue.Empty:
-            line = "over"
+            raise TrajflowError(f"The process that was to be killed said nothing for {PATIENCE_SECONDS:g} s.") from None
         if line == "over":
             raise TrajflowError("The process that was to be killed has ended by itself.")
         return line

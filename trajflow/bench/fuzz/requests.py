@@ -17,7 +17,7 @@ HUGE = 10**5000
 STRANGE: tuple[Any, ...] = (
     [], {}, [1], {"a": 1}, ["a mountain"], {"prompt": "a"}, math.nan, math.inf, -math.inf, HUGE, -HUGE, 2**70, 1e308,
 )  # fmt: skip
-TEXTS: tuple[Any, ...] = ("x" * (LONGEST_PROMPT + 1), "a \ud800 b", "\udfff", True, False, 0, 3.5)
+TEXTS: tuple[Any, ...] = ("x" * (LONGEST_PROMPT + 1), "a \ud800 b", "\udfff", "a\0b", "\x1b[2J", True, False, 0, 3.5)
 WORDS: tuple[Any, ...] = ("", " ", "28", "nothing", "NaN", "1e9", "0x10", "٣", "\0", "true", "[]")
 NUMBERS: dict[str, tuple[Any, ...]] = {
     "seed": (-2, -(2**40), 2**63, 1.5, 1e30, True),
@@ -44,13 +44,19 @@ anything = st.recursive(
 )
 
 
+def _is_broken(letter: str) -> bool:
+    """Whether it is half a character, or a control character that is no space."""
+    is_control = ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0
+    return 0xD800 <= ord(letter) <= 0xDFFF or (is_control and not letter.isspace())
+
+
 def is_bad(name: str, value: Any, defaults: Defaults) -> bool:
     """Whether no request may have that value in that field, told here anew and not by the library."""
     if value is None:
         return name == "prompt"
     if name in ("prompt", "negative_prompt"):
         is_text = isinstance(value, str) and len(value) <= LONGEST_PROMPT
-        is_whole = is_text and not any(0xD800 <= ord(letter) <= 0xDFFF for letter in value)
+        is_whole = is_text and not any(_is_broken(letter) for letter in value)
         return not is_whole or (name == "prompt" and not value.strip())
     if name == "strategy":
         return not isinstance(value, str) or value not in METHODS

@@ -36,11 +36,12 @@ class Seen:
 
 
 class Room:
-    """One session, and every picture that it has ever made."""
+    """One session, the key of every picture that it has ever made, and of every one that it was shown or began from."""
 
     def __init__(self, model: Model, capacity: float, folder: Path, seen: Seen) -> None:
         self.session = Session(model, cache_bytes=int(capacity * RUN_BYTES), spill=folder)
-        self._made: dict[str, bytes] = {}
+        self.made: set[str] = set()
+        self.used: set[str] = set()
         self._seen = seen
 
     def act(self, turn: list[tuple[str, str]]) -> None:
@@ -61,15 +62,13 @@ class Room:
         elif name == "complete":
             for event in session.complete():
                 if isinstance(event, Result):
-                    self._made[event.key] = event.image.tobytes()
+                    self.made.add(event.key)
         elif name == "look":
             session.estimate(prompt, seed=1)
         else:
             result = session.generate(prompt, seed=1, budget={"make": 8, "coast": 3}.get(name))
-            if not result.from_store:
-                self._made[result.key] = result.image.tobytes()
-            self._seen.crossed += result.from_store and result.key not in self._made
-            self._seen.crossed += sum(key not in self._made for key in result.plan.sources)
+            (self.used if result.from_store else self.made).add(result.key)
+            self.used.update(result.plan.sources)
 
     def _look(self) -> None:
         """Nothing is held beyond the capacity, and nothing that this session has not made itself."""
@@ -101,10 +100,11 @@ def machine(model: Model, seen: Seen) -> type[RuleBasedStateMachine]:
             turns = zip(rooms, (one, other), strict=True)
             for done in [self.pool.submit(room.act, turn) for room, turn in turns]:
                 done.result(60)
-            # The shared list of pictures is that of each room alone.
+            # Not before both are done: a picture is in the session a moment before its maker hears of it.
             for room in self.rooms:
-                for entry in room.session.entries():
-                    seen.crossed += entry.key not in room._made and not entry.is_true
+                room.used.update(entry.key for entry in room.session.entries() if not entry.is_true)
+                seen.crossed += len(room.used - room.made)
+                room.used.clear()
 
         def teardown(self) -> None:
             if hasattr(self, "pool"):

@@ -14,9 +14,8 @@ from trajflow.base import Conditioning, Model, SamplingPlan, Schedule, Trajector
 from trajflow.bench.gpu.timing import matrix_rate, median_seconds, seconds_of
 from trajflow.cache.files import put_in_place, write_partial
 from trajflow.errors import NumericalError
-from trajflow.field import Field
-from trajflow.flow import euler_step
-from trajflow.recording import Recording
+from trajflow.field import Field, euler_step
+from trajflow.memory import Recording
 from trajflow.sampler import collect, sample
 from trajflow.transitions.direct import Direct
 

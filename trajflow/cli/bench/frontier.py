@@ -31,11 +31,11 @@ def frontier(
     chosen = pairs or asset("pairs") / "heldout.csv"
     edits = read_pairs(chosen)
     counts, names = read_budgets(budgets), [name.strip() for name in strategies.split(",")]
+    model = load_model(model_name)
+    measured = measure(model, edits, strategies=names, budgets=counts, steps=steps)
     for path in (json_file, per_pair):
         if path is not None:
             make_folder(path.parent)
-    model = load_model(model_name)
-    measured = measure(model, edits, strategies=names, budgets=counts, steps=steps)
     total = len(edits) * len(runs(names, counts))
     measurements = list(tqdm(measured, total=total, unit="picture", disable=None))
     rows = summarise(measurements)

@@ -30,9 +30,9 @@ def gpu(
     if device.type == "cpu" and not small:
         raise RequestError("There is no GPU here. Add --small to try the command on a CPU.")
     counts = read_numbers(budgets)
+    model = build(arch, device, torch.float32 if device.type == "cpu" else torch.bfloat16, is_small=small)
     if json_file is not None:
         make_folder(json_file.parent)
-    model = build(arch, device, torch.float32 if device.type == "cpu" else torch.bfloat16, is_small=small)
     side = size or model.defaults.height
     total = steps or model.defaults.steps
     figures = measure(model, device, size=side, steps=total, budgets=counts, repeats=repeats, is_small=small)

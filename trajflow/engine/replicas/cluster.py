@@ -3,6 +3,8 @@
 import contextlib
 import math
 import os
+import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -25,6 +27,9 @@ OBJECT_STORE_BYTES = 256 * 2**20
 GIB = 2**30
 # Seconds that machines and replicas may take to come to a cluster that is joined.
 JOIN = 300.0
+# Seconds in which a cluster that is there answers, and in which replicas end by themselves.
+ANSWER = 5.0
+ENDING = 5.0
 
 
 def start(
@@ -42,13 +47,17 @@ def start(
     Without an address there is a cluster of this process, which ends with it. On one that is joined, replicas that run
     there already are used as they are, and stay when this process ends; with none asked for (`replicas` 0) others put
     them up. Machines and replicas that are on their way are waited for. Raises EngineError where there is no such
-    cluster or the replicas do not start, RequestError for a folder as the store of several machines, or no replica.
+    cluster or the replicas do not start, RequestError for a folder as the store of several machines, or no replica, and
+    CacheError for a folder that cannot be used.
     """
     if not replicas and address is None:
         raise RequestError("Without replicas there must be a cluster that has some: give --replicas, or --address.")
+    if sharing is not None and address is None:
+        # Said at once, and not by every replica when it starts.
+        sharing.check(1)
     _join(address, replicas, cpus, gpus)
     try:
-        if sharing is not None:
+        if sharing is not None and address is not None:
             sharing.check(sum(bool(node["Alive"]) for node in ray.nodes()))
         serve.start(proxy_location="Disabled")
         if not replicas and not _wait(_running):
@@ -67,10 +76,10 @@ def start(
         handle = serve.run(app, name=APP, route_prefix=None)
         return RayServe(handle, replicas, close=ray.shutdown if address is not None else _shut_down)
     except BaseException as error:
+        reason = said_last(_told() or str(error)) if isinstance(error, RuntimeError) else ""
         _shut_down() if address is None else ray.shutdown()
-        if isinstance(error, RuntimeError):
-            said = [line for line in str(error).splitlines() if line.strip()][-1:] or [""]
-            raise EngineError(f"The replicas do not start: {said[0].strip()}") from error
+        if reason:
+            raise EngineError(f"The replicas do not start: {reason}") from error
         raise
 
 
@@ -95,14 +104,19 @@ def _join(address: str | None, replicas: int, cpus: float, gpus: float) -> None:
     if address is None:
         needed = math.ceil(replicas * cpus)
         here = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-        ray.init(num_cpus=max(needed, os.cpu_count() or 1), **here, **quietly)
+        try:
+            ray.init(num_cpus=max(needed, os.cpu_count() or 1), **here, **quietly)
+        # Ray raises no class of its own where its processes take longer than it waits, as on a machine that is busy.
+        except Exception as error:
+            ray.shutdown()
+            raise EngineError(f"Ray does not start on this machine: {_first_line(error)}") from error
     else:
         try:
+            _knock(address)
             ray.init(address=address, **quietly)
         # Ray raises either, by what it is that does not answer.
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            said = str(error).splitlines()[0].strip() if str(error) else type(error).__name__
-            raise EngineError(f"There is no cluster to join at {address}: {said}") from error
+        except (OSError, RuntimeError, ValueError) as error:
+            raise EngineError(f"There is no cluster to join at {address}: {_first_line(error)}") from error
     for name, each in (("CPU", cpus), ("GPU", gpus)):
         patience = 0.0 if address is None else JOIN
         if not _wait(partial(_have, name, replicas * each), patience):
@@ -114,9 +128,34 @@ def _join(address: str | None, replicas: int, cpus: float, gpus: float) -> None:
             )
 
 
+def _knock(address: str) -> None:
+    """Raises OSError where nothing listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says first."""
+    return str(error).splitlines()[0].strip() if str(error) else type(error).__name__
+
+
 def _have(name: str, needed: float) -> bool:
     """Whether the cluster has so much of a resource."""
     return needed <= ray.cluster_resources().get(name, 0.0)
+
+
+def _told() -> str:
+    """What Serve tells of replicas that failed: the traceback of the last one."""
+    with contextlib.suppress(Exception):
+        return serve.status().applications[APP].deployments[DEPLOYMENT].message
+    return ""
+
+
+def said_last(traceback: str) -> str:
+    """The sentence that a traceback ends with, without the name of the class where it is one of ours."""
+    *_, last = [line.strip() for line in traceback.splitlines() if line.strip()] or ["for no reason that is told"]
+    return last.partition(": ")[2] if last.startswith("trajflow.") else last
 
 
 def _wait(is_so: Callable[[], object], seconds: float = JOIN) -> bool:
@@ -139,6 +178,13 @@ def _running() -> int:
 
 def _shut_down() -> None:
     """End the replicas and the cluster of this process."""
-    with contextlib.suppress(Exception):
-        serve.shutdown()
+
+    def end_replicas() -> None:
+        with contextlib.suppress(Exception):
+            serve.shutdown()
+
+    # Where the signal to end has ended Serve's own processes, too, that waits for them for half a minute.
+    ending = threading.Thread(target=end_replicas, daemon=True)
+    ending.start()
+    ending.join(ENDING)
     ray.shutdown()

@@ -42,12 +42,15 @@ class Sharing:
         return urlsplit(self.url).scheme == "file"
 
     def check(self, machines: int) -> None:
-        """Raises RequestError where replicas of several machines would share a folder."""
+        """Raises RequestError where replicas of several machines would share a folder, and CacheError for a folder that
+        cannot be one's store."""
         if self.is_local and machines > 1:
             raise RequestError(
                 f"A store in a folder serves one machine, and this cluster has {machines}, even if all of them see the "
                 "folder. Give --store redis://HOST:PORT or valkey://HOST:PORT."
             )
+        if self.is_local:
+            self.open().close()
 
     def open(self) -> Store:
         """The store, for this process. Raises CacheError where it cannot be opened, also on another machine."""

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from trajflow.metrics import PhaseClock
+from trajflow.sampler import PhaseClock
 
 
 def test_phases_add_up_in_the_order_they_were_entered():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from trajflow.base import Forecaster, NodeDiagnostics, NodeSchedule, SamplingPlan, Schedule
-from trajflow.transitions.escalation import choose_nodes, escalate, is_promising
+from trajflow.forecast import choose_nodes, escalate, is_promising
 
 STEPS = 28
 FIDELITY = 40.0

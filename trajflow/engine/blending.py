@@ -1,7 +1,8 @@
 """Prompts between two prompts: `a lake at dawn ~40%~ a lake at night` is told the network as 0.6 A + 0.4 B.
 
 The text encoders' tensors are mixed, so the picture is transported like any other: its path is cached under the whole
-text, and neighbours on the way from A to B share theirs.
+text, and neighbours on the way from A to B share theirs. The text travels to where the model is, and is taken apart
+there.
 """
 
 import re
@@ -9,7 +10,8 @@ from typing import cast
 
 import torch
 
-from trajflow.base import Conditioning, Model, Vocabulary, vocabulary_of
+from trajflow.base import Conditioning, Model
+from trajflow.sampler import RemoteModel
 
 BETWEEN = re.compile(r"(?s)(.+?)\s+~(\d{1,3})%~\s+(.+)")
 
@@ -24,10 +26,6 @@ class BlendingModel:
         if name == "_model":
             raise AttributeError(name)
         return getattr(self._model, name)
-
-    def vocabulary(self) -> Vocabulary | None:
-        """The model's own: protocols are not looked up by `__getattr__`."""
-        return vocabulary_of(self._model)
 
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
         """Run the text encoders, for a prompt between two on both."""
@@ -49,5 +47,5 @@ class BlendingModel:
 
 
 def blending(model: Model) -> Model:
-    """The model, also for prompts between two prompts."""
-    return cast(Model, BlendingModel(model))
+    """The model, also for prompts between two prompts; one that is elsewhere understands them there."""
+    return model if isinstance(model, RemoteModel) else cast(Model, BlendingModel(model))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from trajflow.recording import Recording, device_copy, host_copy
+from trajflow.memory import Recording, device_copy, host_copy
 
 SHAPE = (1, 4, 8, 8)
 CPU = torch.device("cpu")

@@ -1,0 +1,1 @@
+"""How a second small model is made of the bundled one: FLUX-shaped, with guidance as an input of its network."""
