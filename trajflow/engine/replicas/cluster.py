@@ -180,7 +180,8 @@ def _shut_down() -> None:
     """End the replicas and the cluster of this process."""
 
     def end_replicas() -> None:
-        with contextlib.suppress(Exception):
+        # Ray ends a call that is under way when it shuts down by SystemExit.
+        with contextlib.suppress(Exception, SystemExit):
             serve.shutdown()
 
     # Where the signal to end has ended Serve's own processes, too, that waits for them for half a minute.
