@@ -1,6 +1,7 @@
 """Shared builders: a small random SD3 pipeline unlike the bundled one, and `trajflow.testing`'s mixture."""
 
 import gc
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ def make_pipeline(tokenizer: CLIPTokenizer) -> Callable[..., StableDiffusion3Pip
     """
 
     def make(
-        *, seed: int = 0, dtype: torch.dtype = torch.float32, heads: int = 2, **scheduler: Any
+        *, seed: int = 0, dtype: torch.dtype = torch.float32, heads: int = 2, positions: int = 12, **scheduler: Any
     ) -> StableDiffusion3Pipeline:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -101,7 +102,7 @@ def make_pipeline(tokenizer: CLIPTokenizer) -> Callable[..., StableDiffusion3Pip
                 joint_attention_dim=64,
                 caption_projection_dim=32,
                 pooled_projection_dim=40,
-                pos_embed_max_size=12,
+                pos_embed_max_size=positions,
             )
             # The last layers start at zero or tiny; spread them, so that prompt and time matter to the velocity.
             for parameter in transformer.parameters():
@@ -160,6 +161,18 @@ def adapt(text_length: int) -> Callable[[StableDiffusion3Pipeline], Model]:
 def model(pipeline: StableDiffusion3Pipeline, adapt: Callable[[StableDiffusion3Pipeline], Model]) -> Model:
     """The random pipeline as a model."""
     return adapt(pipeline)
+
+
+@pytest.fixture(scope="session")
+def small_folder(
+    make_pipeline: Callable[..., StableDiffusion3Pipeline], text_length: int, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A random pipeline of up to 128 pixels with the bundled model's settings, for what needs a model, not pictures."""
+    folder = tmp_path_factory.mktemp("small")
+    make_pipeline(positions=32).save_pretrained(folder)
+    settings = {"max_sequence_length": text_length, "steps": 28, "guidance": 3.0}
+    (folder / "trajflow.json").write_text(json.dumps(settings))
+    return folder
 
 
 @pytest.fixture

@@ -27,12 +27,15 @@ needs_browser = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The page of a quick run of all parts."""
+def quick(tmp_path_factory, small_folder):
+    """The page of a quick run of all parts, on a model whose evaluations cost little."""
     out = tmp_path_factory.mktemp("docs")
-    done = CliRunner().invoke(app, ["evidence", "--quick", "--workers", "1", "--out", str(out)])
-    assert done.exit_code == 0, done.output
-    return out
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("benchmarks.evidence.bench.bundled_folder", lambda: small_folder)
+        patched.setattr("benchmarks.evidence.work._bench", {})
+        done = CliRunner().invoke(app, ["evidence", "--quick", "--workers", "1", "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        yield out
 
 
 @needs_browser

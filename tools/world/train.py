@@ -20,6 +20,7 @@ import torch
 from diffusers import AutoencoderKL, SD3Transformer2DModel, StableDiffusion3Pipeline
 
 from tools.world import text
+from tools.world.alignment import see_shards
 from tools.world.autoencoder import AutoencoderRecipe, polish_decoder, train_autoencoder
 from tools.world.coarse import coarsen_positions, take_over
 from tools.world.judge import Judge, JudgeRecipe, read_judge, train_judge
@@ -148,13 +149,22 @@ class Workshop:
         """Where the autoencoder with the polished decoder is kept."""
         return self.work / "vae_polished"
 
+    @property
+    def views(self) -> Path:
+        """Where the judge's views of the pictures are kept."""
+        return self.work / "views"
+
     def best_autoencoder(self) -> AutoencoderKL:
         """The polished autoencoder, or the one there is."""
         folder = self.polished if self.polished.exists() else self.work / "vae"
         return AutoencoderKL.from_pretrained(folder).to(self.device).eval().requires_grad_(False)
 
     def encode(self) -> None:
-        """Latents of all pictures, at full and at half size."""
+        """Latents of all pictures, at full and at half size, and what the judge sees of them."""
+        # Views first, so that there is one of everything that is encoded.
+        if (self.work / "judge" / "finished").exists():
+            judge = read_judge(self.work / "judge")
+            see_shards(judge, self.work / "pictures", self.views, self.device, self.until)
         autoencoder = AutoencoderKL.from_pretrained(self.work / "vae").eval().requires_grad_(False)
         for name, shrink in (("latents_half", 2), ("latents", 1)):
             encode_shards(autoencoder, self.work / "pictures", self.work / name, self.device, self.until, shrink)
@@ -201,6 +211,7 @@ class Workshop:
             on_save=progress,
             compiled=self.compiled,
             is_last=self.is_last,
+            views=self.views if self.views.exists() else None,
         )
 
     def run(self, recipe: Recipe, stages: tuple[str, ...] = STAGES) -> StableDiffusion3Pipeline | None:

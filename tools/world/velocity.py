@@ -1,8 +1,9 @@
 """The transformer learns the velocity of the rectified flow (arXiv:2209.03003, arXiv:2403.03206).
 
 With latents z and noise e: x = (1 - sigma) z + sigma e, and the target is v = e - z. Block matrices are trained by
-Muon, all else by AdamW. Every sample's caption is drawn anew, from what is told of its scene to the last typo. Compiled
-and with plain attention instead of the fused kernel, a step takes less than half the time on a CPU.
+Muon, all else by AdamW. Every sample's caption is drawn anew, from what is told of its scene to the last typo. Where
+the judge's views are kept, an early block is aligned to them. Compiled and with plain attention instead of the fused
+kernel, a step takes less than half the time on a CPU.
 """
 
 import copy
@@ -15,18 +16,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import SD3Transformer2DModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
-from tools.world import stage
+from tools.world import alignment, stage
+from tools.world.alignment import Alignment
 from tools.world.architecture import TEXT_TOKENS, encode
 from tools.world.captions import caption
 from tools.world.codes import to_scene
 from tools.world.optimizer import Optimizer, follow
-from tools.world.pictures import Album
+from tools.world.pictures import Album, finished_shards
 from tools.world.scene import Scene, tell
 
 TextEncoders = tuple[CLIPTextModelWithProjection, CLIPTextModelWithProjection]
@@ -52,22 +54,30 @@ class VelocityRecipe:
 
 @dataclass(frozen=True)
 class Samples:
-    """One step's worth: latents [B, 16, h, w] float16, token ids [B, T], sigma [B], and the seed of the noise."""
+    """One step's worth: latents [B, 16, h, w] float16, token ids [B, T], sigma [B], the seed of the noise, and what the
+    judge sees, [B, SEEN, H/16, W/16] float16, where that is kept.
+    """
 
     latents: Tensor
     ids: Tensor
     sigma: Tensor
     seed: int
+    seen: Tensor | None
 
 
 class Lessons(Dataset):
-    """Step number to `Samples`: always the same for the same number, so that a resumed run sees what it would have."""
+    """Step number to `Samples`: always the same for the same number, so that a resumed run sees what it would have.
 
-    def __init__(self, folder: Path, tokenizer: CLIPTokenizer, batch: int, seed: int) -> None:
-        shards = Album(folder).shards
-        self.buckets: dict[tuple[int, ...], list[tuple[np.ndarray, np.ndarray]]] = {}
-        for shard in shards:
-            self.buckets.setdefault(shard[0].shape[1:], []).append(shard)
+    folder: of latents; views: where the judge's views of the same pictures are kept, if they are.
+    """
+
+    def __init__(
+        self, folder: Path, tokenizer: CLIPTokenizer, batch: int, seed: int, views: Path | None = None
+    ) -> None:
+        self.buckets: dict[tuple[int, ...], list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]] = {}
+        for path, (latents, codes) in zip(finished_shards(folder), Album(folder).shards, strict=True):
+            seen = np.load(views / path.name, mmap_mode="r") if views else None
+            self.buckets.setdefault(latents.shape[1:], []).append((latents, codes, seen))
         self.tokenizer, self.batch, self.seed = tokenizer, batch, seed
 
     def __getitem__(self, step: int) -> Samples:
@@ -76,11 +86,16 @@ class Lessons(Dataset):
         shards = list(self.buckets.values())[rng.choice(len(shares), p=shares / shares.sum())]
         chosen = [shards[int(rng.integers(len(shards)))] for _ in range(self.batch)]
         places = [(*shard, int(rng.integers(len(shard[1])))) for shard in chosen]
-        latents = torch.from_numpy(np.stack([latents[index] for latents, _, index in places]))
-        scenes = [to_scene(codes[index]) for _, codes, index in places]
+        latents = torch.from_numpy(np.stack([latents[index] for latents, _, _, index in places]))
+        scenes = [to_scene(codes[index]) for _, codes, _, index in places]
+        views = [seen[index] for _, _, seen, index in places if seen is not None]
         tokens = SHORT_TOKENS if rng.random() < SHORT_SHARE else TEXT_TOKENS
         return Samples(
-            latents, self.word(scenes, tokens, rng), draw_sigmas(self.batch, generator), int(rng.integers(2**62))
+            latents,
+            self.word(scenes, tokens, rng),
+            draw_sigmas(self.batch, generator),
+            int(rng.integers(2**62)),
+            torch.from_numpy(np.stack(views)) if views else None,
         )
 
     def word(self, scenes: list[Scene], tokens: int, rng: np.random.Generator) -> Tensor:
@@ -119,17 +134,18 @@ def train_velocity(
     save_every: float = 600.0,
     is_last: bool = False,
     seed: int = 2,
+    views: Path | None = None,
 ) -> SD3Transformer2DModel:
     """Train as far as `recipe` and time allow, going on from the checkpoint in `folder`; returns averaged weights.
 
-    The stage is named, and its checkpoint found, by the folder.
+    The stage is named, and its checkpoint found, by the folder. views: where the judge's views of the pictures are.
     """
     encoders, tokenizer = text
     transformer.to(device).train()
     average = copy.deepcopy(transformer).eval().requires_grad_(False)
-    optimizer = Optimizer(
-        transformer, recipe.muon, recipe.adamw, by_muon=lambda name: name.startswith("transformer_blocks")
-    )
+    aligned = Alignment(transformer).to(device) if views else None
+    learned = nn.ModuleDict({"transformer": transformer, **({"aligned": aligned} if aligned else {})})
+    optimizer = Optimizer(learned, recipe.muon, recipe.adamw, by_muon=lambda name: "transformer_blocks" in name)
     if compiled:
         # Block by block, as that compiles in a third of the time and runs as fast. Two lengths of text, two numbers of
         # image tokens and two kinds of blocks are as many versions as torch keeps by default.
@@ -137,7 +153,7 @@ def train_velocity(
         torch._dynamo.config.recompile_limit = 32
         for block in transformer.transformer_blocks:
             block.compile(dynamic=False)
-    lessons = Lessons(latents, tokenizer, recipe.batch, seed)
+    lessons = Lessons(latents, tokenizer, recipe.batch, seed, views)
     stream = _Stream(lessons, recipe)
     pace = stage.Pace(recipe.steps, until, is_last)
     # On a CPU the fused kernel's backward is slower than plain matrix products; on a GPU it is the fast one.
@@ -158,13 +174,14 @@ def train_velocity(
                 timestep=1000 * sigma,
                 return_dict=False,
             )[0]
+            unlike = aligned.loss(alignment.view(samples.seen.to(device), image)) if aligned else 0 * sigma.mean()
         loss = (velocity.float() - (noise - image)).square().mean()
-        loss.backward()
+        (loss + alignment.WEIGHT * unlike).backward()
         norm = optimizer.step(pace.factor(step))
         follow(average, transformer, step, EMA)
-        return {"loss": loss.item(), "norm": norm, "samples": recipe.batch}
+        return {"loss": loss.item(), "unlike": unlike.item(), "norm": norm, "samples": recipe.batch}
 
-    parts = {"transformer": transformer, "average": average, "optimizer": optimizer}
+    parts = {"learned": learned, "average": average, "optimizer": optimizer}
     saved = (lambda step: on_save(average, step)) if on_save else None
     path = folder / "velocity.pt"
     stage.run(folder.name, take_step, pace, path, parts, device, save_every, saved)

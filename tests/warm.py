@@ -1,0 +1,54 @@
+"""Processes of trajflow's command that start in a moment: forked from one that has imported what takes longest."""
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+IMPORTED = ["gradio", "sentence_transformers", "diffusers.pipelines.stable_diffusion_3", "trajflow.ui", "trajflow.cli"]
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(IMPORTED)
+
+
+class Warm:
+    """`trajflow ARGUMENTS` in the checkout, with these environment variables more; what it says goes to `log`.
+
+    It is asked, told and waited for as a `subprocess.Popen`.
+    """
+
+    def __init__(self, arguments: Sequence[str], log: Path, variables: Mapping[str, str]) -> None:
+        told = (list(arguments), str(log), dict(os.environ | variables))
+        self._process = _context.Process(target=_run, args=told, daemon=False)
+        self._process.start()
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("trajflow", timeout)
+        return self._process.exitcode
+
+
+def _run(arguments: list[str], log: str, environment: dict[str, str]) -> None:
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    sys.argv = ["trajflow", *arguments]
+    runpy.run_module("trajflow", run_name="__main__", alter_sys=True)
