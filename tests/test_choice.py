@@ -55,9 +55,9 @@ def test_for_a_fidelity_the_source_is_kept_unless_it_does_not_get_there(mixture)
 
 @pytest.fixture(scope="module")
 def measured() -> list[Measurement]:
-    """Six calibration pairs with two sources, and the same with one: their from-scratch runs are the same."""
+    """Four calibration pairs with two sources, and the same with one: their from-scratch runs are the same."""
     pairs = read_pairs(asset("pairs/requests_calibration.csv"))
-    chosen = [replace(pair, history=pair.history[:1]) for pair in pairs if pair.history][::12][:6]
+    chosen = [replace(pair, history=pair.history[:1]) for pair in pairs if pair.history][::18][:4]
     alone = [replace(pair, history=()) for pair in chosen]
     return list(measure(load("tiny"), [*chosen, *alone], strategies=("auto", *RIVALS), budgets=(6,)))
 
@@ -73,6 +73,6 @@ def test_on_calibration_pairs_auto_loses_to_neither_by_more_than_chance(measured
         for name in ("auto", rival)
     }
     gains = psnr_db["auto"] - psnr_db[rival]
-    assert len(gains) == 6
+    assert len(gains) == 4
     chance = 2 * gains.std(ddof=1) / np.sqrt(len(gains))
     assert gains.mean() > -max(chance, 0.25), f"{rival} is {-gains.mean():.1f} dB better"

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTED = ["gradio", "sentence_transformers", "diffusers.pipelines.stable_diffusion_3", "trajflow.ui", "trajflow.cli"]
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(IMPORTED)
@@ -21,7 +24,7 @@ class Warm:
     It is asked, told and waited for as a `subprocess.Popen`.
     """
 
-    def __init__(self, arguments: Sequence[str], log: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, arguments: Sequence[str], log: Path, variables: Mapping[str, str] = NOTHING) -> None:
         told = (list(arguments), str(log), dict(os.environ | variables))
         self._process = _context.Process(target=_run, args=told, daemon=False)
         self._process.start()

@@ -44,16 +44,16 @@ def test_what_a_killed_process_has_kept_is_there(tmp_path):
 
 
 @pytest.mark.slow
-def test_runs_that_a_killed_process_has_kept_answer_again(tmp_path):
+def test_runs_that_a_killed_process_has_kept_answer_again(small_folder, tmp_path):
     from trajflow.models.registry import load
 
-    seen = kills_while_running(load("tiny"), "tiny", tmp_path / "store", 1, 2)
+    seen = kills_while_running(load(small_folder, device="cpu"), str(small_folder), tmp_path / "store", 1, 2)
     assert (seen.kills, seen.is_clean) == (1, True), seen
 
 
 @pytest.mark.slow
-def test_an_app_that_was_killed_goes_on_where_it_was(tmp_path):
-    seen = kills_of_the_app("tiny", tmp_path / "state", 1, 2)
+def test_an_app_that_was_killed_goes_on_where_it_was(small_folder, tmp_path):
+    seen = kills_of_the_app(str(small_folder), tmp_path / "state", 1, 2)
     assert (seen.committed, seen.is_clean) == (1, True), seen
 
 

@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.warm import ROOT, Warm
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 START_SECONDS = 180
@@ -36,13 +37,17 @@ def free_port():
 
 
 @contextlib.contextmanager
-def served(home, **variables):
-    """`python app.py` as a user starts it, on the loopback, with these environment variables; its address."""
+def served(home, is_warm=True, **variables):
+    """The app on the loopback, with these environment variables; its address. If not warm, by `python app.py`."""
     port, log = free_port(), home / "log.txt"
-    environment = os.environ | {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    environment |= {"TRAJFLOW_HOME": str(home), **variables}
-    with log.open("w") as output:
-        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
+    variables = {"TRAJFLOW_HOME": str(home), **variables}
+    if is_warm:
+        server = Warm(["ui", "--host", "127.0.0.1", "--port", str(port)], log, variables)
+    else:
+        variables |= {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
+        with log.open("w") as output:
+            command = [sys.executable, "app.py"]
+            server = subprocess.Popen(command, cwd=ROOT, env=os.environ | variables, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + START_SECONDS
@@ -63,8 +68,8 @@ def serve():
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("server")) as url:
+def address(request, tmp_path_factory):
+    with served(tmp_path_factory.mktemp("server"), getattr(request.module, "IS_WARM", True)) as url:
         yield url
 
 

@@ -1,14 +1,12 @@
 """A person's pictures after the server was killed and started again, in a real browser."""
 
-import os
-import subprocess
-import sys
 import time
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, START_SECONDS, Studio, free_port, is_up
+from tests.browser.conftest import START_SECONDS, Studio, free_port, is_up
+from tests.warm import Warm
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -16,17 +14,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 class Server:
     """`trajflow ui --state` on the loopback, which can be killed and started again at its address."""
 
-    def __init__(self, home):
-        self.home, self.port = home, free_port()
+    def __init__(self, model, home):
+        self.model, self.home, self.port = str(model), home, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self):
         flags = ["--host", "127.0.0.1", "--port", str(self.port), "--state", str(self.home / "state")]
-        command = [sys.executable, "-m", "trajflow", "ui", *flags]
-        environment = os.environ | {"TRAJFLOW_HOME": str(self.home)}
-        with (self.home / "log.txt").open("a") as output:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        self.process = Warm(["ui", "--model", self.model, *flags], self.home / "log.txt", {"TRAJFLOW_HOME": str(self.home)})
         deadline = time.monotonic() + START_SECONDS
         while not is_up(self.url):
             assert self.process.poll() is None, self.log()
@@ -58,8 +53,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server"))
+def server(small_folder, tmp_path_factory):
+    server = Server(small_folder, tmp_path_factory.mktemp("server"))
     yield server
     server.kill()
     assert "Traceback" not in server.log(), server.log()

@@ -12,6 +12,8 @@ from playwright.sync_api import expect
 from trajflow.ui import png
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+# Here as a user starts it.
+IS_WARM = False
 RUN_MS = 120_000
 AXE = Path(__file__).parent / "axe.min.js"
 

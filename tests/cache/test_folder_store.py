@@ -13,6 +13,7 @@ import pytest
 
 from tests.cache.test_disk import become_a_folder, become_a_link, cut, full_disk, grow, remove
 from trajflow.cache import FolderStore
+from trajflow.cache.files import read_whole
 from trajflow.cache.index import STEPS
 from trajflow.cache.store import owner_of
 from trajflow.errors import CacheError
@@ -114,6 +115,41 @@ def test_a_file_that_cannot_be_read_now_is_a_miss_and_stays(tmp_path, monkeypatc
         assert held(store) == DOCUMENTS | {"key-1": None}
     assert "Permission denied" in caplog.text
     assert held(store) == DOCUMENTS
+
+
+def test_what_another_process_puts_again_while_it_is_replaced_here_stays(tmp_path, monkeypatch) -> None:
+    """Between the commit here and the removal of the former file, another process puts the former document again."""
+    here, there = FolderStore(tmp_path), FolderStore(tmp_path)
+    here.put(OWNER, "key", b"first")
+    unlink = here._unlink
+
+    def late(rows) -> None:
+        there.put(OWNER, "key", b"first")
+        unlink(rows)
+
+    monkeypatch.setattr(here, "_unlink", late)
+    here.put(OWNER, "key", b"second")
+    assert here.get(OWNER, "key") == there.get(OWNER, "key") == b"first"
+    assert list(here.check()) == []
+
+
+def test_a_document_that_was_gone_for_a_moment_is_not_lost(tmp_path, monkeypatch, caplog) -> None:
+    """Replaced and put again between two looks at the index, it is as if nothing had been."""
+    caplog.set_level(logging.WARNING)
+    store, looks = filled(tmp_path), []
+
+    def read_once_too_early(*asked) -> bytes:
+        looks.append(asked)
+        if len(looks) == 1:
+            raise ValueError("it is gone, or has become a link")
+        return read_whole(*asked)
+
+    monkeypatch.setattr("trajflow.cache.folder_store.read_whole", read_once_too_early)
+    assert store.get(OWNER, "key-1") == DOCUMENTS["key-1"]
+    looks.clear()
+    assert list(store.check()) == []
+    assert held(store) == DOCUMENTS
+    assert caplog.text == ""
 
 
 def test_a_full_disk_is_a_sentence_and_what_was_kept_stays(tmp_path) -> None:

@@ -74,7 +74,7 @@ def test_of_equal_entries_it_keeps_what_one_store_by_last_use_would_keep(make_en
     """Against an ordered dictionary: the same keys go, in the same order."""
     cache = places(tmp_path, 2.5, 3, 2)
     chance, known, used = random.Random(seed), {}, OrderedDict()
-    for _ in range(120):
+    for _ in range(70):
         key, act = chance.choice("abcdefghijkl"), chance.random()
         if act < 0.5:
             known[key] = make_entry(key=key, seed=chance.randrange(100), vector=VECTOR)
@@ -103,7 +103,7 @@ def test_of_equal_entries_it_keeps_what_one_store_by_last_use_would_keep(make_en
 def test_entries_of_any_size_stay_whole_and_no_use_loses_one(make_entry, tmp_path, seed) -> None:
     cache = places(tmp_path, 1.3, 2.2, 3.1)
     chance, known = random.Random(seed), {}
-    for _ in range(150):
+    for _ in range(80):
         key = chance.choice("abcdefgh")
         if chance.random() < 0.5:
             entry = make_entry(key=key, has_trajectory=chance.random() < 0.7, vector=VECTOR)

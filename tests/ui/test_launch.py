@@ -1,14 +1,13 @@
 """`trajflow ui` as a process of its own."""
 
 import re
-import signal
 import socket
-import subprocess
-import sys
 import time
 
 import httpx
 import pytest
+
+from tests.warm import Warm
 
 
 @pytest.fixture
@@ -18,9 +17,7 @@ def server(tmp_path):
         port = free.getsockname()[1]
     flags = ["--host", "127.0.0.1", "--port", str(port), "--max-sessions", "1", "--max-queue", "5"]
     log = tmp_path / "log"
-    with log.open("wb") as out:
-        command = [sys.executable, "-m", "trajflow", "ui", *flags, "--auth", "ann:secret"]
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    process = Warm(["ui", *flags, "--auth", "ann:secret"], log)
     yield process, f"http://127.0.0.1:{port}", log
     process.kill()
     process.wait()
@@ -47,7 +44,7 @@ def test_the_flags_hold_in_the_app_that_is_served(server):
         assert '"type": "done"' in visitor.post("/studio/run", json=asked, headers=header).text
         assert visitor.post("/studio/hello", json={}).status_code == 503
         assert 'trajflow_evaluations_spent_total{kind="waited"} 4.0' in visitor.get("/metrics").text
-    process.send_signal(signal.SIGTERM)
+    process.terminate()
     assert process.wait(10) == 0
     lines = log.read_text()
     assert re.search(r"INFO run session=[0-9a-f]{8} planned=\S+ pictures=1 evaluations=4 .* outcome=done", lines)

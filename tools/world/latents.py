@@ -28,9 +28,10 @@ def decode(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def set_scale(autoencoder: AutoencoderKL, album: Album, device: torch.device, batches: int = 32) -> None:
+def set_scale(autoencoder: AutoencoderKL, album: Album, device: torch.device) -> None:
     """State in the configuration the scale and shift that bring latents to mean 0 and variance 1."""
     rng = np.random.default_rng(4)
+    batches = min(32, -(-len(album) // 8))
     found = [
         autoencoder.encoder(album.batch(8, rng).images.to(device)).float().chunk(2, dim=1)[0].flatten().cpu()
         for _ in range(batches)

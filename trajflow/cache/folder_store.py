@@ -113,7 +113,7 @@ class FolderStore:
                 document = read_whole(self._path(row), row.size, row.sha256)
             except (OSError, ValueError) as error:
                 former, row = row, self._index.find(owner, key)
-                if row is not None and row == former:
+                if row is not None and row == former and self._is_unreadable(row):
                     self._lose(row, error)
                     return None
                 # It was replaced or deleted meanwhile.
@@ -177,7 +177,7 @@ class FolderStore:
             try:
                 read_whole(path, row.size, row.sha256)
             except (OSError, ValueError) as error:
-                if self._index.find(row.owner, row.key) == row:
+                if self._is_unreadable(row):
                     yield Trouble(path, _said(error), row if _is_damage(error) else None)
         for path in sorted(self._documents.iterdir()):
             if path not in rows and path.suffix != PARTIAL and not self._is_put(path):
@@ -215,10 +215,27 @@ class FolderStore:
                 gone = [row for row in rows if self._index.remove(row)]
             self._unlink(gone)
 
+    def _is_unreadable(self, row: Row) -> bool:
+        """Whether a document of the index cannot be read, while nobody puts or removes any."""
+        with self._index.writing():
+            if self._index.find(row.owner, row.key) != row:
+                return False
+            try:
+                read_whole(self._path(row), row.size, row.sha256)
+            except (OSError, ValueError):
+                return True
+            return False
+
     def _unlink(self, rows: list[Row]) -> None:
-        """Remove the files of documents that are out of the index: nobody finds them any more."""
-        for row in rows:
-            remove(self._path(row))
+        """Remove the files of documents that are out of the index, unless the same ones were put again meanwhile.
+
+        What cannot be removed now is a file without an entry.
+        """
+        if rows:
+            with suppress(CacheError), self._index.writing():
+                for row in rows:
+                    if self._index.find(row.owner, row.key) != row:
+                        remove(self._path(row))
 
     def _note_uses(self) -> None:
         """Enter the uses since the last time; within `writing`."""
