@@ -21,7 +21,8 @@ class Server:
 
     def start(self):
         flags = ["--host", "127.0.0.1", "--port", str(self.port), "--state", str(self.home / "state")]
-        self.process = Warm(["ui", "--model", self.model, *flags], self.home / "log.txt", {"TRAJFLOW_HOME": str(self.home)})
+        variables = {"TRAJFLOW_HOME": str(self.home)}
+        self.process = Warm(["ui", "--model", self.model, *flags], self.home / "log.txt", variables)
         deadline = time.monotonic() + START_SECONDS
         while not is_up(self.url):
             assert self.process.poll() is None, self.log()
