@@ -1,6 +1,8 @@
 """The worlds that the defaults follow: their files are there and of the kinds said."""
 
+import tomllib
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from trajflow.assets import FIRST_WORLD, NEW_WORLD, WORLD, World, asset
 from trajflow.learning.calibrate import check_apart
 from trajflow.learning.pairs import Pair, read_pairs
 
+ROOT = Path(__file__).parents[1]
 WORLDS = {"first": FIRST_WORLD, "new": NEW_WORLD}
 
 
@@ -21,6 +24,12 @@ def pairs_of(world: World) -> dict[str, tuple[Pair, ...]]:
 
 def test_the_bundled_world_has_a_model():
     assert (asset(WORLD.folder) / "model_index.json").exists()
+
+
+def test_a_wheel_has_the_model_and_all_that_commands_take_by_default():
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = (WORLD.folder, WORLD.heldout, WORLD.calibration_session, WORLD.requests_calibration)
+    assert {f"assets/{name}" for name in needed} <= set(built["force-include"])
 
 
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)

@@ -26,7 +26,8 @@ def one_source(
     from trajflow.learning.pairs import read_pairs
 
     wanted = kinds.split(",")
-    chosen = [pair for pair in read_pairs(pairs or asset(WORLD.heldout)) if pair.kind in wanted][:limit]
+    every = read_pairs(pairs or asset(WORLD.heldout))
+    chosen = [pair for pair in every if pair.has_sources and pair.kind in wanted][:limit]
     model = load_model(model_name)
     rows = list(measure(model, chosen, read_numbers(counts), find_profile(model.identity()), is_ahead=ahead))
     typer.echo(markdown(["evaluations", "rows", "method", "dB, median / worst tenth", "gain"], table(rows)))
