@@ -19,6 +19,8 @@ MOST_WORDS = 24
 LEFT_OUT, PUT_IN = 5, 7
 # A word no caption has: texts in which the grammar filled in what nobody asked for are drawn again.
 _MARK = "\N{SECTION SIGN}"
+# "A boat left right by a lake" is on either side; files of pairs part prompts by a |.
+_UNCLEAR = ("left right", "|")
 _PLAIN = replace(
     ENGLISH, strays=(), inflections=(), fillers=words(_MARK), praise=words(_MARK), asides=words(_MARK), doing={}
 )
@@ -98,11 +100,11 @@ class Voice:
         return min(tried, key=lambda other: len(said & set(other.replace(",", "").split())))
 
     def worded(self, told: Told) -> Wording:
-        """A plain caption to be edited afterwards, without a |."""
+        """A plain caption to be edited afterwards."""
         while True:
             draws = Draws(self.rng.getrandbits(62))
             text = _plainly(told, draws, self.split)
-            if text and "|" not in text:
+            if text and not any(mark in text for mark in _UNCLEAR):
                 return Wording(text, tuple(draws.taken))
 
     def reworded(self, told: Told, before: Wording, said: Collection[str] = ()) -> Wording:
@@ -118,7 +120,9 @@ class Voice:
                     fresh = tuple(self.rng.random() for _ in range(put_in))
                     draws.known = (*before.draws[:place], *fresh, *before.draws[place + left_out :])
                     text = _plainly(told, draws, self.split)
-                    if text and "|" not in text and text not in said and changes(before.text, text) < fewest:
+                    if not text or text in said or any(mark in text for mark in _UNCLEAR):
+                        continue
+                    if changes(before.text, text) < fewest:
                         best, fewest = Wording(text, tuple(draws.taken)), changes(before.text, text)
         return best or self.worded(told)
 
