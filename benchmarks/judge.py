@@ -1,75 +1,32 @@
-"""Does a picture show what was asked? A small classifier reads the attributes of a drawn landscape back.
+"""Does a picture show what was asked? A small network reads what a drawn landscape shows.
 
-The bundled weights were trained on renders only (`python -m tools.tiny.judge`), and know which attributes the
-held-out prompts ask for.
+The weights come with what every prompt of the bundled held-out files asks for.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-import numpy as np
-import torch
 from PIL.Image import Image
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
 
+from benchmarks import tiny_judge, world_judge
 from benchmarks.data import JUDGE
 from trajflow.errors import RequestError
-
-Attributes = Mapping[str, Sequence[str]]
-SIDE = 128
+from trajflow.learning.pairs import Pair
 
 
-class AttributeClassifier(nn.Module):
-    """Pictures [B, 3, 128, 128] in [-1, 1] to logits per attribute; 0.4 M parameters."""
+@runtime_checkable
+class Judge(Protocol):
+    """Reads pictures of one world."""
 
-    def __init__(self, attributes: Attributes) -> None:
-        super().__init__()
-        widths = (3, 24, 48, 96, 128, 160)
-        self.trunk = nn.Sequential(
-            *(
-                layer
-                for inputs, outputs in pairwise(widths)
-                for layer in (nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.GroupNorm(8, outputs), nn.SiLU())
-            ),
-            nn.Flatten(),
-        )
-        self.heads = nn.ModuleDict({name: nn.Linear(160 * 16, len(values)) for name, values in attributes.items()})
+    def knows(self, prompt: str) -> bool:
+        """Whether it is known what `prompt`, without a negative prompt, asks for."""
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits [B, classes] of every attribute."""
-        features = self.trunk(images)
-        return {name: head(features) for name, head in self.heads.items()}
+    def obeyed(self, picture: Image, prompt: str, negative: str = "") -> dict[str, bool]:
+        """For everything asked, whether it is read so. Raises RequestError for a prompt that is not known."""
 
-
-def as_batch(pictures: Sequence[np.ndarray]) -> Tensor:
-    """uint8 pictures [H, W, 3] as [B, 3, H, W] in [-1, 1]."""
-    return torch.from_numpy(np.stack(pictures).astype(np.float32) / 127.5 - 1.0).permute(0, 3, 1, 2)
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A trained classifier, the values of each attribute, and what each known prompt asks for."""
-
-    classifier: AttributeClassifier
-    attributes: Attributes
-    asked: Mapping[str, Mapping[str, str]]
-
-    @torch.no_grad()
-    def read(self, picture: Image) -> dict[str, str]:
-        """The value of every attribute as seen in a picture, at 128 x 128 pixels."""
-        logits = self.classifier(as_batch([np.asarray(picture.convert("RGB").resize((SIDE, SIDE)))]))
-        return {name: self.attributes[name][int(values.argmax())] for name, values in logits.items()}
-
-    def obeyed(self, picture: Image, prompt: str) -> dict[str, bool]:
-        """For every attribute, whether it is read as `prompt` asks. Raises RequestError for an unknown prompt."""
-        if prompt not in self.asked:
-            raise RequestError(f"What {prompt!r} asks for is not known; use the bundled held-out pairs.")
-        read = self.read(picture)
-        return {name: read[name] == value for name, value in self.asked[prompt].items()}
+    def edit_obeyed(self, picture: Image, pair: Pair) -> bool | None:
+        """Whether what the pair's edit asks for is read so; None where the edit changes no more than the wording."""
 
 
 def load_judge(path: Path | None = None) -> Judge:
@@ -77,11 +34,9 @@ def load_judge(path: Path | None = None) -> Judge:
     path = path or JUDGE
     try:
         with safe_open(path, "pt") as file:
-            known = file.metadata() or {}
+            about = file.metadata() or {}
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        attributes, asked = json.loads(known["attributes"]), json.loads(known["asked"])
-        classifier = AttributeClassifier(attributes).eval()
-        classifier.load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        room = world_judge if about.get("network") == world_judge.NETWORK else tiny_judge
+        return room.restore(about, weights)
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise RequestError(f"{path} holds no judge: {error}. Make it with: python -m tools.tiny.judge.") from error
-    return Judge(classifier, attributes, asked)

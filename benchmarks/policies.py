@@ -240,7 +240,7 @@ def _compare(
 ) -> Measured:
     metrics = [compare_images(picture, truth) for picture, truth in zip(pictures, truths, strict=True)]
     obeyed = None
-    if all(prompt in judge.asked for prompt, _ in asked):
+    if all(judge.knows(prompt) for prompt, _ in asked):
         obeyed = tuple(
             statistics.fmean(judge.obeyed(picture, prompt).values())
             for picture, (prompt, _) in zip(pictures, asked, strict=True)

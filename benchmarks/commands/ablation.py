@@ -19,10 +19,11 @@ def ablation(
     from tqdm import tqdm
 
     from benchmarks.ablation import ablate, markdown, summarise, variants
+    from trajflow.assets import WORLD
     from trajflow.calibration import Profile
     from trajflow.learning.pairs import read_pairs
 
-    edits = [pair for pair in read_pairs(pairs) if pair.kind not in ("paraphrase", "praise")]
+    edits = [pair for pair in read_pairs(pairs) if pair.has_sources and pair.kind not in WORLD.light]
     counts = [count for count in read_budgets(budgets) if count is not None]
     if json_file is not None:
         make_folder(json_file.parent)

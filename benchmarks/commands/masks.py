@@ -25,7 +25,7 @@ def masks(
     from tqdm import tqdm
 
     from benchmarks.masks import PARTS, markdown, measure
-    from trajflow.assets import asset
+    from trajflow.assets import WORLD, asset
     from trajflow.calibration import read_profile
     from trajflow.learning.calibrate import check_apart, check_counts
     from trajflow.learning.pairs import read_pairs
@@ -40,7 +40,7 @@ def masks(
         if policy is None:
             raise RequestError(f"{masks_of} has no mask of {budget} steps. Choose another budget.")
         foreign = policy.mask, profile.steps
-    seen, unseen = (read_pairs(asset("pairs") / f"{split}_session.csv") for split in ("calibration", "heldout"))
+    seen, unseen = (read_pairs(asset(name)) for name in (WORLD.calibration_session, WORLD.heldout_session))
     check_apart(seen, unseen)
     searching, judging = (list(dict.fromkeys((pair.target, pair.seed) for pair in pairs)) for pairs in (seen, unseen))
     searching, judging = (each[:: max(1, len(each) // n)][:n] for each, n in ((searching, prompts), (judging, heldout)))

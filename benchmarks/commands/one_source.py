@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-KINDS = "time,weather,foreground,subject"
+from trajflow.assets import WORLD, asset
 
 
 def one_source(
     pairs: Annotated[Path | None, typer.Option(help="CSV of pairs. Default: the held-out ones.")] = None,
     counts: Annotated[str, typer.Option(help="Numbers of evaluations.")] = "3,4,5,7,10",
-    kinds: Annotated[str, typer.Option(help="Kinds of pairs to measure.")] = KINDS,
+    kinds: Annotated[str, typer.Option(help="Kinds of pairs to measure.")] = ",".join(WORLD.edits),
     limit: Annotated[int | None, typer.Option(min=1, help="So many pairs at most.")] = None,
     ahead: Annotated[bool, typer.Option("--ahead", help="Also from two pictures made ahead.")] = False,
     out: Annotated[Path | None, typer.Option(help="CSV file for one line a target.")] = None,
@@ -20,14 +20,14 @@ def one_source(
 ) -> None:
     """Carry one cached run over to each target and set it beside the learned solver, at equal evaluations."""
     from benchmarks.one_source import measure, table
-    from trajflow.assets import asset
     from trajflow.bench.markdown import table as markdown
     from trajflow.calibration import find_profile
     from trajflow.cli.shared import load_model, make_folder, read_numbers
     from trajflow.learning.pairs import read_pairs
 
     wanted = kinds.split(",")
-    chosen = [pair for pair in read_pairs(pairs or asset("pairs") / "heldout.csv") if pair.kind in wanted][:limit]
+    every = read_pairs(pairs or asset(WORLD.heldout))
+    chosen = [pair for pair in every if pair.has_sources and pair.kind in wanted][:limit]
     model = load_model(model_name)
     rows = list(measure(model, chosen, read_numbers(counts), find_profile(model.identity()), is_ahead=ahead))
     typer.echo(markdown(["evaluations", "rows", "method", "dB, median / worst tenth", "gain"], table(rows)))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.data import RIVALS
+from trajflow.assets import WORLD
 from trajflow.cli.shared import ModelName, Steps, load_model, make_folder, read_budgets
 
 CHECKOUT = Path(__file__).parents[2]
@@ -37,8 +38,8 @@ def evidence(
 
 def rivals(
     out: Annotated[Path, typer.Option(help="JSON file to write.")] = RIVALS,
-    pairs: Annotated[Path, typer.Option(help="Calibration pairs; every few of its targets are used.")] = Path(
-        "assets/pairs/calibration.csv"
+    pairs: Annotated[Path, typer.Option(help="Calibration pairs; every few of its targets are used.")] = (
+        Path("assets") / WORLD.calibration
     ),
     prompts: Annotated[int, typer.Option(min=1, help="How many prompts the search looks at.")] = 4,
     counts: Annotated[str, typer.Option(help="Numbers of steps to search for.")] = "3,5,7,10",

@@ -29,12 +29,12 @@ def policies(
     from benchmarks.policies import COMPARED, Learned, measure
     from benchmarks.steps import read_rows, read_steps
     from benchmarks.verdicts import markdown, merge, summarise
-    from trajflow.assets import asset
+    from trajflow.assets import WORLD, asset
     from trajflow.calibration import find_profile, model_digest, read_profile
     from trajflow.learning.calibrate import check_apart, check_counts
     from trajflow.learning.pairs import read_pairs
 
-    unseen, seen = read_pairs(pairs), read_pairs(learn_from or asset("pairs") / "calibration_session.csv")
+    unseen, seen = read_pairs(pairs), read_pairs(learn_from or asset(WORLD.calibration_session))
     check_apart(seen, unseen)
     asked, prompts = (list(dict.fromkeys((pair.target, pair.seed) for pair in each)) for each in (unseen, seen))
     if limit is not None:
@@ -101,7 +101,7 @@ def _caches_on(
     from tqdm import tqdm
 
     from benchmarks.attached_caches import OURS, THEIRS, compare, markdown
-    from trajflow.assets import asset
+    from trajflow.assets import WORLD, asset
     from trajflow.calibration import find_profile
     from trajflow.learning.calibrate import check_apart, check_counts
     from trajflow.learning.pairs import read_pairs
@@ -110,8 +110,8 @@ def _caches_on(
     chosen = [method.strip() for method in methods.split(";") if method.strip()] or list(known)
     if strange := [method for method in chosen if method not in known]:
         raise RequestError(f"There is no method {strange[0]!r}. Choose from: {'; '.join(known)}.")
-    unseen = read_pairs(pairs or asset("pairs/heldout_session.csv"))
-    seen = read_pairs(asset("pairs/calibration_session.csv"))
+    unseen = read_pairs(pairs or asset(WORLD.heldout_session))
+    seen = read_pairs(asset(WORLD.calibration_session))
     check_apart(seen, unseen)
     asked, learning = (list(dict.fromkeys((pair.target, pair.seed) for pair in each)) for each in (unseen, seen))
     asked = asked[:: max(1, len(asked) // limit)][:limit]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmarks.judge import Judge, load_judge
 from benchmarks.steps import Steps, read_steps
-from trajflow.assets import asset
+from trajflow.assets import WORLD, asset
 from trajflow.base import Conditioning, Metrics, Model, Result, Schedule, Trajectory
 from trajflow.bench.frontier import ROOM_BYTES, FromScratch
 from trajflow.cache import Entry
@@ -25,7 +25,7 @@ from trajflow.metrics import compare_images
 from trajflow.models.registry import SETTINGS_FILE, bundled_folder, wrap
 from trajflow.session import Session
 
-PAIRS_FILE = "pairs/heldout_session.csv"
+PAIRS_FILE = WORLD.heldout_session
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,8 @@ def _rival(edit: Edit, method: str, budget: int) -> Made:
 
 
 def _row(edit: Edit, method: str, budget: int | None, picture: Image, cost: Cost) -> Row:
-    metrics, obeyed = edit.to_new(picture), edit.bench.judge.obeyed(picture, edit.pair.target)
-    edited = obeyed.get(edit.pair.kind)
+    metrics, obeyed = edit.to_new(picture), edit.bench.judge.obeyed(picture, edit.pair.target, edit.pair.negative)
+    edited = edit.bench.judge.edit_obeyed(picture, edit.pair)
     return {
         "pair": edit.number,
         "kind": edit.pair.kind,

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from trajflow.assets import WORLD
+
 Rows = Sequence[Mapping[str, Any]]
 Here = Callable[[Mapping[str, Rows]], str | None]
-LIGHT = ("paraphrase", "praise")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def at_budget(method: str, budget: int, value: str = "psnr_db") -> Here:
 
     def read(tables: Mapping[str, Rows]) -> str | None:
         rows = _matching(tables.get("contest", ()), method=method, budget=budget)
-        found = _median([row[value] for row in rows if row["kind"] not in LIGHT])
+        found = _median([row[value] for row in rows if row["kind"] not in WORLD.light])
         return None if found is None else f"{found:.1f} dB at {budget} evaluations"
 
     return read

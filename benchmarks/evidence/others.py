@@ -11,7 +11,7 @@ from benchmarks import ablation, block_caches, chains, planner, policies, refine
 from benchmarks.evidence.bench import PAIRS_FILE, Bench, Scale, read_shortened
 from benchmarks.judge import load_judge
 from benchmarks.steps import Steps, read_steps, search_steps, write_steps
-from trajflow.assets import asset
+from trajflow.assets import WORLD, asset
 from trajflow.calibration import Profile, find_profile, model_digest, read_profile, write_profile
 from trajflow.learning.known import Asked
 from trajflow.learning.pairs import Pair, read_pairs
@@ -20,19 +20,19 @@ from trajflow.learning.without_sources import calibrate_alone
 Rows = list[dict[str, Any]]
 GRID_STRATEGIES = ("budcache", "aligned", "solver")
 GRID_SEARCHED = 6
-LIGHT = ("paraphrase", "praise")
 QUICK_CACHES = block_caches.Size(doubles=1, singles=1, heads=2, side=2)
 
 
 def measure_ablation(bench: Bench, scale: Scale) -> Rows:
     """What each ingredient of transport is worth, on edits of one attribute."""
-    edits = [pair for pair in read_shortened(PAIRS_FILE, scale) if pair.kind not in LIGHT][: scale.ablated]
+    pairs = read_shortened(PAIRS_FILE, scale)
+    edits = [pair for pair in pairs if pair.has_sources and pair.kind not in WORLD.light][: scale.ablated]
     return ablation.summarise(list(ablation.ablate(bench.model, edits, scale.budgets)))
 
 
 def measure_planner(bench: Bench, scale: Scale) -> Rows:
     """Forecasts held against measurements, and fidelities asked for against those reached."""
-    requests = read_shortened("pairs/requests_heldout.csv", scale)[: scale.requests]
+    requests = read_shortened(WORLD.requests_heldout, scale)[: scale.requests]
     return planner.summarise(list(planner.judge_planner(bench.model, requests, (5,), (36.0, 40.0, 44.0))))
 
 
@@ -44,7 +44,7 @@ def measure_refinement(bench: Bench, scale: Scale) -> Rows:
 
 def measure_chains(bench: Bench, scale: Scale) -> Rows:
     """Sessions of edits, each made from those before it."""
-    recorded = chains.read_chains(asset("pairs/chains_heldout.csv"))[: scale.chains]
+    recorded = chains.read_chains(asset(WORLD.chains_heldout))[: scale.chains]
     shortened = [
         replace(each, kinds=each.kinds[: scale.edits + 1], prompts=each.prompts[: scale.edits + 1]) for each in recorded
     ]
@@ -87,8 +87,7 @@ def _prepare_grid(bench: Bench, scale: Scale, folder: Path) -> tuple[Profile, St
     held = read_profile(path, digest) if path.exists() else Profile(digest, steps)
     missing = [budget for budget in budgets if budget not in held.without_sources]
     learning, forecasting = (
-        read_pairs(asset("pairs") / name)[: scale.learning]
-        for name in ("calibration_session.csv", "requests_calibration.csv")
+        read_pairs(asset(name))[: scale.learning] for name in (WORLD.calibration_session, WORLD.requests_calibration)
     )
     if missing:
         found = calibrate_alone(bench.model, learning, forecasting, missing, steps=steps, strategies=GRID_STRATEGIES)
@@ -98,7 +97,7 @@ def _prepare_grid(bench: Bench, scale: Scale, folder: Path) -> tuple[Profile, St
             held = replace(held, without_sources=alone, made={**held.made, "seconds": seconds})
             write_profile(path, held)
     if not rivals.exists():
-        pairs = _spread(read_pairs(asset("pairs/calibration.csv")), min(GRID_SEARCHED, scale.learning))
+        pairs = _spread(read_pairs(asset(WORLD.calibration)), min(GRID_SEARCHED, scale.learning))
         found_steps = search_steps(
             bench.model, pairs, counts=budgets, steps=steps, iterations=0, rounds=0, known=bench.steps,
             known_steps=bench.model.defaults.steps,
@@ -113,7 +112,7 @@ def _targets(count: int) -> list[Asked]:
 
 
 def _learned_from(count: int) -> list[Asked]:
-    pairs: Sequence[Pair] = read_pairs(asset("pairs/calibration_session.csv"))
+    pairs: Sequence[Pair] = read_pairs(asset(WORLD.calibration_session))
     return list(dict.fromkeys((pair.target, pair.seed) for pair in pairs))[:count]
 
 

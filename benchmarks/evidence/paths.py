@@ -19,7 +19,9 @@ PUSH, PUSHED_STEPS = 0.001, 10
 
 
 def measure(edit: Edit, scale: Scale) -> Iterator[Row]:
-    """A row for each method at `path_budget`, and one for the two from-scratch runs."""
+    """A row for each method at `path_budget`, and one for the two from-scratch runs; none without a source."""
+    if not edit.pair.has_sources:
+        return
     truth = edit.target.trajectory
     assert truth is not None
     for method in METHODS:

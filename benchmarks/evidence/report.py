@@ -28,6 +28,7 @@ from benchmarks.evidence.sections import (
     tiers_table,
 )
 from benchmarks.rows import read_csv, write_csv
+from trajflow.assets import WORLD
 from trajflow.errors import RequestError
 
 Rows = list[dict[str, Any]]
@@ -161,6 +162,7 @@ def render(out: Path) -> Path:
     figures.write({folder / f"{name}.svg": figure for name, figure in drawn.items()}, notes)
     page = TEMPLATE.read_text(encoding="utf-8").format(
         **{key: about[key] for key in ("command", "steps", "pairs", "hardware", "guidance", "seeds", "some_pairs")},
+        pairs_file=WORLD.heldout_session,
         light_pairs=contest.loc[contest["kind"].isin(statistics.LIGHT), "pair"].nunique(),
         edit_pairs=edits["pair"].nunique(),
         most=budgets[-1],

@@ -5,9 +5,10 @@ from pandas import DataFrame, Series
 
 from benchmarks.evidence.contest import SEARCHED
 from benchmarks.intervals import bootstrap_interval
+from trajflow.assets import WORLD
 from trajflow.methods import METHODS
 
-LIGHT = ("paraphrase", "praise")
+LIGHT = WORLD.light
 
 
 def is_from_scratch(method: str) -> bool:

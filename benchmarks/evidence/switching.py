@@ -27,7 +27,9 @@ def measure_tiers(edit: Edit) -> Iterator[Row]:
 
 
 def measure_fades(edit: Edit, scale: Scale) -> Iterator[Row]:
-    """The same switch softened by each curve; span 0 is the hard switch."""
+    """The same switch softened by each curve; span 0 is the hard switch. Nothing where there is nothing to leave."""
+    if not edit.pair.has_sources:
+        return
     for budget in scale.fade_budgets:
         for curve, span in FADES:
             made = fade(edit.bench.model, edit.new, edit.source_run, curve, span, budget)
@@ -36,7 +38,9 @@ def measure_fades(edit: Edit, scale: Scale) -> Iterator[Row]:
 
 
 def measure_inertia(edit: Edit, scale: Scale) -> Iterator[Row]:
-    """Resume at each switch step, and both ways of transport with the evaluations that are left there."""
+    """Resume at each switch step, and both ways of transport with the evaluations that are left there; as above."""
+    if not edit.pair.has_sources:
+        return
     steps = edit.bench.model.defaults.steps
     apart = _rmse(edit.old_latents, edit.new_latents)
     for switch in scale.switches:

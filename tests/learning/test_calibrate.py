@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -131,12 +132,13 @@ def test_the_default_grid_is_the_models_own(model) -> None:
     [
         ((), FORECASTING, COUNTS, "pairs to place on"),
         (PLACING, FORECASTING[: 2 * FEWEST_RUNS - 2], COUNTS, f"{FEWEST_RUNS} with a history"),
+        (tuple(replace(pair, negative="fog") for pair in PLACING), FORECASTING, COUNTS, "pairs to place on"),
         (PLACING, FORECASTING, (), "budgets from 2 to 7"),
         (PLACING, FORECASTING, (1, 4), r"budgets from 2 to 7, got 1, 4"),
         (PLACING, FORECASTING, (4, 8), r"budgets from 2 to 7, got 4, 8"),
         ((*PLACING, FORECASTING[0]), FORECASTING, COUNTS, "share the target 'red boat dawn'"),
     ],
-    ids=["no-pairs", "few", "no-budgets", "one", "all-steps", "overlap"],
+    ids=["no-pairs", "few", "no-sources", "no-budgets", "one", "all-steps", "overlap"],
 )
 def test_what_cannot_be_calibrated_is_refused_before_any_run(model, placing, forecasting, counts, words) -> None:
     calls = model.calls

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from tools.world.captions import caption
-from tools.world.pairs import EDITS, PER_KIND, PICTURES, Voice, changes, draw_pair, draw_pairs
+from tools.world.edits import EDITS
+from tools.world.pairs import PER_KIND, PICTURES, draw_pair, draw_pairs
 from tools.world.scene import Told
 from tools.world.text import random_told
+from tools.world.wordings import Voice, changes
 from trajflow.errors import RequestError
 from trajflow.learning.pairs import Pair, read_pairs
 
@@ -30,7 +32,7 @@ def test_the_files_are_what_the_generator_draws(kept):
     stored = {"heldout": kept[5], "calibration": read_pairs(ASSETS / "world_calibration.csv")}
     for first, (split, pairs) in enumerate(stored.items()):
         for number, pair in list(enumerate(pairs))[first::PER_KIND]:
-            assert draw_pair(split, number, pair.kind, 5) == pair
+            assert draw_pair(split, number, 5) == pair
     assert [pair.kind for pair in kept[5]] == [kind for kind in EDITS for _ in range(PER_KIND)]
 
 

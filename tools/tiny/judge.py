@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, cross_entropy, interpolate
 from tqdm import trange
 
-from benchmarks.judge import AttributeClassifier, as_batch
+from benchmarks.tiny_judge import AttributeClassifier, as_batch
 from tools.tiny.architecture import IMAGE_SIZE
 from tools.tiny.captions import HELDOUT_SCENES, TRAIN_SCENES, caption
 from tools.tiny.pairs import targets_of

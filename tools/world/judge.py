@@ -6,20 +6,20 @@ It reads subject, time, weather, season and style from the whole picture, and fo
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, interpolate, silu
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from benchmarks.world_network import Classes, Network
 from tools.world import stage
 from tools.world.optimizer import Optimizer
 from tools.world.pictures import Album
-from tools.world.scene import ATTRIBUTES, COLOURS, KINDS, MOST_OBJECTS, MOST_OF_A_KIND, SIDES
+from tools.world.scene import ATTRIBUTES, COLOURS, KINDS, MOST_OBJECTS, MOST_OF_A_KIND, SIDES, UNCOLOURED
 
-_COUNTS = MOST_OF_A_KIND + 1
-_PER_KIND = {"count": _COUNTS, "colour": len(COLOURS), "side": len(SIDES)}
+_FIELDS = {"count": tuple(range(MOST_OF_A_KIND + 1)), "colour": COLOURS, "side": SIDES}
+CLASSES = Classes(ATTRIBUTES, KINDS, _FIELDS, tuple(kind for kind in KINDS if kind in UNCOLOURED))
 _UNKNOWN = -1
 
 
@@ -39,67 +39,11 @@ def labels_of(codes: Tensor) -> dict[str, Tensor]:
     return labels | {"count": counts[:, :-1], "colour": colours[:, :-1], "side": sides[:, :-1]}
 
 
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(nn.GroupNorm(8, width) for _ in range(2))
-        self.convolutions = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            y = convolution(silu(norm(y)))
-        return x + y
-
-
-class Judge(nn.Module):
-    """Pictures [B, 3, H, W] in [-1, 1], sides divisible by 16, to logits; 1.1 M parameters."""
+class Judge(Network):
+    """The network that reads this world."""
 
     def __init__(self) -> None:
-        super().__init__()
-        widths = (3, 24, 48, 96, 160)
-        self.stages = nn.ModuleList()
-        for number, (before, after) in enumerate(pairwise(widths)):
-            layers: list[nn.Module] = [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(8, after), nn.SiLU()]
-            self.stages.append(nn.Sequential(*layers, *([_Residual(after)] if number >= 2 else [])))
-        self.whole = nn.ModuleDict({name: nn.Linear(2 * widths[-1], len(v)) for name, v in ATTRIBUTES.items()})
-        self.fine, self.coarse = nn.Conv2d(widths[-2], 128, 1), nn.Conv2d(widths[-1], 128, 1)
-        self.where = nn.Conv2d(128, len(KINDS), 1)
-        self.hidden = nn.Parameter(torch.randn(len(KINDS), 128 + 3, 64) / 11.4)
-        self.out = nn.Parameter(torch.randn(len(KINDS), 64, sum(_PER_KIND.values())) / 8)
-
-    def features(self, images: Tensor) -> list[Tensor]:
-        """What each stage sees: [B, 24, H/2, W/2], [B, 48, H/4, W/4], [B, 96, H/8, W/8], [B, 160, H/16, W/16]."""
-        seen = []
-        for part in self.stages:
-            images = part(images)
-            seen.append(images)
-        return seen
-
-    def embed(self, images: Tensor) -> Tensor:
-        """The last stage averaged over the picture, [B, 160]: the space of the Frechet distance."""
-        return self.features(images)[-1].mean(dim=(2, 3))
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits as `labels_of` names them: [B, classes] of attributes, [B, K, classes] of the kinds."""
-        *_, fine, coarse = self.features(images)
-        pooled = torch.cat([coarse.mean(dim=(2, 3)), coarse.amax(dim=(2, 3))], dim=1)
-        logits = {name: head(pooled) for name, head in self.whole.items()}
-        seen = silu(self.fine(fine) + interpolate(self.coarse(coarse), scale_factor=2.0, mode="nearest"))
-        height, width = seen.shape[-2:]
-        maps = self.where(seen).flatten(2).float()
-        attention = maps.softmax(dim=-1)
-        places = torch.cartesian_prod(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)).to(maps)
-        read = torch.cat(
-            [
-                torch.einsum("bkn,bcn->bkc", attention, seen.flatten(2).float()),
-                attention @ places,
-                maps.sigmoid().sum(dim=-1, keepdim=True) / 8,
-            ],
-            dim=-1,
-        )
-        told = torch.einsum("bkh,kho->bko", silu(torch.einsum("bkc,kch->bkh", read, self.hidden)), self.out)
-        return logits | dict(zip(_PER_KIND, told.split(list(_PER_KIND.values()), dim=-1), strict=True))
+        super().__init__(CLASSES)
 
 
 def judge_loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:

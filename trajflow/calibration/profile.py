@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from trajflow.assets import asset
+from trajflow.assets import WORLD, asset
 from trajflow.base import Forecaster, Level, NodeSchedule
 from trajflow.cache.tiers import Resumed
 from trajflow.calibration.caching import Caching
@@ -28,7 +28,7 @@ from trajflow.policies.budcache import BudCache
 
 FORMAT: Final = 1
 PROFILE_FILE = "profile.json"
-BUNDLED = asset("tiny") / PROFILE_FILE
+BUNDLED = asset(WORLD.folder) / PROFILE_FILE
 _LOG = logging.getLogger(__name__)
 REFERENCE_STEPS = 28
 SCALED_NODES: dict[int, tuple[int, ...]] = {

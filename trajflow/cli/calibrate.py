@@ -37,7 +37,7 @@ def calibrate(
     model_name: ModelName = "tiny",
 ) -> None:
     """Learn what to compute on a model and what fidelity to expect; kept as its profile, beside what it held before."""
-    from trajflow.assets import asset
+    from trajflow.assets import WORLD, asset
     from trajflow.calibration import profile_folder, write_profile
     from trajflow.learning.calibrate import calibrate as learn
     from trajflow.learning.calibrate import check_counts
@@ -53,12 +53,11 @@ def calibrate(
     ways = tuple(name.strip() for name in strategies.split(","))
     check_strategies(ways)
     make_folder(out.parent if out else profile_folder())
-    prompts = ("calibration_session.csv", "requests_calibration.csv")
+    prompts = (WORLD.calibration_session, WORLD.requests_calibration)
     if model_name != "tiny":
-        prompts = ("general_placing.csv", "general_forecasting.csv")
+        prompts = ("pairs/general_placing.csv", "pairs/general_forecasting.csv")
     learn_from, forecast_on = (
-        read_pairs(given or asset("pairs") / default)
-        for given, default in zip((placing, forecasting), prompts, strict=True)
+        read_pairs(given or asset(default)) for given, default in zip((placing, forecasting), prompts, strict=True)
     )
     model = load_model(model_name)
     total = model.defaults.steps if steps is None else steps

@@ -49,6 +49,11 @@ class Pair:
         """The prompts made before the target: the source, then the history."""
         return (self.source, *self.history)
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether the target can be made from what is cached: runs with another negative prompt are no sources."""
+        return not self.negative
+
 
 def read_pairs(path: Path) -> tuple[Pair, ...]:
     """The pairs of a file, in its order. Raises RequestError that names the file and the line."""

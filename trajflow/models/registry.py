@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trajflow.assets import asset
+from trajflow.assets import WORLD, asset
 from trajflow.base import Model
 from trajflow.errors import ModelError, PluginError
 from trajflow.plugins import load as load_plugin
@@ -43,7 +43,7 @@ def supported() -> dict[str, type]:
 
 def bundled_folder() -> Path:
     """Where the bundled model lies. Raises ModelError when it is not there."""
-    folder = asset(BUNDLED)
+    folder = asset(WORLD.folder)
     if not (folder / "model_index.json").exists():
         raise ModelError(f"the bundled model is missing: {folder} holds no model_index.json")
     return folder

@@ -23,12 +23,12 @@ def frontier(
     """Fidelity against evaluations: each strategy at each budget on each pair, as a table."""
     from tqdm import tqdm
 
-    from trajflow.assets import asset
+    from trajflow.assets import WORLD, asset
     from trajflow.bench.frontier import measure, runs
     from trajflow.bench.table import markdown, summarise, write_per_pair
     from trajflow.learning.pairs import read_pairs
 
-    chosen = pairs or asset("pairs") / "heldout.csv"
+    chosen = pairs or asset(WORLD.heldout)
     edits = read_pairs(chosen)
     counts, names = read_budgets(budgets), [name.strip() for name in strategies.split(",")]
     model = load_model(model_name)

@@ -21,7 +21,7 @@ def report(
     model_name: ModelName = "tiny",
 ) -> None:
     """What the methods are worth on a model: fidelity, overheads, scores, the velocities' difference, the floor."""
-    from trajflow.assets import asset
+    from trajflow.assets import WORLD, asset
     from trajflow.bench.report import markdown
     from trajflow.bench.report import report as measure
     from trajflow.bench.scores import find_scores
@@ -29,8 +29,8 @@ def report(
 
     counts = read_numbers(budgets)
     scores, absent = find_scores(judge)
-    default = "heldout.csv" if model_name == "tiny" else "general_forecasting.csv"
-    chosen = read_pairs(pairs or asset("pairs") / default)
+    default = WORLD.heldout if model_name == "tiny" else "pairs/general_forecasting.csv"
+    chosen = [pair for pair in read_pairs(pairs or asset(default)) if pair.has_sources]
     chosen = chosen[:: max(1, len(chosen) // limit)][:limit]
     make_folder(out)
     found = measure(load_model(model_name), chosen, budgets=counts, steps=steps, scores=scores, absent=absent)
