@@ -2,6 +2,7 @@
 
 import gc
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from trajflow.cache.similarity import has_encoder, is_searchable
 from trajflow.calibration import Placement, Profile
 from trajflow.field import Field, even_nodes
 from trajflow.methods import METHODS
-from trajflow.models.registry import wrap
+from trajflow.models.registry import bundled_folder, wrap
 from trajflow.sampler import collect, sample
 from trajflow.testing import GaussianMixture
 
@@ -167,11 +168,12 @@ def model(pipeline: StableDiffusion3Pipeline, adapt: Callable[[StableDiffusion3P
 def small_folder(
     make_pipeline: Callable[..., StableDiffusion3Pipeline], text_length: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A random pipeline of up to 128 pixels with the bundled model's settings, for what needs a model, not pictures."""
+    """A random pipeline of up to 128 pixels with the bundled model's settings and words, where pictures do not matter."""
     folder = tmp_path_factory.mktemp("small")
     make_pipeline(positions=32).save_pretrained(folder)
     settings = {"max_sequence_length": text_length, "steps": 28, "guidance": 3.0}
     (folder / "trajflow.json").write_text(json.dumps(settings))
+    shutil.copy(bundled_folder() / "vocabulary.json", folder)
     return folder
 
 
