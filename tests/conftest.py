@@ -168,7 +168,7 @@ def model(pipeline: StableDiffusion3Pipeline, adapt: Callable[[StableDiffusion3P
 def small_folder(
     make_pipeline: Callable[..., StableDiffusion3Pipeline], text_length: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A random pipeline of up to 128 pixels with the bundled model's settings and words, where pictures do not matter."""
+    """A random pipeline of up to 128 pixels with the bundled model's settings and words: pictures do not matter."""
     folder = tmp_path_factory.mktemp("small")
     make_pipeline(positions=32).save_pretrained(folder)
     settings = {"max_sequence_length": text_length, "steps": 28, "guidance": 3.0}

@@ -143,6 +143,13 @@ class Studio:
             act()
         return Path(waiting.value.path()).read_bytes()
 
+    def told(self, selector):
+        """From now on, all that a part has said, also what it said for a moment: a function that tells it."""
+        code = "part => { const said = part.said = []; const note = () => said.push(part.textContent);"
+        code += " new MutationObserver(note).observe(part, {childList: true, characterData: true, subtree: true}); }"
+        self.page.locator(selector).evaluate(code)
+        return lambda: self.page.locator(selector).evaluate("part => part.said")
+
     def shows(self, selector):
         """Whether all of a part is in the window."""
         box, size = self.page.locator(selector).bounding_box(), self.page.viewport_size

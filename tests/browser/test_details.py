@@ -133,7 +133,7 @@ def test_variations_of_words_random_seeds_and_a_grid_over_a_setting(visit):
     page.fill("#set-seed", "7")
     page.click("#tab-explore")
     page.click("#small-changes")
-    expect(page.locator("#sheet-status")).to_contain_text("1 of 6", timeout=RUN_MS)
+    expect(page.locator("#sheet-status")).to_have_text(re.compile(r"\d of 6|^6 pictures"), timeout=RUN_MS)
     page.keyboard.press("Escape")
     page.fill("#grid-template", "a mountain landscape")
     page.select_option("#grid-axis", "strategy")
@@ -256,11 +256,12 @@ def test_a_new_tab_begins_empty_with_the_settings_of_the_last(visit):
 
 def test_idle_time_works_ahead_beside_its_switch_and_lists_nothing(visit):
     studio = visit()
+    told = studio.told("#ahead-told")
     studio.make("a mountain landscape")
     studio.is_in_state("exact")
-    expect(studio.page.locator("#ahead-told")).to_contain_text("of 28", timeout=RUN_MS)
-    expect(studio.status).not_to_contain_text("ahead")
     expect(studio.page.locator("#ahead-told")).to_contain_text("is ready", timeout=RUN_MS)
+    expect(studio.status).not_to_contain_text("ahead")
+    assert any("of 28" in words for words in told()), told()
     expect(studio.cards).to_have_count(1)
     studio.off("ahead")
     studio.make("a mountain landscape at night")

@@ -87,7 +87,7 @@ def test_the_text_encoders_say_about_what_the_list_says(bundled):
     meant = {word for values in known.meanings.values() for told in values.values() for p in told for word in p.split()}
     meant -= JOINING
     asked: dict[str, list[bool]] = {"meant": [], "ignored": [], "strange": []}
-    for scene, strange in zip(rng.permutation(np.array(ALL_SCENES, object))[:10], STRANGE, strict=True):
+    for scene, strange in zip(rng.permutation(np.array(ALL_SCENES, object))[:20], STRANGE * 2, strict=True):
         text = caption(scene, rng, "heldout").lower().rstrip(".").split()
         ignored = sorted(known.ignored)[rng.integers(len(known.ignored))]
         for word in (strange, ignored):
