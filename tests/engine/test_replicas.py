@@ -1,7 +1,9 @@
 """Replicas without a cluster: the parcels go to them by a call, and they die where a test says."""
 
 import socket
+import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -299,3 +301,32 @@ def test_why_no_cluster_and_no_replica_is_there_is_told_in_a_sentence():
 def test_an_error_travels_as_itself(mixture):
     back = unpack(pack(EngineBusy(7), mixture), mixture, torch.device("cpu"))
     assert (type(back), back.place, str(back)) == (EngineBusy, 7, str(EngineBusy(7)))
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(("is_there", "ended"), [(True, ["Serve", "Ray"]), (False, ["Ray"])], ids=["slow", "gone"])
+def test_a_cluster_that_is_there_is_not_shut_down_under_serve(monkeypatch, is_there, ended):
+    """A call of Serve's that meets a Ray that was shut down ends the process; a cluster that is gone keeps nobody."""
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    from trajflow.engine.replicas import cluster
+
+    order, release = [], threading.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"127.0.0.1:{listening.getsockname()[1]}"
+    if not is_there:
+        listening.close()
+
+    def end_slowly():
+        release.wait(1.0)
+        order.append("Serve")
+
+    monkeypatch.setattr(cluster, "ENDING", 0.1)
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address=address))
+    monkeypatch.setattr(ray.serve, "shutdown", end_slowly)
+    monkeypatch.setattr(ray, "shutdown", lambda: order.append("Ray"))
+    cluster._shut_down()
+    assert order == ended
+    release.set()
+    listening.close()

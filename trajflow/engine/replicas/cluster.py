@@ -27,9 +27,10 @@ OBJECT_STORE_BYTES = 256 * 2**20
 GIB = 2**30
 # Seconds that machines and replicas may take to come to a cluster that is joined.
 JOIN = 300.0
-# Seconds in which a cluster that is there answers, and in which replicas end by themselves.
+# Seconds in which a cluster that is there answers, in which replicas end by themselves, and that Serve waits for them.
 ANSWER = 5.0
 ENDING = 5.0
+LONGEST_ENDING = 45.0
 
 
 def start(
@@ -178,14 +179,29 @@ def _running() -> int:
 
 def _shut_down() -> None:
     """End the replicas and the cluster of this process."""
+    if not ray.is_initialized():
+        return
+    address = ray.get_runtime_context().gcs_address
 
     def end_replicas() -> None:
         # Ray ends a call that is under way when it shuts down by SystemExit.
         with contextlib.suppress(Exception, SystemExit):
             serve.shutdown()
 
-    # Where the signal to end has ended Serve's own processes, too, that waits for them for half a minute.
-    ending = threading.Thread(target=end_replicas, daemon=True)
+    # Where the signal to end has ended Serve's own processes, too, it waits for them for half a minute. But while they
+    # live it must not be cut short: a call that meets a Ray that was shut down ends this process at once.
+    ending, began = threading.Thread(target=end_replicas, daemon=True), time.monotonic()
     ending.start()
     ending.join(ENDING)
+    while ending.is_alive() and time.monotonic() - began < LONGEST_ENDING and _answers(address):
+        ending.join(0.5)
     ray.shutdown()
+
+
+def _answers(address: str) -> bool:
+    """Whether something listens at HOST:PORT."""
+    try:
+        _knock(address)
+    except OSError:
+        return False
+    return True
