@@ -223,6 +223,7 @@ def test_a_picture_and_a_session_travel_as_files(visit, tmp_path):
     session = studio.download(lambda: studio.menu("#film-more", "Save the session"))
     assert "session.json" in zipfile.ZipFile(io.BytesIO(session)).namelist()
     other = visit()
+    other.off("live", "idle")
     other.page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture})
     expect(other.prompt).to_have_value("a mountain landscape at dawn")
     other.page.set_input_files("#file", {"name": "s.zip", "mimeType": "application/zip", "buffer": session})
