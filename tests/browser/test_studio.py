@@ -166,7 +166,7 @@ def test_a_grid_a_blend_and_the_lab(visit, tmp_path):
     page.click("#grid-go")
     expect(page.locator("#sheet-status")).to_have_text(re.compile(r"^4 pictures in .* saved"), timeout=RUN_MS)
     sheet = studio.download(lambda: page.click("#contact"))
-    assert Image.open(io.BytesIO(sheet)).width > 4 * 32
+    assert Image.open(io.BytesIO(sheet)).width > 4 * 128
     expect(studio.cards).to_have_count(5)
     page.fill("#other-prompt", "a city skyline at night")
     page.click("#five-strengths")
