@@ -5,7 +5,6 @@ The judge's last stage has one vector for every token of the transformer. They a
 the velocity is trained, a small head reads them out of an early block, and is thrown away afterwards.
 """
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,9 @@ import torch
 from diffusers import SD3Transformer2DModel
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cosine_similarity
-from tqdm import tqdm
 
 from tools.world.judge import Judge
-from tools.world.pictures import as_images, finished_shards
+from tools.world.latents import keep, read_shards
 
 SEEN = 160
 # Two fifths of the way, where the paper finds the best of its depths.
@@ -46,26 +44,12 @@ class Alignment(nn.Module):
         return 1 - cosine_similarity(told.float(), seen.flatten(2).transpose(1, 2), dim=-1).mean()
 
 
-@torch.no_grad()
 def see_shards(judge: Judge, pictures: Path, folder: Path, device: torch.device, until: float = float("inf")) -> None:
     """Keep what the judge sees of every finished shard: float16 [n, SEEN, H/16, W/16], each channel standardised."""
-    folder.mkdir(parents=True, exist_ok=True)
     judge.to(device, memory_format=torch.channels_last)
-    for path in tqdm(finished_shards(pictures), desc=folder.name, mininterval=10):
-        if time.time() > until:
-            break
-        if (folder / path.name).exists():
-            continue
-        shard = np.load(path, mmap_mode="r")
-        found = []
-        for first in range(0, len(shard), 64):
-            with torch.autocast(device.type, torch.bfloat16):
-                found.append(judge.features(as_images(np.array(shard[first : first + 64]), device))[-1].float().cpu())
-        seen = torch.cat(found).contiguous().numpy()
+    for path, seen in read_shards(pictures, folder, lambda images: judge.features(images)[-1], device, until):
         standard = _standard(folder, seen)
-        unfinished = folder / f"{path.stem}.unfinished.npy"
-        np.save(unfinished, ((seen - standard["mean"]) / standard["std"]).astype(np.float16))
-        unfinished.replace(folder / path.name)
+        keep((seen - standard["mean"]) / standard["std"], folder / path.name)
 
 
 def view(seen: Tensor, latents: Tensor) -> Tensor:

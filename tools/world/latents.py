@@ -1,6 +1,7 @@
 """Pictures as the transformer sees them: every shard encoded once, with the scale and shift the autoencoder states."""
 
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,25 @@ def encode_shards(
 
     Pictures are made `shrink` times smaller first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     autoencoder.to(device, memory_format=torch.channels_last)
+    shards = read_shards(
+        pictures, folder, lambda images: encode(autoencoder, avg_pool2d(images, shrink)), device, until
+    )
+    for path, latents in shards:
+        np.save(folder / scenes_path(path).name, np.load(scenes_path(path)))
+        keep(latents, folder / path.name)
+    return len(finished_shards(folder))
+
+
+@torch.no_grad()
+def read_shards(
+    pictures: Path, folder: Path, read: Callable[[Tensor], Tensor], device: torch.device, until: float
+) -> Iterator[tuple[Path, np.ndarray]]:
+    """Every finished shard that `folder`, which is made, has nothing of, and what `read` sees in its pictures, float32.
+
+    It ends when the clock (`time.time()`) says `until`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     missing = [path for path in finished_shards(pictures) if not (folder / path.name).exists()]
     for path in tqdm(missing, desc=folder.name, mininterval=10):
         if time.time() > until:
@@ -63,11 +81,14 @@ def encode_shards(
         shard = np.load(path, mmap_mode="r")
         found = []
         for first in range(0, len(shard), 64):
-            images = avg_pool2d(as_images(np.array(shard[first : first + 64]), device), shrink)
+            images = as_images(np.array(shard[first : first + 64]), device)
             with torch.autocast(device.type, torch.bfloat16):
-                found.append(encode(autoencoder, images).half().cpu().contiguous().numpy())
-        np.save(folder / scenes_path(path).name, np.load(scenes_path(path)))
-        unfinished = folder / f"{path.stem}.unfinished.npy"
-        np.save(unfinished, np.concatenate(found))
-        unfinished.replace(folder / path.name)
-    return len(finished_shards(folder))
+                found.append(read(images).float().cpu().contiguous().numpy())
+        yield path, np.concatenate(found)
+
+
+def keep(values: np.ndarray, path: Path) -> None:
+    """Save as float16, whole or not at all."""
+    unfinished = path.with_suffix(".unfinished.npy")
+    np.save(unfinished, values.astype(np.float16))
+    unfinished.replace(path)

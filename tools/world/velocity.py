@@ -174,7 +174,7 @@ def train_velocity(
                 timestep=1000 * sigma,
                 return_dict=False,
             )[0]
-            unlike = aligned.loss(alignment.view(samples.seen.to(device), image)) if aligned else 0 * sigma.mean()
+            unlike = aligned.loss(alignment.view(samples.seen.to(device), image)) if aligned else torch.zeros(())
         loss = (velocity.float() - (noise - image)).square().mean()
         (loss + alignment.WEIGHT * unlike).backward()
         norm = optimizer.step(pace.factor(step))
