@@ -23,6 +23,7 @@ class Shape:
 
     widths: tuple[int, ...] = (32, 64, 128, 128)
     blocks: int = 8
+    width: int = 128
     heads: int = 4
 
 
@@ -43,17 +44,17 @@ def build_autoencoder(shape: Shape) -> AutoencoderKL:
 
 
 def build_transformer(shape: Shape) -> SD3Transformer2DModel:
-    """An MM-DiT; by default eight blocks of width 256 (18.6 M parameters)."""
+    """An MM-DiT; by default eight blocks of width 128 (4.7 M parameters)."""
     return SD3Transformer2DModel(
         sample_size=IMAGE_SIZE // PATCH,
         patch_size=2,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
         num_layers=shape.blocks,
-        attention_head_dim=64,
+        attention_head_dim=shape.width // shape.heads,
         num_attention_heads=shape.heads,
         joint_attention_dim=2 * TEXT_WIDTH,
-        caption_projection_dim=64 * shape.heads,
+        caption_projection_dim=shape.width,
         pooled_projection_dim=2 * TEXT_WIDTH,
         pos_embed_max_size=24,
         qk_norm="rms_norm",

@@ -56,7 +56,7 @@ MINIATURE = Recipe(
     text_batch=8,
     pictures=8,
     shard=2,
-    shape=Shape(widths=(8, 8, 8, 8), blocks=2, heads=1),
+    shape=Shape(widths=(8, 8, 8, 8), blocks=2, width=64, heads=1),
     judge=JudgeRecipe(steps=2, batch=2),
     autoencoder=AutoencoderRecipe(steps=2, polish_steps=2, batch=2, crop=32),
     coarse=VelocityRecipe(steps=2, batch=2),
