@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tools.world import together
 from tools.world.optimizer import COOLDOWN, rate_factor
 
 
@@ -93,14 +94,17 @@ def run(
     """Take steps as far as `pace` allows; whether the stage is finished.
 
     What a step measures is averaged and appended to `<path>.csv` with the step, about every ten seconds; a checkpoint
-    is written every `save_every` seconds and at the end.
+    is written every `save_every` seconds and at the end. Of processes that train together, the first one writes.
     """
     step, saved, noted = load(path, parts, device), time.time(), time.time()
     measured: list[Mapping[str, float]] = []
-    while step < pace.steps and time.time() < pace.until:
+    keeps = together.place() == 0
+    while step < pace.steps and together.agree(time.time() < pace.until):
         measured.append(take_step(step))
         step += 1
         now = time.time()
+        if not keeps:
+            continue
         if now - noted > 10 or step == pace.steps:
             _note(name, path.with_suffix(".csv"), step, (now - noted) / len(measured), measured)
             measured, noted = [], now
@@ -110,6 +114,8 @@ def run(
                 on_save(step)
             saved = time.time()
             noted += saved - now
+    if not keeps:
+        return step >= pace.steps or pace.is_last
     if measured:
         _note(name, path.with_suffix(".csv"), step, (time.time() - noted) / len(measured), measured)
     save(path, step, parts)

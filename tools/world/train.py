@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, SD3Transformer2DModel, StableDiffusion3Pipeline
 
-from tools.world import text
+from tools.world import text, together
 from tools.world.alignment import see_shards
 from tools.world.autoencoder import AutoencoderRecipe, polish_decoder, train_autoencoder
 from tools.world.coarse import coarsen_positions, take_over
@@ -271,6 +271,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=recipe.velocity.batch, help="samples a step of the velocity")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="drawing processes")
     options = parser.parse_args(arguments)
+    together.begin()
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # A GPU is faster than one process finds words.
@@ -287,7 +288,7 @@ def main(arguments: list[str] | None = None) -> None:
     workshop = Workshop(options.work, device, options.workers, until)
     options.work.mkdir(parents=True, exist_ok=True)
     pipeline = workshop.run(recipe, tuple(options.stages))
-    if pipeline and options.release:
+    if pipeline and options.release and together.place() == 0:
         release(pipeline, options.release, options.work / "text" / "vocabulary.json")
         print(f"released to {options.release}")
 

@@ -22,7 +22,7 @@ from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
-from tools.world import alignment, stage
+from tools.world import alignment, stage, together
 from tools.world.alignment import Alignment
 from tools.world.architecture import TEXT_TOKENS, encode
 from tools.world.captions import caption
@@ -153,7 +153,7 @@ def train_velocity(
         torch._dynamo.config.recompile_limit = 32
         for block in transformer.transformer_blocks:
             block.compile(dynamic=False)
-    lessons = Lessons(latents, tokenizer, recipe.batch, seed, views)
+    lessons = Lessons(latents, tokenizer, recipe.batch, seed + 1000 * together.place(), views)
     stream = _Stream(lessons, recipe)
     pace = stage.Pace(recipe.steps, until, is_last)
     # On a CPU the fused kernel's backward is slower than plain matrix products; on a GPU it is the fast one.
@@ -177,9 +177,10 @@ def train_velocity(
             unlike = aligned.loss(alignment.view(samples.seen.to(device), image)) if aligned else torch.zeros(())
         loss = (velocity.float() - (noise - image)).square().mean()
         (loss + alignment.WEIGHT * unlike).backward()
+        together.average([parameter.grad for parameter in optimizer.parameters if parameter.grad is not None])
         norm = optimizer.step(pace.factor(step))
         follow(average, transformer, step, EMA)
-        return {"loss": loss.item(), "unlike": unlike.item(), "norm": norm, "samples": recipe.batch}
+        return {"loss": loss.item(), "unlike": unlike.item(), "norm": norm, "samples": recipe.batch * together.processes()}
 
     parts = {"learned": learned, "average": average, "optimizer": optimizer}
     saved = (lambda step: on_save(average, step)) if on_save else None
