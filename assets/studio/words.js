@@ -35,7 +35,7 @@ async function ask() {
       // Offsets count characters there and halves of pairs here.
       const letters = [...prompt];
       const place = (index) => letters.slice(0, index).join("").length;
-      spans = event.spans.map((span) => ({ start: place(span.start), end: place(span.end), reason: span.reason, kind: span.kind, word: letters.slice(span.start, span.end).join("") }));
+      spans = event.spans.map((span) => ({ start: place(span.start), end: place(span.end), reason: span.reason, kind: span.kind, near: span.near, word: letters.slice(span.start, span.end).join("") }));
       draw();
     }
   } catch { /* only a hint */ }
@@ -58,7 +58,7 @@ function draw() {
   const line = at("outlook");
   if (told) {
     line.dataset.words = "yes";
-    line.textContent = [...new Set(spans.map(({ kind }) => kind))].map((kind) => `${BRIEF[kind]}: ${[...new Set(spans.filter((span) => span.kind === kind).map(({ word }) => brief(word)))].join(", ")}`).join(" · ");
+    line.textContent = [...new Set(spans.map(({ kind }) => kind))].map((kind) => `${BRIEF[kind]}: ${[...new Set(spans.filter((span) => span.kind === kind).map(({ word, near }) => brief(word) + (near ? ` (${near}?)` : "")))].join(", ")}`).join(" · ");
     line.title = told;
     line.classList.add("warned");
   } else if (line.dataset.words) {

@@ -51,6 +51,18 @@ def test_a_list_says_what_is_known(knows_words, prompt, reproached):
     assert [(prompt[start:end], reason) for start, end, reason in unknown(prompt, knows_words)] == reproached
 
 
+@pytest.mark.parametrize(
+    ("word", "near"), [("moutain", "mountain"), ("Nigth", "night"), ("castle", None), ("an", None), ("nught", "night")]
+)
+def test_a_word_that_may_be_a_slip_is_said_with_what_it_may_mean(knows_words, word, near):
+    model = GaussianMixture()
+    model.vocabulary = lambda: knows_words
+    *_, event = unheard(model, f"a {word}")
+    [span] = event["spans"]
+    assert (span["kind"], span["near"]) == (UNKNOWN, near)
+    assert ("Did you mean" in span["reason"]) == (near is not None)
+
+
 def test_the_bundled_model_knows_its_own_captions(bundled):
     known = vocabulary_of(bundled)
     assert known is not None

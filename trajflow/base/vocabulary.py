@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Protocol, cast, runtime_checkable
+
+# Shorter words have too many that are alike.
+_SHORTEST = 4
+_ALIKE = 0.8
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,14 @@ class Vocabulary:
         """Every single word that is known."""
         phrases = (phrase for values in self.meanings.values() for phrases in values.values() for phrase in phrases)
         return frozenset(word for phrase in phrases for word in phrase.split()) | self.joining | self.ignored
+
+    def nearest(self, word: str) -> str | None:
+        """The known word that `word`, in lower case, may be a slip for; None where none is alike.
+
+        >>> Vocabulary({"time": {"sunset": ("sunset",)}}).nearest("sunste")
+        'sunset'
+        """
+        return next(iter(get_close_matches(word, self.words, 1, _ALIKE)), None) if len(word) >= _SHORTEST else None
 
     def __contains__(self, word: object) -> bool:
         return word in self.words

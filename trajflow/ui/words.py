@@ -61,8 +61,14 @@ def unheard(model: Model, prompt: str) -> Iterator[Event]:
         found = yield from judge(model, prompt, [place for place in places(prompt) if place[1] <= cut], deadline)
     if cut < len(prompt):
         found.append((next(start for start, _ in places(prompt) if start >= cut), len(prompt), PAST))
-    spans = [{"start": start, "end": end, "kind": kind, "reason": REASONS[kind]} for start, end, kind in found]
-    yield {"type": "words", "prompt": prompt, "spans": spans}
+    yield {"type": "words", "prompt": prompt, "spans": [_told(prompt, place, vocabulary) for place in found]}
+
+
+def _told(prompt: str, found: tuple[int, int, str], vocabulary: Vocabulary | None) -> dict[str, object]:
+    start, end, kind = found
+    near = vocabulary.nearest(prompt[start:end].lower()) if vocabulary and kind == UNKNOWN else None
+    meant = f" Did you mean “{near}”?" if near else ""
+    return {"start": start, "end": end, "kind": kind, "reason": REASONS[kind] + meant, "near": near}
 
 
 def _cut(model: Model, prompt: str, deadline: float) -> Generator[Event, None, int]:
