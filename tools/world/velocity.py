@@ -180,7 +180,12 @@ def train_velocity(
         together.average([parameter.grad for parameter in optimizer.parameters if parameter.grad is not None])
         norm = optimizer.step(pace.factor(step))
         follow(average, transformer, step, EMA)
-        return {"loss": loss.item(), "unlike": unlike.item(), "norm": norm, "samples": recipe.batch * together.processes()}
+        return {
+            "loss": loss.item(),
+            "unlike": unlike.item(),
+            "norm": norm,
+            "samples": recipe.batch * together.processes(),
+        }
 
     parts = {"learned": learned, "average": average, "optimizer": optimizer}
     saved = (lambda step: on_save(average, step)) if on_save else None
