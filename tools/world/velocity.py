@@ -43,7 +43,7 @@ _WORDINGS_TRIED = 8
 
 @dataclass(frozen=True)
 class VelocityRecipe:
-    """Steps in all, samples a step, the full learning rates, and processes that word captions (0: this one does)."""
+    """Steps in all, samples a step of each process, the full learning rates, and processes that word captions (0: this one does)."""
 
     steps: int = 20_000
     batch: int = 64
@@ -159,6 +159,8 @@ def train_velocity(
     # On a CPU the fused kernel's backward is slower than plain matrix products; on a GPU it is the fast one.
     attention = nullcontext if device.type == "cuda" else partial(sdpa_kernel, SDPBackend.MATH)
 
+    samples_a_step = recipe.batch * together.processes()
+
     def take_step(step: int) -> dict[str, float]:
         samples = stream.at(step)
         image, sigma = (part.to(device).float() for part in (samples.latents, samples.sigma))
@@ -180,12 +182,7 @@ def train_velocity(
         together.average([parameter.grad for parameter in optimizer.parameters if parameter.grad is not None])
         norm = optimizer.step(pace.factor(step))
         follow(average, transformer, step, EMA)
-        return {
-            "loss": loss.item(),
-            "unlike": unlike.item(),
-            "norm": norm,
-            "samples": recipe.batch * together.processes(),
-        }
+        return {"loss": loss.item(), "unlike": unlike.item(), "norm": norm, "samples": samples_a_step}
 
     parts = {"learned": learned, "average": average, "optimizer": optimizer}
     saved = (lambda step: on_save(average, step)) if on_save else None
