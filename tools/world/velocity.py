@@ -43,7 +43,10 @@ _WORDINGS_TRIED = 8
 
 @dataclass(frozen=True)
 class VelocityRecipe:
-    """Steps in all, samples a step of each process, the full learning rates, and processes that word captions (0: this one does)."""
+    """Steps in all, samples a step of each process, the full learning rates, and processes that word captions.
+
+    With 0 of those the training process words them.
+    """
 
     steps: int = 20_000
     batch: int = 64
@@ -158,7 +161,6 @@ def train_velocity(
     pace = stage.Pace(recipe.steps, until, is_last)
     # On a CPU the fused kernel's backward is slower than plain matrix products; on a GPU it is the fast one.
     attention = nullcontext if device.type == "cuda" else partial(sdpa_kernel, SDPBackend.MATH)
-
     samples_a_step = recipe.batch * together.processes()
 
     def take_step(step: int) -> dict[str, float]:
