@@ -2,7 +2,7 @@
 
     torchrun --nproc-per-node 2 -m tools.world.train --stages coarse velocity
 
-Two processes of one thread each take 1.8 times the samples of one, where two threads take 1.2 times as many.
+On two cores, two processes of one thread took 52 half-size samples a second, one of two threads 45, one of one 39.
 """
 
 import os
