@@ -5,7 +5,9 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,11 +23,14 @@ _context.set_forkserver_preload(IMPORTED)
 class Warm:
     """`trajflow ARGUMENTS` in the checkout, with these environment variables more; what it says goes to `log`.
 
-    It is asked, told and waited for as a `subprocess.Popen`.
+    Each evaluation of a network lasts `pause` seconds longer, which costs no computation. It is asked, told and waited
+    for as a `subprocess.Popen`.
     """
 
-    def __init__(self, arguments: Sequence[str], log: Path, variables: Mapping[str, str] = NOTHING) -> None:
-        told = (list(arguments), str(log), dict(os.environ | variables))
+    def __init__(
+        self, arguments: Sequence[str], log: Path, variables: Mapping[str, str] = NOTHING, pause: float = 0.0
+    ) -> None:
+        told = (list(arguments), str(log), dict(os.environ | variables), pause)
         self._process = _context.Process(target=_run, args=told, daemon=False)
         self._process.start()
         self.pid = self._process.pid
@@ -46,12 +51,26 @@ class Warm:
         return self._process.exitcode
 
 
-def _run(arguments: list[str], log: str, environment: dict[str, str]) -> None:
+def _run(arguments: list[str], log: str, environment: dict[str, str], pause: float) -> None:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(output, stream)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(ROOT)
+    _slow_down(pause)
     sys.argv = ["trajflow", *arguments]
     runpy.run_module("trajflow", run_name="__main__", alter_sys=True)
+
+
+def _slow_down(pause: float) -> None:
+    from diffusers import SD3Transformer2DModel
+
+    evaluate = SD3Transformer2DModel.forward
+
+    @wraps(evaluate)
+    def slower(*arguments: object, **options: object) -> object:
+        time.sleep(pause)
+        return evaluate(*arguments, **options)
+
+    SD3Transformer2DModel.forward = slower

@@ -75,6 +75,8 @@ export function say(kind, text) {
 
 /** Ask for something in the place of whatever runs; `take` may handle events of its own. */
 export async function start(name, body, take = null) {
+  // A setting that is left by a click on a button asks for a preview as well: the button is what is meant.
+  clearTimeout(pauseTimer);
   clearTimeout(idleTimer);
   controller?.abort();
   controller = new AbortController();

@@ -18,11 +18,15 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from tests.warm import ROOT, Warm
+from trajflow.calibration import model_digest, write_profile
+from trajflow.models.registry import load
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 START_SECONDS = 180
 RUN_MS = 120_000
+# As long as an evaluation of the bundled network takes: time enough to stop a run, to queue and to type meanwhile.
+PAUSE = 0.02
 SHIFTS = """
 window.shift = 0;
 new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.shift += entry.value; }))
@@ -42,7 +46,9 @@ def served(home, is_warm=True, **variables):
     port, log = free_port(), home / "log.txt"
     variables = {"TRAJFLOW_HOME": str(home), **variables}
     if is_warm:
-        server = Warm(["ui", "--host", "127.0.0.1", "--port", str(port)], log, variables)
+        model = variables.get("TRAJFLOW_MODEL", "tiny")
+        arguments = ["ui", "--model", model, "--host", "127.0.0.1", "--port", str(port)]
+        server = Warm(arguments, log, variables, PAUSE)
     else:
         variables |= {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
         with log.open("w") as output:
@@ -67,9 +73,22 @@ def serve():
     return served
 
 
+@pytest.fixture(scope="session")
+def small_home(small_folder, make_profile, tmp_path_factory):
+    """A home folder in which the small model is calibrated, by hand."""
+    home = tmp_path_factory.mktemp("home")
+    profile = make_profile(28, {5: 40.0, 10: 60.0}, model_digest(load(small_folder, device="cpu").identity()))
+    write_profile(home / "profiles" / f"{profile.model}.json", profile)
+    return home
+
+
 @pytest.fixture(scope="module")
-def address(request, tmp_path_factory):
-    with served(tmp_path_factory.mktemp("server"), getattr(request.module, "IS_WARM", True)) as url:
+def address(request, small_folder, small_home, tmp_path_factory):
+    """The app of a small model, which is calibrated and has the bundled one's words."""
+    home = tmp_path_factory.mktemp("server")
+    shutil.copytree(small_home, home, dirs_exist_ok=True)
+    variables = {"TRAJFLOW_MODEL": str(small_folder)}
+    with served(home, getattr(request.module, "IS_WARM", True), **variables) as url:
         yield url
 
 

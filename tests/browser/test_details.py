@@ -52,7 +52,7 @@ def test_plain_words_say_how_good_it_gets_and_a_size_it_was_not_trained_for_warn
     studio.make("a mountain landscape at dawn")
     expect(studio.badge).to_have_text(re.compile(r"^(good|rough), \d\d dB expected$"))
     page.fill("#set-width", "160")
-    expect(page.locator("#size-note")).to_contain_text("trained at 128×128")
+    expect(page.locator("#size-note")).to_contain_text("trained at 32×32")
     page.get_by_role("button", name="All as the model likes it").click()
     expect(page.locator("#size-note")).to_be_empty()
     studio.cards.first.locator(".open").click()
