@@ -18,7 +18,7 @@ from tools.world.quality import explained_share, frechet, verdict
 from tools.world.sampling import generate
 from tools.world.scene import KINDS, draw
 from tools.world.train import MINIATURE, SETTINGS, Workshop, load_released, release
-from tools.world.velocity import SHORT_TOKENS, Lessons, train_velocity
+from tools.world.velocity import LENGTHS, Lessons, train_velocity
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +120,10 @@ def test_the_rate_warms_up_and_falls_to_nothing():
     assert factors[1000] == 0
 
 
-def test_a_short_lesson_cuts_no_caption(workshop):
+def test_lessons_come_in_every_length_and_are_always_the_same(workshop):
     readers = text.load(workshop.work / "text")
     lessons = Lessons(workshop.work / "latents", readers.tokenizer, 4, seed=0)
-    lengths = {lessons[step].ids.shape[1] for step in range(12)}
-    assert SHORT_TOKENS in lengths
+    assert {lessons[step].ids.shape[1] for step in range(30)} == set(LENGTHS)
     for step in range(4):
         assert torch.equal(lessons[step].ids, lessons[step].ids)
 

@@ -35,8 +35,8 @@ TextEncoders = tuple[CLIPTextModelWithProjection, CLIPTextModelWithProjection]
 EMPTY_SHARE = 0.1
 # Most captions leave out about half of a scene. A few name one thing only, as negative prompts do, or nearly all.
 DROPS, DROP_SHARES = (0.45, 0.9, 0.1), (0.8, 0.12, 0.08)
-# Most batches are captions that fit into a third of the tokens, which makes a step a quarter faster.
-SHORT_TOKENS, SHORT_SHARE = 24, 0.8
+# Most batches are captions that fit into a quarter or a third of the tokens: a half-size step reads little more.
+LENGTHS, LENGTH_SHARES = (16, 24, TEXT_TOKENS), (0.5, 0.35, 0.15)
 EMA = 0.999
 _WORDINGS_TRIED = 8
 
@@ -92,7 +92,7 @@ class Lessons(Dataset):
         latents = torch.from_numpy(np.stack([latents[index] for latents, _, _, index in places]))
         scenes = [to_scene(codes[index]) for _, codes, _, index in places]
         views = [seen[index] for _, _, seen, index in places if seen is not None]
-        tokens = SHORT_TOKENS if rng.random() < SHORT_SHARE else TEXT_TOKENS
+        tokens = int(rng.choice(LENGTHS, p=LENGTH_SHARES))
         return Samples(
             latents,
             self.word(scenes, tokens, rng),
@@ -150,8 +150,8 @@ def train_velocity(
     learned = nn.ModuleDict({"transformer": transformer, **({"aligned": aligned} if aligned else {})})
     optimizer = Optimizer(learned, recipe.muon, recipe.adamw, by_muon=lambda name: "transformer_blocks" in name)
     if compiled:
-        # Block by block, as that compiles in a third of the time and runs as fast. Two lengths of text, two numbers of
-        # image tokens and two kinds of blocks are as many versions as torch keeps by default.
+        # Block by block, as that compiles in a third of the time and runs as fast. Three lengths of text, two numbers
+        # of image tokens and two kinds of blocks are more versions than torch keeps by default.
         torch._dynamo.reset()
         torch._dynamo.config.recompile_limit = 32
         for block in transformer.transformer_blocks:
