@@ -94,6 +94,12 @@ def test_it_is_exact_on_an_sd3_pipeline(model) -> None:
     assert torch.equal(session.entries()[0].trajectory.velocities, alone.trajectory.velocities)
 
 
+def test_the_same_prompt_with_another_negative_prompt_is_refined_from_it(session) -> None:
+    made = session.generate(FIRST, steps=8, guidance=3.0)
+    first, *_ = results_of(session.stream(FIRST, steps=8, guidance=3.0, negative_prompt="fog", refine=True))
+    assert first.plan.sources == (made.key,)
+
+
 def test_the_pictures_get_better(mixture) -> None:
     session = trajflow.Session(mixture)
     session.generate(FIRST, steps=STEPS)

@@ -10,10 +10,11 @@ import torch
 
 import trajflow
 from trajflow.base import Request, Result, Step, Trajectory
-from trajflow.cache import PRESETS
+from trajflow.cache import PRESETS, SentenceEncoder
 from trajflow.calibration import MOST_DB, Learned, Outcome
 from trajflow.errors import Cancelled, RequestError
 from trajflow.field import recompute_path
+from trajflow.metrics import compare_images
 from trajflow.planner import FIDELITY
 
 FIRST, SECOND, THIRD = "snowy mountain", "snowy mountain dusk", "red cabin"
@@ -130,13 +131,31 @@ def test_true_sources_are_preferred_to_coasted_ones(session) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"steps": 7}, {"guidance": 2.0}, {"negative_prompt": "fog"}, {"height": 12}, {"width": 12}],
+    [{"seed": 1}, {"steps": 7}, {"guidance": 2.0}, {"height": 12}, {"width": 12}],
     ids=lambda change: "".join(change),
 )
 def test_a_run_of_other_settings_is_no_source(session, change: dict) -> None:
     session.generate(FIRST)
     assert session.generate(SECOND, **change).plan.sources == ()
     assert not session.generate(FIRST, **change).from_store
+
+
+def test_a_run_of_another_negative_prompt_is_a_source_and_not_the_picture(session) -> None:
+    """At similarity u.v of p - (g - 1) / g n, as guidance weighs prompt and negative prompt."""
+    made = session.generate(FIRST, guidance=4.0)
+    result = session.generate(FIRST, guidance=4.0, negative_prompt="fog", budget=3, compare=True)
+    assert (result.from_store, result.plan.sources, result.cost.nfe) == (False, (made.key,), 3)
+    assert f"“{FIRST}” with another negative prompt" in result.plan.reason
+    assert result.metrics.psnr_db > 5 + compare_images(made.image, result.baseline).psnr_db, "nearer than the old one"
+    prompt, negative = map(SentenceEncoder().encode, (FIRST, "fog"))
+    u, v = prompt, prompt - 0.75 * negative
+    assert result.plan.match.similarity == pytest.approx(u @ v / np.linalg.norm(v), abs=1e-5)
+    assert session.estimate(SECOND, guidance=4.0, negative_prompt="fog").warning == ""
+
+
+def test_a_negative_prompt_that_guidance_does_not_weigh_sets_nothing_apart(session) -> None:
+    session.generate(FIRST)
+    assert session.generate(FIRST, negative_prompt="fog", budget=3).plan.match.similarity == pytest.approx(1)
 
 
 # Forecasts
@@ -690,7 +709,6 @@ def test_an_estimate_is_of_the_run_without_running_it(session, mixture) -> None:
         ({"seed": 1}, "seed (0 -> 1)"),
         ({"steps": 6}, "steps (8 -> 6)"),
         ({"guidance": 2.0}, "guidance (1.0 -> 2.0)"),
-        ({"negative_prompt": "fog"}, "negative prompt"),
         ({"width": 12}, "size"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

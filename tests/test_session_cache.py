@@ -50,7 +50,7 @@ def test_with_no_source_left_the_request_starts_from_scratch(mixture, monkeypatc
 
 def test_a_source_that_is_gone_is_a_sentence(mixture) -> None:
     with pytest.raises(SourceGone, match="no longer held"):
-        trajflow.Session(mixture)._cache.source("gone")
+        trajflow.Session(mixture)._cache.source("gone", "")
 
 
 def test_what_is_unfinished_of_600_runs_is_known_at_once(mixture) -> None:

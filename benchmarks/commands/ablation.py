@@ -23,7 +23,7 @@ def ablation(
     from trajflow.calibration import Profile
     from trajflow.learning.pairs import read_pairs
 
-    edits = [pair for pair in read_pairs(pairs) if pair.has_sources and pair.kind not in WORLD.light]
+    edits = [pair for pair in read_pairs(pairs) if pair.is_of_prompts and pair.kind not in WORLD.light]
     counts = [count for count in read_budgets(budgets) if count is not None]
     if json_file is not None:
         make_folder(json_file.parent)

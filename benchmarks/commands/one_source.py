@@ -27,7 +27,7 @@ def one_source(
 
     wanted = kinds.split(",")
     every = read_pairs(pairs or asset(WORLD.heldout))
-    chosen = [pair for pair in every if pair.has_sources and pair.kind in wanted][:limit]
+    chosen = [pair for pair in every if pair.is_of_prompts and pair.kind in wanted][:limit]
     model = load_model(model_name)
     rows = list(measure(model, chosen, read_numbers(counts), find_profile(model.identity()), is_ahead=ahead))
     typer.echo(markdown(["evaluations", "rows", "method", "dB, median / worst tenth", "gain"], table(rows)))

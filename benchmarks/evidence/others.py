@@ -26,7 +26,7 @@ QUICK_CACHES = block_caches.Size(doubles=1, singles=1, heads=2, side=2)
 def measure_ablation(bench: Bench, scale: Scale) -> Rows:
     """What each ingredient of transport is worth, on edits of one attribute."""
     pairs = read_shortened(PAIRS_FILE, scale)
-    edits = [pair for pair in pairs if pair.has_sources and pair.kind not in WORLD.light][: scale.ablated]
+    edits = [pair for pair in pairs if pair.is_of_prompts and pair.kind not in WORLD.light][: scale.ablated]
     return ablation.summarise(list(ablation.ablate(bench.model, edits, scale.budgets)))
 
 

@@ -20,7 +20,7 @@ PUSH, PUSHED_STEPS = 0.001, 10
 
 def measure(edit: Edit, scale: Scale) -> Iterator[Row]:
     """A row for each method at `path_budget`, and one for the two from-scratch runs; none without a source."""
-    if not edit.pair.has_sources:
+    if not edit.pair.is_of_prompts:
         return
     truth = edit.target.trajectory
     assert truth is not None

@@ -28,7 +28,7 @@ def measure_tiers(edit: Edit) -> Iterator[Row]:
 
 def measure_fades(edit: Edit, scale: Scale) -> Iterator[Row]:
     """The same switch softened by each curve; span 0 is the hard switch. Nothing where there is nothing to leave."""
-    if not edit.pair.has_sources:
+    if not edit.pair.is_of_prompts:
         return
     for budget in scale.fade_budgets:
         for curve, span in FADES:
@@ -39,7 +39,7 @@ def measure_fades(edit: Edit, scale: Scale) -> Iterator[Row]:
 
 def measure_inertia(edit: Edit, scale: Scale) -> Iterator[Row]:
     """Resume at each switch step, and both ways of transport with the evaluations that are left there; as above."""
-    if not edit.pair.has_sources:
+    if not edit.pair.is_of_prompts:
         return
     steps = edit.bench.model.defaults.steps
     apart = _rmse(edit.old_latents, edit.new_latents)

@@ -29,6 +29,7 @@ def make_entry() -> Callable[..., Entry]:
         has_trajectory: bool = True,
         strategy: str = "auto",
         budget: int | None = None,
+        negative_prompt: str = "",
     ) -> Entry:
         number = next(numbers)
         key = key or f"entry-{number}"
@@ -51,7 +52,7 @@ def make_entry() -> Callable[..., Entry]:
             angles={},
             key=key,
         )
-        cache_key = CacheKey.of({"name": "closed form"}, SHAPE, GRID, 3.0, "", seed)
+        cache_key = CacheKey.of({"name": "closed form"}, SHAPE, GRID, 3.0, negative_prompt, seed)
         return Entry(key, cache_key, result, trajectory if has_trajectory else None, vector, float(number))
 
     return make

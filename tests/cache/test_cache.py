@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajflow.cache import Memory, TrajectoryCache, differences
+from trajflow.cache import CacheKey, Memory, TrajectoryCache, differences
 from trajflow.errors import CacheError
 
 SIZE = 7_424
@@ -25,13 +25,18 @@ def keys(cache: TrajectoryCache) -> list[str]:
     return [entry.key for entry in cache.entries()]
 
 
-def candidates(cache: TrajectoryCache, digest: str, vector: np.ndarray) -> list[str]:
-    return [entry.key for entry, _ in cache.candidates(digest, vector, 100)]
+def candidates(cache: TrajectoryCache, cache_key: CacheKey, vector: np.ndarray) -> list[str]:
+    return [entry.key for entry, _ in cache.candidates(cache_key, vector, 100)]
 
 
 @pytest.fixture
-def digest(make_entry) -> str:
-    return make_entry().cache_key.digest()
+def cache_key(make_entry) -> CacheKey:
+    return make_entry().cache_key
+
+
+@pytest.fixture
+def digest(cache_key) -> str:
+    return cache_key.digest()
 
 
 def assert_consistent(cache: TrajectoryCache) -> None:
@@ -61,34 +66,55 @@ def test_runs_of_a_prompt_are_the_true_ones_and_then_the_newest(make_entry, dige
     assert cache.runs_of(digest, "A mountain") == cache.runs_of("another fingerprint", "a mountain") == ()
 
 
-def test_candidates_are_compatible_trajectories_best_first(make_entry, digest):
+def test_candidates_are_compatible_trajectories_best_first(make_entry, cache_key):
     cache = cache_of()
     far, near, exact = unit(1, 3), unit(3, 1), unit(1, 0)
     cache.adopt(make_entry("far", key="far", vector=far, computed=3))
     cache.adopt(make_entry("near", key="near", vector=near, computed=2))
     cache.adopt(make_entry("other seed", seed=1, vector=exact))
     cache.adopt(make_entry("picture only", vector=exact, has_trajectory=False))
-    found = cache.candidates(digest, exact, 5)
+    found = cache.candidates(cache_key, exact, 5)
     assert [entry.key for entry, _ in found] == ["near", "far"]
     assert [similarity for _, similarity in found] == pytest.approx([3 / 10**0.5, 1 / 10**0.5], abs=1e-6)
-    assert [entry.key for entry, _ in cache.candidates(digest, exact, 1)] == ["near"]
+    assert [entry.key for entry, _ in cache.candidates(cache_key, exact, 1)] == ["near"]
     cache.adopt(make_entry("true", key="true", vector=far))
-    assert candidates(cache, digest, exact) == ["true"], "while there are any, only true ones"
-    assert cache.candidates("another fingerprint", exact, 5) == ()
-    assert cache_of().candidates(digest, exact, 5) == ()
+    assert candidates(cache, cache_key, exact) == ["true"], "while there are any, only true ones"
+    assert cache.candidates(replace(cache_key, seed=2), exact, 5) == ()
+    assert cache_of().candidates(cache_key, exact, 5) == ()
 
 
-def test_a_prompt_is_a_candidate_once_by_its_best_run(make_entry, digest):
+def test_runs_of_another_negative_prompt_are_candidates_compared_with_both_in_mind(make_entry, cache_key):
+    cache = cache_of()
+    lake, fog = unit(1, 0), unit(0, 1)
+    cache.adopt(make_entry("lake", key="lake", vector=lake))
+    cache.adopt(make_entry("lake", key="no fog", vector=lake, negative_prompt="fog"))
+    cache.adopt(make_entry("lake", key="no snow", vector=lake, negative_prompt="snow"))
+    negatives = {"": 0 * fog, "fog": fog, "snow": unit(0, 0, 1)}
+
+    def less(vector: np.ndarray, negative_prompt: str) -> np.ndarray:
+        found = vector - 0.5 * negatives[negative_prompt]
+        return found / np.linalg.norm(found)
+
+    asked = replace(cache_key, negative_prompt="fog")
+    found = cache.candidates(asked, lake, 5, less)
+    assert [entry.key for entry, _ in found] == ["no fog", "lake", "no snow"]
+    # At right angles: 1, then 1 / |(1, 1/2)|, then 1 / |(1, 1/2)|^2.
+    assert [similarity for _, similarity in found] == pytest.approx([1, 1.25**-0.5, 1 / 1.25], abs=1e-6)
+    assert [entry.key for entry, _ in cache.candidates(asked, lake, 1, less)] == ["no fog"]
+    assert [entry.key for entry in cache.runs_of(asked.digest(), "lake")] == ["no fog"], "no other is the same picture"
+
+
+def test_a_prompt_is_a_candidate_once_by_its_best_run(make_entry, cache_key):
     cache = cache_of()
     vector = unit(1)
     for key, computed in (("two", 2), ("three", 3), ("true", 4), ("three again", 3)):
         cache.adopt(make_entry("a mountain ", key=key, vector=vector, computed=computed))
-    assert candidates(cache, digest, vector) == ["true"]
+    assert candidates(cache, cache_key, vector) == ["true"]
     cache.forget("true")
-    assert candidates(cache, digest, vector) == ["three again"]
+    assert candidates(cache, cache_key, vector) == ["three again"]
 
 
-def test_all_look_ups_agree_through_evictions(make_entry, digest):
+def test_all_look_ups_agree_through_evictions(make_entry, cache_key):
     cache = cache_of(3.5)
     draw, known = random.Random(0), []
     for _ in range(60):
@@ -101,19 +127,19 @@ def test_all_look_ups_agree_through_evictions(make_entry, digest):
         if draw.random() < 0.2:
             cache.forget(draw.choice(known))
             assert_consistent(cache)
-        assert set(candidates(cache, digest, unit(1))) <= set(keys(cache))
+        assert set(candidates(cache, cache_key, unit(1))) <= set(keys(cache))
     cache.clear()
     assert (cache.nbytes, cache.entries()) == (0, ())
 
 
-def test_a_hit_is_a_use_and_looking_is_not(make_entry, digest):
+def test_a_hit_is_a_use_and_looking_is_not(make_entry, digest, cache_key):
     cache = cache_of(3)
     for key in "abc":
         cache.adopt(make_entry(f"prompt {key}", key=key))
     cache.get("a")
     cache.entries()
     cache.runs_of(digest, "prompt b")
-    cache.candidates(digest, unit(1), 5)
+    cache.candidates(cache_key, unit(1), 5)
     cache.adopt(make_entry("prompt d", key="d"))
     assert keys(cache) == ["d", "c", "a"]
     cache.get("c")
@@ -142,13 +168,13 @@ def test_a_refused_entry_changes_nothing(make_entry):
     assert cache.entries() == (kept,)
 
 
-def test_a_renewed_run_keeps_its_order_and_an_adopted_one_is_the_newest(make_entry, digest):
+def test_a_renewed_run_keeps_its_order_and_an_adopted_one_is_the_newest(make_entry, cache_key):
     cache = cache_of(2)
     cache.adopt(make_entry("a mountain", key="a", computed=2, vector=unit(1)))
     cache.adopt(make_entry("a lake", key="b"))
     completed = make_entry("a mountain", key="a", vector=unit(1))
     assert cache.renew(completed)
-    assert cache.candidates(digest, unit(1), 5)[0][0] is completed
+    assert cache.candidates(cache_key, unit(1), 5)[0][0] is completed
     assert keys(cache) == ["b", "a"]
     cache.adopt(completed)
     assert keys(cache) == ["a", "b"]
@@ -195,24 +221,24 @@ def test_the_newest_says_what_a_changed_setting_leaves_behind(make_entry):
     assert differences(newest, replace(entry.cache_key, seed=8)) == ("seed (7 -> 8)",)
 
 
-def test_two_caches_never_share(make_entry, digest):
+def test_two_caches_never_share(make_entry, digest, cache_key):
     mine, yours = cache_of(), cache_of()
     entry = make_entry("a secret prompt", vector=unit(1))
     mine.adopt(entry)
     assert yours.get(entry.key) is None
-    assert yours.runs_of(digest, "a secret prompt") == yours.candidates(digest, unit(1), 5) == yours.entries() == ()
+    assert yours.runs_of(digest, "a secret prompt") == yours.candidates(cache_key, unit(1), 5) == yours.entries() == ()
     yours.clear()
     assert mine.get(entry.key) is entry
 
 
-def test_many_threads_leave_it_consistent(make_entry, digest):
+def test_many_threads_leave_it_consistent(make_entry, digest, cache_key):
     cache = cache_of(5)
     entries = [make_entry(f"prompt {number % 10}") for number in range(80)]
 
     def use(entry) -> None:
         cache.adopt(entry)
         cache.runs_of(digest, entry.prompt)
-        cache.candidates(digest, entry.vector, 5)
+        cache.candidates(cache_key, entry.vector, 5)
         cache.forget(entry.key) if entry.prompt.endswith("3") else cache.entries()
 
     with ThreadPoolExecutor(8) as pool:

@@ -36,6 +36,12 @@ def test_every_ingredient_changes_the_fingerprint_and_is_named(change, words):
     assert differences(CacheKey.of(**BASE), CacheKey.of(**BASE | change)) == (words,)
 
 
+@pytest.mark.parametrize(("change", "words"), CHANGES, ids=[words for _, words in CHANGES])
+def test_runs_can_be_sources_whatever_their_negative_prompt(change, words):
+    changed, base = CacheKey.of(**BASE | change), CacheKey.of(**BASE)
+    assert (changed.source_digest() == base.source_digest()) == (words == "negative prompt")
+
+
 def test_every_ingredient_is_among_the_changes():
     assert {name for change, _ in CHANGES for name in change} == set(BASE)
 

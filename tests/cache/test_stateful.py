@@ -83,7 +83,7 @@ def machine(make_entry, count: int) -> type[RuleBasedStateMachine]:
                 self.cache.make_room()
             else:
                 self.cache.entries()
-                self.cache.candidates(make_digest, VECTOR, 5)
+                self.cache.candidates(cache_key, VECTOR, 5)
 
         @rule(act=ACTS, key=KEYS)
         def alone(self, act, key) -> None:
@@ -135,7 +135,7 @@ def machine(make_entry, count: int) -> type[RuleBasedStateMachine]:
                 del self.cache
             self.folder.cleanup()
 
-    make_digest = make_entry().cache_key.digest()
+    cache_key = make_entry().cache_key
     CacheMachine.TestCase.settings = settings(
         max_examples=count,
         stateful_step_count=25,

@@ -9,7 +9,7 @@ from trajflow.base.model import Level, Residual, Schedule
 @dataclass(frozen=True)
 class Match:
     """A cached run that fits the request: its key, the cosine of the two prompts' sentence vectors, and its tier, with
-    the share of the steps that a resume takes from it."""
+    the share of the steps that a resume takes from it. With another negative prompt, `similarity` weighs that too."""
 
     key: str
     prompt: str
@@ -17,6 +17,12 @@ class Match:
     tier: str
     is_true: bool
     resume_fraction: float = 0.0
+    is_same_negative: bool = True
+
+    @property
+    def called(self) -> str:
+        """Its prompt in quotes, and that its negative prompt is another one where it is."""
+        return f"“{self.prompt}”" + ("" if self.is_same_negative else " with another negative prompt")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ next, and so on; only past the last one it is gone. A use brings a run up again,
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from trajflow.cache.entry import Entry, device_of, on_cpu, on_device
+from trajflow.cache.entry import CacheKey, Entry, device_of, on_cpu, on_device
 from trajflow.cache.similarity import nearest
 from trajflow.errors import CacheError
 
@@ -162,23 +162,39 @@ class TrajectoryCache:
             same = [entry for entry in newest if (entry.digest, entry.prompt) == (digest, prompt.strip())]
             return tuple(sorted(same, key=lambda entry: not entry.is_true))
 
-    def candidates(self, digest: str, vector: np.ndarray, limit: int) -> tuple[tuple[Entry, float], ...]:
+    def candidates(
+        self,
+        cache_key: CacheKey,
+        vector: np.ndarray,
+        limit: int,
+        less: Callable[[np.ndarray, str], np.ndarray] = lambda vector, negative_prompt: vector,
+    ) -> tuple[tuple[Entry, float], ...]:
         """At most `limit` sources with the cosine of their prompt's vector to `vector` [384], most similar first.
 
-        They have this fingerprint and a kept trajectory, and are true as long as any of these is. Each prompt appears
-        once, by its best run: the one with the most computed steps (so a true one before any that coasted), then the
-        newest. Where prompts cannot be compared, the newest come first and the cosines are 0.
+        They start from the same noise on the same grid and have a kept trajectory, and are true as long as any of these
+        is. Each prompt appears once with each negative prompt, by its best run: the one with the most computed steps
+        (so a true one before any that coasted), then the newest. Those of another negative prompt are compared by what
+        `less` makes of a prompt's vector and the negative prompt. Where prompts cannot be compared, the newest with the
+        same negative prompt come first and the cosines are 0.
         """
+        digest, negative_prompt = cache_key.source_digest(), cache_key.negative_prompt
         with self._lock:
-            best: dict[str, Entry] = {}
+            best: dict[tuple[str, str], Entry] = {}
             for entry in (record.entry for record in self._newest(self._records.values())):
-                rival = best.get(entry.prompt)
+                rival = best.get((entry.prompt, entry.negative_prompt))
                 is_better = rival is None or (entry.computed or 0) > (rival.computed or 0)
-                if entry.digest == digest and entry.computed is not None and is_better:
-                    best[entry.prompt] = entry
+                if entry.source_digest == digest and entry.computed is not None and is_better:
+                    best[entry.prompt, entry.negative_prompt] = entry
         found = [entry for entry in best.values() if entry.is_true] or list(best.values())
-        near = nearest(vector, [entry.vector for entry in found], limit)
-        return tuple((found[number], cosine) for number, cosine in near)
+        same = [entry for entry in found if entry.negative_prompt == negative_prompt]
+        others = [entry for entry in found if entry.negative_prompt != negative_prompt]
+        near = [
+            *_nearest(vector, same, [entry.vector for entry in same], limit),
+            *_nearest(
+                less(vector, negative_prompt), others, [less(e.vector, e.negative_prompt) for e in others], limit
+            ),
+        ]
+        return tuple(sorted(near, key=lambda source: -source[1])[:limit])
 
     def _listed(self) -> list[Record]:
         """The requests, newest first."""
@@ -263,6 +279,12 @@ class TrajectoryCache:
     def _let_go(self, key: str) -> None:
         """No longer hold a run that nobody asked to forget."""
         del self._records[key]
+
+
+def _nearest(
+    vector: np.ndarray, entries: Sequence[Entry], vectors: Sequence[np.ndarray], limit: int
+) -> list[tuple[Entry, float]]:
+    return [(entries[number], cosine) for number, cosine in nearest(vector, vectors, limit)]
 
 
 def settle(held: Sequence[tuple[int, int]], capacities: Sequence[int]) -> list[int]:

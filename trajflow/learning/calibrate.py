@@ -60,13 +60,13 @@ def calibrate(
 ) -> Profile:
     """The profile of a model, from two sets of pairs that share no prompt with each other and one seed.
 
-    Pairs without sources are left out. `profile` is what is known already: the steps its solver computes are tried as
-    nodes for far sources. `counts` are the numbers of evaluations to prepare; `report(what, total)` is entered around
-    each stage and gives what to call after each part of it. Raises RequestError when the sets are too small or overlap,
-    or for a count that the grid has no room for, and MissingExtra without its packages.
+    Pairs with a negative prompt are left out. `profile` is what is known already: the steps its solver computes are
+    tried as nodes for far sources. `counts` are the numbers of evaluations to prepare; `report(what, total)` is entered
+    around each stage and gives what to call after each part of it. Raises RequestError when the sets are too small or
+    overlap, or for a count that the grid has no room for, and MissingExtra without its packages.
     """
     require("calibrate", "Learning what to expect")
-    placing, forecasting = ([pair for pair in pairs if pair.has_sources] for pairs in (placing, forecasting))
+    placing, forecasting = ([pair for pair in pairs if pair.is_of_prompts] for pairs in (placing, forecasting))
     _check(placing, forecasting, counts, model.defaults.steps if steps is None else steps)
     library = Library(model, steps)
     grid_steps = library.grid.steps

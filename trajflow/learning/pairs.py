@@ -50,8 +50,8 @@ class Pair:
         return (self.source, *self.history)
 
     @property
-    def has_sources(self) -> bool:
-        """Whether the target can be made from what is cached: runs with another negative prompt are no sources."""
+    def is_of_prompts(self) -> bool:
+        """Whether it edits the prompt, with no negative prompt: velocities of two prompts are compared, no more."""
         return not self.negative
 
 

@@ -19,7 +19,7 @@ def better_of(transported: Plan, alone: Plan | None) -> Plan:
     if without <= with_sources:
         return transported
     reason = (
-        f"“{transported.match.prompt}” is too far to gain from, "
+        f"{transported.match.called} is too far to gain from, "
         f"{with_sources:.0f} dB against {without:.0f} without it: "
         f"{alone.reason[0].lower()}{alone.reason[1:]}"
     )
@@ -35,7 +35,7 @@ def assured_of(transported: Plan, alone: Plan | None) -> Plan:
     if forecast.assured_db >= fidelity:
         return transported
     reason = (
-        f"“{transported.match.prompt}” is too far to assure {fidelity:g} dB, {forecast.assured_db:.0f} dB with "
+        f"{transported.match.called} is too far to assure {fidelity:g} dB, {forecast.assured_db:.0f} dB with "
         f"{transported.budget} evaluations: {alone.reason[0].lower()}{alone.reason[1:]}"
     )
     return replace(alone, reason=reason)

@@ -156,4 +156,4 @@ def _expect(sources: tuple[Match, ...], placement: Placement, adjustment: Adjust
 
 def _origin(sources: tuple[Match, ...]) -> str:
     others = len(sources) - 1
-    return f"“{sources[0].prompt}”" + (f" and {others} more" if others else "")
+    return sources[0].called + (f" and {others} more" if others else "")

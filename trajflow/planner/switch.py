@@ -27,12 +27,12 @@ def switch_plan(settings: Settings, match: Match, grid: Schedule, profile: Profi
     start = resume_step(fraction, steps) if settings.budget is None else steps - settings.budget
     if settings.budget is not None:
         reason = (
-            f"The first {start} steps are taken from “{match.prompt}”, the budget pays for the other {steps - start}."
+            f"The first {start} steps are taken from {match.called}, the budget pays for the other {steps - start}."
         )
     elif start:
-        reason = f"“{match.prompt}” is {match.tier}, so {fraction:.0%} of its steps are taken as they are."
+        reason = f"{match.called} is {match.tier}, so {fraction:.0%} of its steps are taken as they are."
     else:
-        reason = f"“{match.prompt}” is too distant to resume from, so all {steps} steps are computed."
+        reason = f"{match.called} is too distant to resume from, so all {steps} steps are computed."
     sampling = SamplingPlan.switching(settings.strategy, grid, start, match.similarity)
     return Plan(settings.strategy, reason, sampling, (match.key,), match)
 
@@ -44,7 +44,7 @@ def _steered(settings: Settings, match: Match, grid: Schedule, start: int, profi
     budget = min(left, settings.budget or left)
     placed = profile.placement(steps, budget, 1).node_schedule.nodes
     nodes = suffix_mask(placed, start, steps, budget)
-    tier = f"“{match.prompt}” is {match.tier} (similarity {match.similarity:.2f})"
+    tier = f"{match.called} is {match.tier} (similarity {match.similarity:.2f})"
     evaluated = f"the other {left}" if budget == left else f"{budget} of the other {left}"
     if start:
         fade = blend_steps(match.similarity)
@@ -74,7 +74,7 @@ def _resume_reusing(
     whole = profile.budcache(steps, budget) or BudCache(even_nodes(steps, budget), level)
     policy = replace(whole, mask=suffix_mask(whole.mask, start, steps, budget))
     reason = (
-        f"The first {start} steps are taken from “{match.prompt}”, which is {match.tier}; of the other {left}, "
+        f"The first {start} steps are taken from {match.called}, which is {match.tier}; of the other {left}, "
         f"{budget} are computed and the rest reuse them."
     )
     sampling = SamplingPlan.reusing(settings.strategy, grid, policy, policy.mask, budget=budget, start_step=start)

@@ -39,7 +39,7 @@ def work_ahead(
         cache_key = runner.cache_key(settings)
         if cache_key.digest() != entry.cache_key.digest():
             raise RequestError("That picture was made by another model: only that one can work ahead of it.")
-        sources = cache.candidates(cache_key.digest(), entry.vector, ENOUGH)
+        sources = cache.candidates(cache_key, entry.vector, ENOUGH)
         is_there = cache.true_run(prompt, cache_key) is not None
         has_enough = sum(source.is_true for source, _ in sources) >= ENOUGH
         if is_there or has_enough or cache.nbytes + entry.nbytes > cache.capacity:

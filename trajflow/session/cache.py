@@ -4,8 +4,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -228,8 +230,21 @@ class SessionCache(TrajectoryCache):
     def matches(self, settings: Settings, cache_key: CacheKey) -> tuple[Match, ...]:
         """The sources to offer the planner, most similar first: true trajectories while there are any."""
         vector, limit = self._encoder.encode(settings.prompt), METHODS[settings.strategy].most_sources
-        near, tiers = self.candidates(cache_key.digest(), vector, limit), self.tiers
-        return tuple(_match(entry, similarity, tier_of(similarity, tiers)) for entry, similarity in near)
+        near, tiers = self.candidates(cache_key, vector, limit, partial(self._less, cache_key.guidance)), self.tiers
+        return tuple(
+            _match(entry, similarity, tier_of(similarity, tiers), entry.negative_prompt == cache_key.negative_prompt)
+            for entry, similarity in near
+        )
+
+    def _less(self, guidance: float, vector: np.ndarray, negative_prompt: str) -> np.ndarray:
+        """A prompt's vector less that of a negative prompt, as guidance weighs their velocities, of unit norm.
+
+        v = g v(prompt) - (g - 1) v(negative prompt)
+        """
+        if not negative_prompt.strip() or guidance <= 1:
+            return vector
+        less = vector - (guidance - 1) / guidance * self._encoder.encode(negative_prompt.strip())
+        return less / max(float(np.linalg.norm(less)), 1e-12)
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -253,15 +268,19 @@ class SessionCache(TrajectoryCache):
         while True:
             made = plan(matches)
             try:
-                return made, tuple(self.source(key) for key in made.sources)
+                return made, tuple(self.source(key, settings.negative_prompt) for key in made.sources)
             except SourceGone:
                 matches = self.matches(settings, cache_key)
 
-    def source(self, key: str) -> Trajectory:
-        """The trajectory of an entry that `matches` named. Raises SourceGone when it is no longer held."""
+    def source(self, key: str, negative_prompt: str) -> Trajectory:
+        """The trajectory of an entry that `matches` named, for a run with that negative prompt: without its negative
+        branch where that is of another one. Raises SourceGone when it is no longer held.
+        """
         entry = self.get(key)
         if entry is None or entry.trajectory is None:
             raise SourceGone("A run that this picture was to start from is no longer held. Ask for the picture again.")
+        if entry.negative_prompt != negative_prompt:
+            return replace(entry.trajectory, negative=None)
         return entry.trajectory
 
 
@@ -298,5 +317,5 @@ def remember(field: Field, entry: Entry) -> None:
         x = euler_step(x, velocity, sigmas[k], sigmas[k + 1])
 
 
-def _match(entry: Entry, similarity: float, tier: Tier) -> Match:
-    return Match(entry.key, entry.prompt, similarity, tier.name, entry.is_true, tier.resume_fraction)
+def _match(entry: Entry, similarity: float, tier: Tier, is_same_negative: bool) -> Match:
+    return Match(entry.key, entry.prompt, similarity, tier.name, entry.is_true, tier.resume_fraction, is_same_negative)

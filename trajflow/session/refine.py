@@ -160,9 +160,9 @@ def _start(
     preview = replace(settings, budget=max(1, min(PREVIEW, settings.steps - 1)))
 
     def plan(matches: tuple[Match, ...]) -> Plan:
-        return runner.plan(preview, tuple(match for match in matches if match.prompt != settings.prompt))
+        return runner.plan(preview, _others(matches, settings.prompt))
 
-    others = tuple(m for m in cache.matches(settings, cache_key) if m.prompt != settings.prompt)
+    others = _others(cache.matches(settings, cache_key), settings.prompt)
     if others and settings.steps > 1:
         template, sources = cache.planned(settings, cache_key, others, plan)
         if sources:
@@ -170,6 +170,11 @@ def _start(
     grid = runner.schedule(settings)
     source = at_rest(grid, runner.noise(settings))
     return Plan(settings.strategy, "", SamplingPlan.transporting("basis", grid, NodeSchedule(()))), (source,)
+
+
+def _others(matches: tuple[Match, ...], prompt: str) -> tuple[Match, ...]:
+    """Those that are not of the same picture."""
+    return tuple(match for match in matches if match.prompt != prompt or not match.is_same_negative)
 
 
 def _pass_plan(runner: Runner, settings: Settings, template: Plan, nodes: tuple[int, ...]) -> Plan:

@@ -30,7 +30,7 @@ def report(
     counts = read_numbers(budgets)
     scores, absent = find_scores(judge)
     default = WORLD.heldout if model_name == "tiny" else "pairs/general_forecasting.csv"
-    chosen = [pair for pair in read_pairs(pairs or asset(default)) if pair.has_sources]
+    chosen = [pair for pair in read_pairs(pairs or asset(default)) if pair.is_of_prompts]
     chosen = chosen[:: max(1, len(chosen) // limit)][:limit]
     make_folder(out)
     found = measure(load_model(model_name), chosen, budgets=counts, steps=steps, scores=scores, absent=absent)
