@@ -16,6 +16,7 @@ from trajflow.calibration import (
     REFERENCE_STEPS,
     SCALED_NODES,
     Caching,
+    GuidanceShift,
     Learned,
     Outcome,
     Placement,
@@ -41,7 +42,9 @@ IDENTITY = {"weights": "abc", "dtype": "float32", "device": "cpu"}
 @pytest.fixture
 def profile(make_profile) -> Profile:
     made = make_profile(28, {3: 30.0, 5: 35.0}, model_digest(IDENTITY))
-    return replace(made, several={**made.several, 7: Placement(NodeSchedule((0, 4, 8, 12, 16, 20, 24)))})
+    shifts = (GuidanceShift(0.5, 2.0, 1.0), GuidanceShift(1.0), GuidanceShift(2.0, -6.0, 1.0, -8.0, -3.0, -2.0))
+    several = {**made.several, 7: Placement(NodeSchedule((0, 4, 8, 12, 16, 20, 24)))}
+    return replace(made, several=several, guidance=3.0, shifts=shifts)
 
 
 @pytest.fixture
@@ -198,6 +201,8 @@ BROKEN = {
     "unknown-name": at("notes", value="mine"),
     "unknown-name-below": at(*RUNG, "speed", value=3),
     "before": at("several", "5", "before", "low", value=[1.0]),
+    "falling-shifts": at("shifts", 0, "times", value=1.5),
+    "shift-at-nothing": at("shifts", 0, "times", value=0.0),
 }
 
 
@@ -275,6 +280,41 @@ def test_on_another_grid_nodes_are_scaled_and_forecasts_left(profile) -> None:
     )
     assert scaled.before is None
     assert scaled.node_schedule.forecasters == ()
+
+
+@pytest.mark.parametrize(
+    ("guidance", "of_sources", "before_db", "during_db", "alone_db"),
+    [
+        (3.0, None, 0.0, 0.0, 0.0),
+        (6.0, None, -6.0, 1.0, -8.0),
+        (3.0 * 2**0.5, None, -3.0, 0.5, -4.0),
+        (12.0, None, -12.0, 1.0, -16.0),
+        (1.0, None, 2.0, 1.0, 0.0),
+        (6.0, 6.0, -6.0, 1.0, -8.0),
+        (6.0, 3.0, -9.0, -1.0, -8.0),
+        (3.0, 1.5, -3.0, -2.0, 0.0),
+    ],
+)
+def test_forecasts_move_with_guidance_and_where_sources_have_another(
+    without_sources, guidance, of_sources, before_db, during_db, alone_db
+) -> None:
+    """Linear in the logarithm between what was measured; held below it, gone on with above unless that would rise."""
+    moved = without_sources.at_guidance(guidance, of_sources)
+    for own, placement in zip(without_sources.several.values(), moved.several.values(), strict=True):
+        assert placement.node_schedule.nodes == own.node_schedule.nodes
+        for told, other in zip(own.node_schedule.forecasters, placement.node_schedule.forecasters, strict=True):
+            assert [b - a for a, b in zip(told.median, other.median, strict=True)] == pytest.approx(
+                [during_db, *(0.0,) * (len(told.median) - 1)]
+            )
+        if own.before is not None:
+            assert placement.before.assured[0] - own.before.assured[0] == pytest.approx(before_db)
+    assert moved.without_sources[3].forecasts["solver"].low_db == pytest.approx(30.0 + alone_db)
+    assert moved.without_sources[3].policies is without_sources.without_sources[3].policies
+
+
+def test_a_profile_that_knows_nothing_of_guidance_is_itself_at_any(make_profile) -> None:
+    plain = make_profile(28, {3: 30.0})
+    assert plain.at_guidance(7.0, 3.0) is plain
 
 
 @pytest.mark.parametrize("sources", [1, 3])

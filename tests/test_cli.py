@@ -203,7 +203,7 @@ def test_calibrate_leaves_another_models_profile_alone(tmp_path, calibrating, ma
     before = path.read_bytes()
     assert "was made for another model" in fails(*calibrating, "--out", path)
     assert path.read_bytes() == before
-    assert "nothing to learn" in fails(*calibrating, "--budgets", "", "--nodes", "")
+    assert "nothing to learn" in fails(*calibrating, "--budgets", "", "--nodes", "", "--no-guidance")
 
 
 def test_calibrations_that_cannot_be_are_one_sentence_and_exit_code_2(tmp_path, monkeypatch, calibrating):

@@ -131,7 +131,7 @@ def test_true_sources_are_preferred_to_coasted_ones(session) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"steps": 7}, {"guidance": 2.0}, {"height": 12}, {"width": 12}],
+    [{"seed": 1}, {"steps": 7}, {"height": 12}, {"width": 12}],
     ids=lambda change: "".join(change),
 )
 def test_a_run_of_other_settings_is_no_source(session, change: dict) -> None:
@@ -140,17 +140,28 @@ def test_a_run_of_other_settings_is_no_source(session, change: dict) -> None:
     assert not session.generate(FIRST, **change).from_store
 
 
-def test_a_run_of_another_negative_prompt_is_a_source_and_not_the_picture(session) -> None:
-    """At similarity u.v of p - (g - 1) / g n, as guidance weighs prompt and negative prompt."""
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"negative_prompt": "fog"}, "another negative prompt"),
+        ({"guidance": 3.0}, "guidance 4"),
+        ({"negative_prompt": "fog", "guidance": 3.0}, "another negative prompt and guidance 4"),
+    ],
+    ids=["negative prompt", "guidance", "both"],
+)
+def test_a_run_of_another_negative_prompt_or_guidance_is_a_source_and_not_the_picture(session, change, words) -> None:
     made = session.generate(FIRST, guidance=4.0)
-    result = session.generate(FIRST, guidance=4.0, negative_prompt="fog", budget=3, compare=True)
+    asked = {"guidance": 4.0, **change}
+    assert session.estimate(SECOND, **asked).warning == ""
+    result = session.generate(FIRST, **asked, budget=3, compare=True)
     assert (result.from_store, result.plan.sources, result.cost.nfe) == (False, (made.key,), 3)
-    assert f"“{FIRST}” with another negative prompt" in result.plan.reason
+    assert f"“{FIRST}” with {words}" in result.plan.reason
     assert result.metrics.psnr_db > 5 + compare_images(made.image, result.baseline).psnr_db, "nearer than the old one"
     prompt, negative = map(SentenceEncoder().encode, (FIRST, "fog"))
-    u, v = prompt, prompt - 0.75 * negative
-    assert result.plan.match.similarity == pytest.approx(u @ v / np.linalg.norm(v), abs=1e-5)
-    assert session.estimate(SECOND, guidance=4.0, negative_prompt="fog").warning == ""
+    guidance, denied = asked["guidance"], negative if "negative_prompt" in change else 0 * negative
+    a, b = 4 * prompt, guidance * prompt - (guidance - 1) * denied
+    expected = 1 - np.square(a - b).sum() / (2 * np.linalg.norm(a) * np.linalg.norm(b))
+    assert result.plan.match.similarity == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_negative_prompt_that_guidance_does_not_weigh_sets_nothing_apart(session) -> None:
@@ -708,7 +719,6 @@ def test_an_estimate_is_of_the_run_without_running_it(session, mixture) -> None:
     [
         ({"seed": 1}, "seed (0 -> 1)"),
         ({"steps": 6}, "steps (8 -> 6)"),
-        ({"guidance": 2.0}, "guidance (1.0 -> 2.0)"),
         ({"width": 12}, "size"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -65,7 +65,9 @@ function sourceTable(node, sources) {
   const rows = sources.map((source) => {
     const difference = el("td", {});
     drawDiff(difference, source.prompt, node.prompt);
-    if (source.negative_prompt !== node.negative_prompt) difference.append(el("span", { class: "note" }, source.negative_prompt ? `, leaving out “${source.negative_prompt}”` : ", leaving nothing out"));
+    const left = source.negative_prompt ? `leaving out “${source.negative_prompt}”` : "leaving nothing out";
+    const apart = [source.negative_prompt === node.negative_prompt ? null : left, source.guidance === node.guidance ? null : `guidance ${source.guidance}`];
+    difference.append(el("span", { class: "note" }, apart.filter(Boolean).map((words) => `, ${words}`).join("")));
     const isPinned = state.settings.pinned.includes(source.key), isExcluded = state.settings.excluded.includes(source.key);
     const toggle = (name, is) => set({ [name]: is ? state.settings[name].filter((key) => key !== source.key) : [...state.settings[name], source.key] });
     return el("tr", {}, el("td", { class: "figure" }, source.weight === null ? "–" : `${Math.round(100 * source.weight)} %`), difference,

@@ -30,6 +30,7 @@ def make_entry() -> Callable[..., Entry]:
         strategy: str = "auto",
         budget: int | None = None,
         negative_prompt: str = "",
+        guidance: float = 3.0,
     ) -> Entry:
         number = next(numbers)
         key = key or f"entry-{number}"
@@ -52,7 +53,7 @@ def make_entry() -> Callable[..., Entry]:
             angles={},
             key=key,
         )
-        cache_key = CacheKey.of({"name": "closed form"}, SHAPE, GRID, 3.0, negative_prompt, seed)
+        cache_key = CacheKey.of({"name": "closed form"}, SHAPE, GRID, guidance, negative_prompt, seed)
         return Entry(key, cache_key, result, trajectory if has_trajectory else None, vector, float(number))
 
     return make

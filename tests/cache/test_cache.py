@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from trajflow.cache import CacheKey, Memory, TrajectoryCache, differences
+from trajflow.cache.similarity import weigh
 from trajflow.errors import CacheError
 
 SIZE = 7_424
@@ -83,24 +84,22 @@ def test_candidates_are_compatible_trajectories_best_first(make_entry, cache_key
     assert cache_of().candidates(cache_key, exact, 5) == ()
 
 
-def test_runs_of_another_negative_prompt_are_candidates_compared_with_both_in_mind(make_entry, cache_key):
+def test_runs_of_another_negative_prompt_or_guidance_are_candidates_compared_with_that_in_mind(make_entry, cache_key):
     cache = cache_of()
-    lake, fog = unit(1, 0), unit(0, 1)
-    cache.adopt(make_entry("lake", key="lake", vector=lake))
-    cache.adopt(make_entry("lake", key="no fog", vector=lake, negative_prompt="fog"))
-    cache.adopt(make_entry("lake", key="no snow", vector=lake, negative_prompt="snow"))
-    negatives = {"": 0 * fog, "fog": fog, "snow": unit(0, 0, 1)}
+    lake, negatives = unit(1, 0, 0), {"": unit(1) * 0, "fog": unit(0, 1, 0), "snow": unit(0, 0, 1)}
+    for key, negative_prompt, guidance in (("lake", "", 3), ("no fog", "fog", 3), ("no snow", "snow", 3), ("2", "", 2)):
+        cache.adopt(make_entry("lake", key=key, vector=lake, negative_prompt=negative_prompt, guidance=float(guidance)))
 
-    def less(vector: np.ndarray, negative_prompt: str) -> np.ndarray:
-        found = vector - 0.5 * negatives[negative_prompt]
-        return found / np.linalg.norm(found)
+    def weighed(vector: np.ndarray, made: CacheKey) -> np.ndarray:
+        return weigh(vector, negatives[made.negative_prompt], made.guidance)
 
     asked = replace(cache_key, negative_prompt="fog")
-    found = cache.candidates(asked, lake, 5, less)
-    assert [entry.key for entry, _ in found] == ["no fog", "lake", "no snow"]
-    # At right angles: 1, then 1 / |(1, 1/2)|, then 1 / |(1, 1/2)|^2.
-    assert [similarity for _, similarity in found] == pytest.approx([1, 1.25**-0.5, 1 / 1.25], abs=1e-6)
-    assert [entry.key for entry, _ in cache.candidates(asked, lake, 1, less)] == ["no fog"]
+    found = {entry.key: similarity for entry, similarity in cache.candidates(asked, lake, 5, weighed)}
+    assert list(found) == ["no fog", "lake", "no snow", "2"]
+    # (3, -2, 0) beside (3, 0, 0), (3, 0, -2) and (2, 0, 0): 1 - |a - b|^2 / (2 |a| |b|).
+    expected = [1, 1 - 4 / (2 * 3 * 13**0.5), 1 - 8 / (2 * 13), 1 - 5 / (2 * 2 * 13**0.5)]
+    assert list(found.values()) == pytest.approx(expected, abs=1e-6)
+    assert [entry.key for entry, _ in cache.candidates(asked, lake, 1, weighed)] == ["no fog"]
     assert [entry.key for entry in cache.runs_of(asked.digest(), "lake")] == ["no fog"], "no other is the same picture"
 
 

@@ -37,9 +37,9 @@ def test_every_ingredient_changes_the_fingerprint_and_is_named(change, words):
 
 
 @pytest.mark.parametrize(("change", "words"), CHANGES, ids=[words for _, words in CHANGES])
-def test_runs_can_be_sources_whatever_their_negative_prompt(change, words):
+def test_runs_can_be_sources_whatever_their_negative_prompt_and_guidance(change, words):
     changed, base = CacheKey.of(**BASE | change), CacheKey.of(**BASE)
-    assert (changed.source_digest() == base.source_digest()) == (words == "negative prompt")
+    assert (changed.source_digest() == base.source_digest()) == bool({"negative_prompt", "guidance"} & set(change))
 
 
 def test_every_ingredient_is_among_the_changes():

@@ -9,7 +9,8 @@ from trajflow.base.model import Level, Residual, Schedule
 @dataclass(frozen=True)
 class Match:
     """A cached run that fits the request: its key, the cosine of the two prompts' sentence vectors, and its tier, with
-    the share of the steps that a resume takes from it. With another negative prompt, `similarity` weighs that too."""
+    the share of the steps that a resume takes from it. Where its negative prompt or its `guidance` is another,
+    `apart` says so in words, and `similarity` weighs that too."""
 
     key: str
     prompt: str
@@ -17,12 +18,13 @@ class Match:
     tier: str
     is_true: bool
     resume_fraction: float = 0.0
-    is_same_negative: bool = True
+    guidance: float | None = None
+    apart: str = ""
 
     @property
     def called(self) -> str:
-        """Its prompt in quotes, and that its negative prompt is another one where it is."""
-        return f"“{self.prompt}”" + ("" if self.is_same_negative else " with another negative prompt")
+        """Its prompt in quotes, and what sets it apart besides."""
+        return f"“{self.prompt}”" + (f" with {self.apart}" if self.apart else "")
 
 
 @dataclass(frozen=True)

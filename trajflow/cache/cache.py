@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from trajflow.cache.entry import CacheKey, Entry, device_of, on_cpu, on_device
-from trajflow.cache.similarity import nearest
+from trajflow.cache.similarity import alike, nearest
 from trajflow.errors import CacheError
 
 logger = logging.getLogger(__name__)
@@ -167,33 +167,31 @@ class TrajectoryCache:
         cache_key: CacheKey,
         vector: np.ndarray,
         limit: int,
-        less: Callable[[np.ndarray, str], np.ndarray] = lambda vector, negative_prompt: vector,
+        weighed: Callable[[np.ndarray, CacheKey], np.ndarray] = lambda vector, cache_key: vector,
     ) -> tuple[tuple[Entry, float], ...]:
         """At most `limit` sources with the cosine of their prompt's vector to `vector` [384], most similar first.
 
         They start from the same noise on the same grid and have a kept trajectory, and are true as long as any of these
-        is. Each prompt appears once with each negative prompt, by its best run: the one with the most computed steps
-        (so a true one before any that coasted), then the newest. Those of another negative prompt are compared by what
-        `less` makes of a prompt's vector and the negative prompt. Where prompts cannot be compared, the newest with the
-        same negative prompt come first and the cosines are 0.
+        is. Each prompt appears once with each negative prompt and guidance, by its best run: the one with the most
+        computed steps (so a true one before any that coasted), then the newest. Those of another negative prompt or
+        guidance are compared by what `weighed` makes of a prompt's vector and them (`similarity.alike`). Where prompts
+        cannot be compared, the newest with the same of both come first, and all are as alike as 0.
         """
-        digest, negative_prompt = cache_key.source_digest(), cache_key.negative_prompt
+        digest, own = cache_key.source_digest(), cache_key.digest()
         with self._lock:
-            best: dict[tuple[str, str], Entry] = {}
+            best: dict[tuple[str, str, float], Entry] = {}
             for entry in (record.entry for record in self._newest(self._records.values())):
-                rival = best.get((entry.prompt, entry.negative_prompt))
+                asked = (entry.prompt, entry.cache_key.negative_prompt, entry.cache_key.guidance)
+                rival = best.get(asked)
                 is_better = rival is None or (entry.computed or 0) > (rival.computed or 0)
                 if entry.source_digest == digest and entry.computed is not None and is_better:
-                    best[entry.prompt, entry.negative_prompt] = entry
+                    best[asked] = entry
         found = [entry for entry in best.values() if entry.is_true] or list(best.values())
-        same = [entry for entry in found if entry.negative_prompt == negative_prompt]
-        others = [entry for entry in found if entry.negative_prompt != negative_prompt]
-        near = [
-            *_nearest(vector, same, [entry.vector for entry in same], limit),
-            *_nearest(
-                less(vector, negative_prompt), others, [less(e.vector, e.negative_prompt) for e in others], limit
-            ),
-        ]
+        same = [entry for entry in found if entry.digest == own]
+        near = [(same[number], cosine) for number, cosine in nearest(vector, [e.vector for e in same], limit)]
+        asked_for = weighed(vector, cache_key)
+        others = [entry for entry in found if entry.digest != own]
+        near += [(entry, alike(asked_for, weighed(entry.vector, entry.cache_key))) for entry in others]
         return tuple(sorted(near, key=lambda source: -source[1])[:limit])
 
     def _listed(self) -> list[Record]:
@@ -279,12 +277,6 @@ class TrajectoryCache:
     def _let_go(self, key: str) -> None:
         """No longer hold a run that nobody asked to forget."""
         del self._records[key]
-
-
-def _nearest(
-    vector: np.ndarray, entries: Sequence[Entry], vectors: Sequence[np.ndarray], limit: int
-) -> list[tuple[Entry, float]]:
-    return [(entries[number], cosine) for number, cosine in nearest(vector, vectors, limit)]
 
 
 def settle(held: Sequence[tuple[int, int]], capacities: Sequence[int]) -> list[int]:

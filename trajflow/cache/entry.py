@@ -1,7 +1,7 @@
 """One finished run as the cache keeps it, and the key that says which runs it may serve.
 
-What must agree before one run's trajectory may serve another is everything that decides a velocity but the prompt and
-the negative prompt. The fingerprint of that, and the one that has the negative prompt too, are each a sha256 over
+What must agree before one run's trajectory may serve another is everything that decides a velocity but the prompt, the
+negative prompt and guidance. The fingerprint of that, and the one that has the latter two, are each a sha256 over
 canonical JSON, in which the grid stands as the sha256 of its float32 sigmas: two schedules of one name and length can
 differ (shift, sigma_min), their sigmas cannot lie.
 
@@ -86,8 +86,8 @@ class CacheKey:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def source_digest(self) -> str:
-        """The fingerprint without the negative prompt: runs that agree in it can serve each other as sources."""
-        return replace(self, negative_prompt="").digest()
+        """The fingerprint without negative prompt and guidance: runs of one can serve each other as sources."""
+        return replace(self, negative_prompt="", guidance=1.0).digest()
 
 
 def sigmas_sha256(sigmas: Tensor) -> str:
@@ -179,11 +179,6 @@ class Entry:
     def source_digest(self) -> str:
         """The fingerprint of what must agree before it may serve another run."""
         return self.cache_key.source_digest()
-
-    @property
-    def negative_prompt(self) -> str:
-        """The negative prompt it was made with."""
-        return self.cache_key.negative_prompt
 
     @cached_property
     def computed(self) -> int | None:

@@ -88,6 +88,20 @@ def nearest(vector: np.ndarray, others: Sequence[np.ndarray], limit: int) -> lis
     return [(int(number), float(cosine)) for number, cosine in zip(numbers[0], cosines[0], strict=True)]
 
 
+def weigh(prompt: np.ndarray, negative: np.ndarray, guidance: float) -> np.ndarray:
+    """What guidance g makes of the vectors of a prompt and its negative prompt, as of their velocities.
+
+    g p - (g - 1) n; the prompt's own where nothing is guided.
+    """
+    return guidance * prompt - (guidance - 1) * negative if guidance > 1 else prompt
+
+
+def alike(a: np.ndarray, b: np.ndarray) -> float:
+    """1 - |a - b|^2 / (2 |a| |b|): the cosine, less what differs in length."""
+    lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return 1 - float(np.square(a - b).sum()) / (2 * lengths) if lengths else 0.0
+
+
 def _encode(text: str) -> np.ndarray:
     [vector] = _model().encode([text], normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
     vector.setflags(write=False)

@@ -1,7 +1,7 @@
 """What was learned about runs without a source: policies by strategy for one budget, and what to expect of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from trajflow.base import Forecast, Level, StepPolicy
 
@@ -25,6 +25,16 @@ class Caching:
     def surest(self) -> str | None:
         """The strategy that is assured the most."""
         return max(self.forecasts, key=lambda name: self.forecasts[name].assured_db, default=None)
+
+    def moved(self, shift_db: float) -> "Caching":
+        """With so many dB added to every forecast; none is below 0."""
+        return Caching(
+            self.policies,
+            {
+                name: Forecast(*(max(0.0, each + shift_db) for each in astuple(forecast)))
+                for name, forecast in self.forecasts.items()
+            },
+        )
 
     def keeping(self, levels: Sequence[Level]) -> "Caching":
         """Without the policies, and their forecasts, that keep none of these levels."""

@@ -7,6 +7,7 @@ It is kept as a file; what a file holds is checked by `stored.py`.
 import hashlib
 import json
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -48,13 +50,33 @@ class Placement:
     node_schedule: NodeSchedule
     before: Forecaster | None = None
 
+    def moved(self, before_db: float, during_db: float) -> "Placement":
+        """With so many dB added to its forecasts, those made before a run and those made during it."""
+        before = None if self.before is None else _moved(self.before, before_db)
+        return Placement(_moved_nodes(self.node_schedule, during_db), before)
+
+
+@dataclass(frozen=True)
+class GuidanceShift:
+    """What forecasts are off by at so many `times` the guidance they were learned at, in dB: those made before a
+    transport begins, those made during it, and those of runs without a source. `across_before_db` and `across_db` come
+    to the former two where guidance is so many times that of the sources."""
+
+    times: float
+    before_db: float = 0.0
+    during_db: float = 0.0
+    alone_db: float = 0.0
+    across_before_db: float = 0.0
+    across_db: float = 0.0
+
 
 @dataclass(frozen=True)
 class Profile:
     """What was learned about the model of that fingerprint, on a grid of `steps`.
 
     `single` and `several` hold a placement for each number of evaluations that was calibrated, for one source and for
-    more, `without_sources` what to do without any; `made` says from what (prompts, seeds, versions).
+    more, `without_sources` what to do without any. All was learned at that `guidance`, 0 where that is not known;
+    `shifts` say what forecasts are off by at a few others, rising. `made` says from what (prompts, seeds, versions).
 
     >>> import trajflow
     >>> trajflow.Profile("a model's digest", steps=28).placement(28, 3, sources=1).node_schedule.nodes
@@ -66,6 +88,8 @@ class Profile:
     single: Mapping[int, Placement] = field(default_factory=dict)
     several: Mapping[int, Placement] = field(default_factory=dict)
     without_sources: Mapping[int, Caching] = field(default_factory=dict)
+    guidance: float = 0.0
+    shifts: tuple[GuidanceShift, ...] = ()
     made: Mapping[str, Any] = field(default_factory=dict)
 
     def budcache(self, steps: int, budget: int) -> BudCache | None:
@@ -77,6 +101,33 @@ class Profile:
     def keeping(self, levels: Sequence[Level]) -> "Profile":
         """Without the policies, and their forecasts, that keep what a model of these levels does not have."""
         return replace(self, without_sources={b: each.keeping(levels) for b, each in self.without_sources.items()})
+
+    def at_guidance(self, guidance: float, source_guidance: float | None = None) -> "Profile":
+        """With its forecasts moved by what they are off by at this guidance, with sources of their own or the same.
+
+        The same profile where nothing is known of that. Between the values that were measured, linear in the logarithm
+        of guidance; below the lowest that one holds, beyond the highest it goes on so.
+        """
+        if not self.shifts or guidance == self.guidance == (source_guidance or guidance):
+            return self
+        times, across = guidance / self.guidance, guidance / (source_guidance or guidance or 1.0)
+        before_db = self._off_by("before_db", times) + self._off_by("across_before_db", across)
+        during_db = self._off_by("during_db", times) + self._off_by("across_db", across)
+        alone_db = self._off_by("alone_db", times)
+        return replace(
+            self,
+            single={count: each.moved(before_db, during_db) for count, each in self.single.items()},
+            several={count: each.moved(before_db, during_db) for count, each in self.several.items()},
+            without_sources={budget: each.moved(alone_db) for budget, each in self.without_sources.items()},
+        )
+
+    def _off_by(self, name: str, times: float) -> float:
+        at, off_db = [math.log(each.times) for each in self.shifts], [getattr(each, name) for each in self.shifts]
+        asked = math.log(max(times, self.shifts[0].times))
+        if asked <= at[-1] or len(at) == 1:
+            return float(np.interp(asked, at, off_db))
+        slope = (off_db[-1] - off_db[-2]) / (at[-1] - at[-2])
+        return off_db[-1] + min(0.0, slope) * (asked - at[-1])
 
     def placements(self, sources: int) -> Mapping[int, Placement]:
         """Placements by number of evaluations, for that many sources."""
@@ -101,6 +152,18 @@ class Profile:
             return Placement(NodeSchedule(nodes, corrections=(CORRECTION,) * len(nodes)))
         # Learned coefficients belong to the gaps they were learned on.
         return Placement(NodeSchedule(scaled, node_schedule.slopes, node_schedule.corrections))
+
+
+def _moved(forecaster: Forecaster, shift_db: float) -> Forecaster:
+    """The first coefficient is the intercept's."""
+    quantiles = (forecaster.low, forecaster.assured, forecaster.median, forecaster.high)
+    return Forecaster(*((each[0] + shift_db, *each[1:]) for each in quantiles))
+
+
+def _moved_nodes(node_schedule: NodeSchedule, shift_db: float) -> NodeSchedule:
+    far = None if node_schedule.far is None else _moved_nodes(node_schedule.far, shift_db)
+    moved = tuple(_moved(each, shift_db) for each in node_schedule.forecasters)
+    return replace(node_schedule, forecasters=moved, far=far)
 
 
 @dataclass(frozen=True)

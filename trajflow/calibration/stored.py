@@ -16,7 +16,7 @@ from torch import Tensor
 
 from trajflow.base import Forecast, Forecaster, Level, NodeSchedule, StepPolicy
 from trajflow.calibration.caching import Caching
-from trajflow.calibration.profile import FORMAT, Placement, Profile
+from trajflow.calibration.profile import FORMAT, GuidanceShift, Placement, Profile
 from trajflow.forecast import FEATURES, FEATURES_BEFORE
 from trajflow.policies.aligned import Aligned
 from trajflow.policies.budcache import BudCache
@@ -71,6 +71,8 @@ class ProfileFile(_Form):
     single: dict[int, Placement]
     several: dict[int, Placement]
     without_sources: dict[int, WithoutSources] = {}
+    guidance: float = 0.0
+    shifts: tuple[GuidanceShift, ...] = ()
     made: dict[str, Any]
 
     @model_validator(mode="after")
@@ -84,6 +86,9 @@ class ProfileFile(_Form):
                 _check_steps(policy.mask, min(budget, len(policy.mask)), self.steps)
                 if isinstance(policy, MovedMask):
                     _check_parts(policy.logits, budget + 1, "logits")
+        times = [each.times for each in self.shifts]
+        if times != sorted(set(times)) or any(each <= 0 for each in times):
+            raise ValueError(f"the times of shifts must rise from above 0, got {times}")
         return self
 
     @classmethod
@@ -102,6 +107,8 @@ class ProfileFile(_Form):
             single=dict(profile.single),
             several=dict(profile.several),
             without_sources=caching,
+            guidance=profile.guidance,
+            shifts=profile.shifts,
             made=dict(profile.made),
         )
 
@@ -117,7 +124,9 @@ class ProfileFile(_Form):
             )
             for budget, each in self.without_sources.items()
         }
-        return Profile(self.model, self.steps, self.single, self.several, caching, self.made)
+        return Profile(
+            self.model, self.steps, self.single, self.several, caching, self.guidance, self.shifts, self.made
+        )
 
 
 def priors_of(profile: Profile) -> dict[str, Tensor]:

@@ -31,6 +31,9 @@ def calibrate(
         str, typer.Option(help="What --budgets learns: of budcache, aligned, solver, tcc; the others stay.")
     ] = "budcache,aligned,solver,tcc",
     full: Annotated[bool, typer.Option("--full", help="Search masks by annealing on real runs: hours.")] = False,
+    guidance: Annotated[
+        bool, typer.Option(help="Measure what forecasts are off by at other guidance than the model's own.")
+    ] = True,
     steps: Steps = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     out: Annotated[Path | None, typer.Option(help="File to write. Default: where trajflow finds it by itself.")] = None,
@@ -41,13 +44,14 @@ def calibrate(
     from trajflow.calibration import profile_folder, write_profile
     from trajflow.learning.calibrate import calibrate as learn
     from trajflow.learning.calibrate import check_counts
+    from trajflow.learning.guidance import measure_guidance
     from trajflow.learning.masks import Memo
     from trajflow.learning.pairs import read_pairs
     from trajflow.learning.without_sources import calibrate_alone, check_strategies
 
     alone, counts = (sorted(set(read_numbers(text))) if text.strip() else [] for text in (budgets, nodes))
-    if not alone and not counts:
-        raise RequestError("There is nothing to learn: give --budgets, --nodes or both.")
+    if not alone and not counts and not guidance:
+        raise RequestError("There is nothing to learn: give --budgets, --nodes or --guidance.")
     if counts:
         require("calibrate", "Learning what to expect")
     ways = tuple(name.strip() for name in strategies.split(","))
@@ -66,7 +70,14 @@ def calibrate(
     path, profile = _begun(model, out, total)
     if counts:
         learned = learn(model, learn_from, forecast_on, counts, steps=steps, seed=seed, profile=profile, report=_bars)
-        profile = replace(learned, without_sources=profile.without_sources, made={**profile.made, **learned.made})
+        made = {**profile.made, **learned.made}
+        profile = replace(
+            learned,
+            without_sources=profile.without_sources,
+            guidance=profile.guidance,
+            shifts=profile.shifts,
+            made=made,
+        )
         write_profile(path, profile)
         typer.echo(f"{path}: {len(counts)} placements, {profile.made['sets_tried']} sets of nodes tried")
     if alone:
@@ -105,6 +116,11 @@ def calibrate(
             typer.echo(f"{budget} of {profile.steps}: {tried.judged} masks judged, {tried.run} run; {took}")
         memo.unlink(missing_ok=True)
         typer.echo(f"{path}: {len(alone)} budgets, {judged} masks judged, {ran} of them run")
+    if guidance:
+        shifts = measure_guidance(model, forecast_on, profile, report=_bars)
+        profile = replace(profile, guidance=model.defaults.guidance, shifts=shifts)
+        write_profile(path, profile)
+        typer.echo(f"{path}: what forecasts are off by at {len(shifts)} values of guidance")
 
 
 def _begun(model: "Model", out: Path | None, steps: int) -> tuple[Path, "Profile"]:

@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor
 from trajflow.base import Match, Plan, Result, Trajectory
 from trajflow.cache import CacheKey, Disk, Entry, Memory, Place, SentenceEncoder, Shelf, TrajectoryCache
 from trajflow.cache.entry import CPU, on_device
+from trajflow.cache.similarity import weigh
 from trajflow.cache.tiers import LEARNED, Resumed, Tier, Tiers, move_tiers, tier_of, tier_table
 from trajflow.errors import CacheError, SourceGone
 from trajflow.field import Field, euler_step
@@ -230,21 +230,13 @@ class SessionCache(TrajectoryCache):
     def matches(self, settings: Settings, cache_key: CacheKey) -> tuple[Match, ...]:
         """The sources to offer the planner, most similar first: true trajectories while there are any."""
         vector, limit = self._encoder.encode(settings.prompt), METHODS[settings.strategy].most_sources
-        near, tiers = self.candidates(cache_key, vector, limit, partial(self._less, cache_key.guidance)), self.tiers
-        return tuple(
-            _match(entry, similarity, tier_of(similarity, tiers), entry.negative_prompt == cache_key.negative_prompt)
-            for entry, similarity in near
-        )
+        near, tiers = self.candidates(cache_key, vector, limit, self._weighed), self.tiers
+        return tuple(_match(entry, similarity, tier_of(similarity, tiers), cache_key) for entry, similarity in near)
 
-    def _less(self, guidance: float, vector: np.ndarray, negative_prompt: str) -> np.ndarray:
-        """A prompt's vector less that of a negative prompt, as guidance weighs their velocities, of unit norm.
-
-        v = g v(prompt) - (g - 1) v(negative prompt)
-        """
-        if not negative_prompt.strip() or guidance <= 1:
-            return vector
-        less = vector - (guidance - 1) / guidance * self._encoder.encode(negative_prompt.strip())
-        return less / max(float(np.linalg.norm(less)), 1e-12)
+    def _weighed(self, vector: np.ndarray, cache_key: CacheKey) -> np.ndarray:
+        """The vector of a prompt with the negative prompt and the guidance it is asked for with."""
+        negative = cache_key.negative_prompt.strip()
+        return weigh(vector, self._encoder.encode(negative) if negative else 0 * vector, cache_key.guidance)
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -279,7 +271,7 @@ class SessionCache(TrajectoryCache):
         entry = self.get(key)
         if entry is None or entry.trajectory is None:
             raise SourceGone("A run that this picture was to start from is no longer held. Ask for the picture again.")
-        if entry.negative_prompt != negative_prompt:
+        if entry.cache_key.negative_prompt != negative_prompt:
             return replace(entry.trajectory, negative=None)
         return entry.trajectory
 
@@ -317,5 +309,20 @@ def remember(field: Field, entry: Entry) -> None:
         x = euler_step(x, velocity, sigmas[k], sigmas[k + 1])
 
 
-def _match(entry: Entry, similarity: float, tier: Tier, is_same_negative: bool) -> Match:
-    return Match(entry.key, entry.prompt, similarity, tier.name, entry.is_true, tier.resume_fraction, is_same_negative)
+def _match(entry: Entry, similarity: float, tier: Tier, asked: CacheKey) -> Match:
+    made = entry.cache_key
+    apart = {
+        "another negative prompt": made.negative_prompt != asked.negative_prompt,
+        f"guidance {made.guidance:g}": made.guidance != asked.guidance,
+    }
+    differs = " and ".join(words for words, is_so in apart.items() if is_so)
+    return Match(
+        entry.key,
+        entry.prompt,
+        similarity,
+        tier.name,
+        entry.is_true,
+        tier.resume_fraction,
+        made.guidance,
+        differs,
+    )

@@ -174,7 +174,7 @@ def _start(
 
 def _others(matches: tuple[Match, ...], prompt: str) -> tuple[Match, ...]:
     """Those that are not of the same picture."""
-    return tuple(match for match in matches if match.prompt != prompt or not match.is_same_negative)
+    return tuple(match for match in matches if match.prompt != prompt or match.apart)
 
 
 def _pass_plan(runner: Runner, settings: Settings, template: Plan, nodes: tuple[int, ...]) -> Plan:

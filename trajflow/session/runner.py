@@ -147,7 +147,7 @@ class Runner:
             matches,
             lambda steps: self._grid(steps, shape),
             self.model.levels,
-            self._profile(),
+            self._profile().at_guidance(settings.guidance, matches[0].guidance if matches else None),
             self.learned,
         )
 

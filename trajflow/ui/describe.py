@@ -90,7 +90,13 @@ def sources(session: Session, entry: Entry) -> list[dict[str, Any]]:
     found = [held[key] for key in entry.result.plan.sources if key in held]
     shares = _shares(entry, [source.trajectory for source in found])
     return [
-        {"key": source.key, "prompt": source.prompt, "negative_prompt": source.negative_prompt, "weight": share}
+        {
+            "key": source.key,
+            "prompt": source.prompt,
+            "negative_prompt": source.cache_key.negative_prompt,
+            "guidance": source.cache_key.guidance,
+            "weight": share,
+        }
         for source, share in zip(found, shares, strict=True)
     ]
 

@@ -22,7 +22,7 @@ from trajflow.ui.variations import MOST_CELLS, sharing_order
 
 MARGIN, LABEL = 8, 18
 MOST_SIDE = 256
-# Runs that agree in these share the most; those that agree in all but the negative prompt still share.
+# Runs that agree in these share the most.
 GROUP = ("seed", "steps", "guidance", "negative_prompt", "width", "height")
 
 
