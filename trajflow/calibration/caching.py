@@ -27,14 +27,12 @@ class Caching:
         return max(self.forecasts, key=lambda name: self.forecasts[name].assured_db, default=None)
 
     def moved(self, shift_db: float) -> "Caching":
-        """With so many dB added to every forecast; none is below 0."""
-        return Caching(
-            self.policies,
-            {
-                name: Forecast(*(max(0.0, each + shift_db) for each in astuple(forecast)))
-                for name, forecast in self.forecasts.items()
-            },
-        )
+        """With so many dB added to every forecast, 0 to 100."""
+        moved = {
+            name: Forecast(*(min(100.0, max(0.0, each + shift_db)) for each in astuple(forecast)))
+            for name, forecast in self.forecasts.items()
+        }
+        return Caching(self.policies, moved)
 
     def keeping(self, levels: Sequence[Level]) -> "Caching":
         """Without the policies, and their forecasts, that keep none of these levels."""
