@@ -189,9 +189,10 @@ class TrajectoryCache:
         found = [entry for entry in best.values() if entry.is_true] or list(best.values())
         same = [entry for entry in found if entry.digest == own]
         near = [(same[number], cosine) for number, cosine in nearest(vector, [e.vector for e in same], limit)]
-        asked_for = weighed(vector, cache_key)
         others = [entry for entry in found if entry.digest != own]
-        near += [(entry, alike(asked_for, weighed(entry.vector, entry.cache_key))) for entry in others]
+        if others:
+            asked_for = weighed(vector, cache_key)
+            near += [(entry, alike(asked_for, weighed(entry.vector, entry.cache_key))) for entry in others]
         return tuple(sorted(near, key=lambda source: -source[1])[:limit])
 
     def _listed(self) -> list[Record]:

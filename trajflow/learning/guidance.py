@@ -37,28 +37,43 @@ def measure_guidance(
     plain = replace(profile, guidance=0.0, shifts=())
     usable = sorted((pair for pair in forecasting if pair.is_of_prompts), key=lambda pair: not pair.history)
     chosen = usable[:: max(1, len(usable) // PAIRS)][:PAIRS]
-    shifts = [GuidanceShift(1.0)]
+    errors: dict[float, dict[str, list[float]]] = {times: {} for times in TIMES}
     with report("guidance", len(TIMES) * len(chosen)) as done:
-        for times in TIMES:
-            errors: dict[str, list[float]] = {}
-            for pair in chosen:
-                _measure(model, pair, times * own, plain, errors)
+        for pair in chosen:
+            own_sources = _from_scratch(model, pair, own, profile.steps)
+            for times in TIMES:
+                _measure(model, pair, times * own, own_sources, plain, errors[times])
                 done()
-            off_db = {kind: median(each) for kind, each in errors.items()}
-            before_db, during_db = off_db.get("before", 0.0), off_db.get("during", 0.0)
-            found = (
-                before_db,
-                during_db,
-                off_db.get("alone", 0.0),
-                off_db.get("before, across", before_db) - before_db,
-                off_db.get("during, across", during_db) - during_db,
-            )
-            shifts.append(GuidanceShift(round(times, 4), *(round(each, 2) for each in found)))
+    shifts = [GuidanceShift(1.0), *(_shift(times, errors[times]) for times in TIMES)]
     return tuple(sorted(shifts, key=lambda shift: shift.times))
 
 
-def _measure(model: Model, pair: Pair, guidance: float, profile: Profile, errors: dict[str, list[float]]) -> None:
-    """Add to `errors`, by kind of forecast, what was measured of the pair's target less what was forecast, in dB."""
+def _shift(times: float, errors: dict[str, list[float]]) -> GuidanceShift:
+    """The medians of what was measured at so many times the model's guidance; 0 where nothing was."""
+    off_db = {kind: median(each) for kind, each in errors.items()}
+    before_db, during_db = off_db.get("before", 0.0), off_db.get("during", 0.0)
+    found = (
+        before_db,
+        during_db,
+        off_db.get("alone", 0.0),
+        off_db.get("before, across", before_db) - before_db,
+        off_db.get("during, across", during_db) - during_db,
+    )
+    return GuidanceShift(round(times, 4), *(round(each, 2) for each in found))
+
+
+def _measure(
+    model: Model,
+    pair: Pair,
+    guidance: float,
+    own_sources: tuple[Entry, ...],
+    profile: Profile,
+    errors: dict[str, list[float]],
+) -> None:
+    """Add to `errors`, by kind of forecast, what was measured of the pair's target less what was forecast, in dB.
+
+    own_sources: what the pair has cached, made at the model's own guidance.
+    """
     asked: dict[str, Any] = {"seed": pair.seed, "steps": profile.steps, "guidance": guidance}
     exact = Session(model, profile=profile).generate(pair.target, strategy="baseline", **asked).image
 
@@ -66,8 +81,7 @@ def _measure(model: Model, pair: Pair, guidance: float, profile: Profile, errors
         if forecast is not None:
             errors.setdefault(kind, []).append(min(MOST_DB, psnr_db) - forecast.median_db)
 
-    for where, made_at in (("", guidance), (", across", model.defaults.guidance)):
-        sources = _from_scratch(model, pair, {**asked, "guidance": made_at})
+    for where, sources in (("", _from_scratch(model, pair, guidance, profile.steps)), (", across", own_sources)):
         for budget in (each for each in BUDGETS if each in profile.placements(len(sources))):
             session = Session(model, profile=profile)
             for source in sources:
@@ -81,9 +95,9 @@ def _measure(model: Model, pair: Pair, guidance: float, profile: Profile, errors
         note("alone", alone.plan.forecast, compare_images(alone.image, exact).psnr_db)
 
 
-def _from_scratch(model: Model, pair: Pair, asked: dict[str, Any]) -> tuple[Entry, ...]:
+def _from_scratch(model: Model, pair: Pair, guidance: float, steps: int) -> tuple[Entry, ...]:
     """The runs of what the pair has cached, the oldest first."""
     session = Session(model)
     for prompt in pair.cached:
-        session.generate(prompt, strategy="baseline", **asked)
+        session.generate(prompt, seed=pair.seed, steps=steps, guidance=guidance, strategy="baseline")
     return tuple(reversed(session.entries()))
