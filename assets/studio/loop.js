@@ -40,7 +40,8 @@ export function typed() {
   clearTimeout(pauseTimer);
   clearTimeout(idleTimer);
   if (!state.settings.live || state.model.is_lent) return;
-  pauseTimer = setTimeout(() => { if (state.settings.prompt.trim()) start("run", request({ level: "preview" })); }, PAUSE_MS);
+  // Whoever switches it off within the pause means this one as well.
+  pauseTimer = setTimeout(() => { if (state.settings.live && state.settings.prompt.trim()) start("run", request({ level: "preview" })); }, PAUSE_MS);
 }
 
 export function enter(changes = {}) {
@@ -196,7 +197,7 @@ function rest(run) {
   if (!state.settings.idle || state.model.is_shared || run.name === "complete") return;
   const node = state.nodes.get(state.current);
   if (!node) return;
-  idleTimer = setTimeout(() => { if (!state.run) start("complete", { key: state.current, ahead: state.settings.ahead }); }, node.draft ? IDLE_PREVIEW_MS : IDLE_MS);
+  idleTimer = setTimeout(() => { if (!state.run && state.settings.idle) start("complete", { key: state.current, ahead: state.settings.ahead }); }, node.draft ? IDLE_PREVIEW_MS : IDLE_MS);
 }
 
 /** Put the settings of a picture into the form, without asking for anything. */

@@ -34,6 +34,10 @@ def test_a_closed_loop_counts_what_everybody_gets_and_what_goes_wrong():
     assert counted.errors == ["ValueError: no"]
 
 
+def test_everybody_asks_at_least_once_however_short_the_time():
+    assert closed_loop([lambda number: None] * 3, 0).pictures == [1, 1, 1]
+
+
 def test_people_and_isolation_in_the_library(mixture):
     rows = list(measure_library(mixture, SMALL))
     assert [row.what.rpartition(": ")[2] for row in rows[:3]] == [

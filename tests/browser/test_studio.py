@@ -73,11 +73,37 @@ def test_typing_sends_few_requests_and_can_be_switched_off(visit):
     studio.type("a mountain landscape under a blue sky at noon with a small cabin")
     studio.is_in_state("preview")
     assert len(asked) <= 4
-    studio.off("live")
-    asked.clear()
-    studio.type(" in snow")
+    # In one tick: the switch goes off while the last key's pause still runs.
+    studio.page.evaluate("""() => {
+      const prompt = document.getElementById("prompt"), ask = window.fetch;
+      window.asked = [];
+      window.fetch = (url, ...rest) => { window.asked.push(String(url)); return ask(url, ...rest); };
+      prompt.value += " in snow";
+      prompt.dispatchEvent(new Event("input"));
+      document.getElementById("live").click();
+    }""")
     studio.page.wait_for_timeout(600)
-    assert asked == []
+    studio.type(" at dusk")
+    studio.page.wait_for_timeout(600)
+    assert not [url for url in studio.page.evaluate("window.asked") if url.endswith("/run")]
+
+
+def test_idle_time_switched_off_within_the_pause_is_not_used(visit):
+    studio = visit()
+    asked = []
+    studio.make("a mountain landscape")
+    studio.is_in_state("exact")
+    studio.page.on("request", lambda request: asked.append(request.url))
+    # Off between the picture and the moment that would count as idle.
+    studio.page.evaluate("""() => new MutationObserver((_, observer) => {
+      if (!document.getElementById("status").textContent.startsWith("Good")) return;
+      observer.disconnect();
+      setTimeout(() => document.getElementById("idle").click(), 0);
+    }).observe(document.getElementById("status"), { childList: true })""")
+    studio.make("a mountain landscape at night")
+    expect(studio.page.locator("#idle")).not_to_be_checked()
+    studio.page.wait_for_timeout(1000)
+    assert not [url for url in asked if url.endswith("/complete")]
 
 
 def test_nothing_moves_in_five_runs(visit):

@@ -42,12 +42,12 @@ def jain(counts: Sequence[float]) -> float:
 
 
 def closed_loop(people: Sequence[Ask], seconds: float) -> Counted:
-    """Everybody asks again and again until the seconds are over; who is being served then is waited for."""
+    """Everybody asks at least once, and again until the seconds are over; who is being served then is waited for."""
     counted = Counted([0] * len(people))
     began = time.monotonic()
 
     def live(person: int) -> None:
-        while time.monotonic() - began < seconds:
+        while True:
             try:
                 people[person](counted.pictures[person])
             # Whatever it is, it is what the figure counts.
@@ -55,6 +55,8 @@ def closed_loop(people: Sequence[Ask], seconds: float) -> Counted:
                 counted.errors.append(f"{type(error).__name__}: {error}")
                 return
             counted.pictures[person] += 1
+            if time.monotonic() - began >= seconds:
+                return
 
     threads = [threading.Thread(target=live, args=(person,), daemon=True) for person in range(len(people))]
     for thread in threads:
