@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tools.world.quality import explained_share, frechet, verdict
 from tools.world.sampling import generate
 from tools.world.scene import KINDS, draw
 from tools.world.train import MINIATURE, SETTINGS, Workshop, load_released, release
-from tools.world.velocity import LENGTHS, Lessons, train_velocity
+from tools.world.velocity import LENGTHS, Lessons, train_velocity, weigh
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,17 @@ def test_lessons_come_in_every_length_and_are_always_the_same(workshop):
     assert {lessons[step].ids.shape[1] for step in range(30)} == set(LENGTHS)
     for step in range(4):
         assert torch.equal(lessons[step].ids, lessons[step].ids)
+
+
+def test_half_of_the_lessons_are_photos_however_few_there_are():
+    rng = np.random.default_rng(0)
+    scenes = [draw(rng) for _ in range(400)]
+    kept = [scene for number, scene in enumerate(scenes) if scene.style != "photo" or number % 4 == 0]
+    weights = weigh(np.stack([to_codes(scene) for scene in kept]))
+    shares = Counter()
+    for scene, weight in zip(kept, weights, strict=True):
+        shares[scene.style] += weight
+    assert shares == pytest.approx({"photo": 0.5, "watercolour": 1 / 6, "oil": 1 / 6, "pastel": 1 / 6})
 
 
 class Killed(Exception):
