@@ -10,6 +10,12 @@ from trajflow.session import model_lock
 from trajflow.session.model_lock import ModelLock
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch) -> None:
+    """However late a busy machine goes on, it is not because nobody asks any more."""
+    monkeypatch.setattr(model_lock, "PATIENCE", 600.0)
+
+
 def is_held(lock: ModelLock) -> bool:
     """Whether somebody who came now, in another thread, would have to wait for the model."""
 
@@ -80,7 +86,7 @@ def test_a_completion_that_waited_for_the_model_while_a_stop_came_gives_way() ->
         completion = threading.Thread(target=one_step, args=(lock.now,))
         completion.start()
         lock.stop()
-    completion.join(10)
+    completion.join(30)
     assert outcome == ["gave way"]
 
 

@@ -20,6 +20,12 @@ FIRST, SECOND, THIRD, STEPS = "snowy mountain", "snowy mountain dusk", "red cabi
 PATIENCE = 30.0
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch) -> None:
+    """However late a busy machine goes on, it is not because nobody asks any more."""
+    monkeypatch.setattr("trajflow.session.model_lock.PATIENCE", 600.0)
+
+
 def eventually(holds: Callable[[], bool]) -> bool:
     """Whether it comes to hold; returns as soon as it does."""
     deadline = time.monotonic() + PATIENCE
@@ -340,8 +346,9 @@ def test_what_cannot_be_completed_does_not_keep_the_thread_busy(make_mixture, ca
     model = Blind()
     with trajflow.Session(model, mode="interactive") as session:
         session.generate(FIRST)
-        session.adopt(coasted_elsewhere(session))
+        elsewhere = coasted_elsewhere(session)
         model.is_blind = True
+        session.adopt(elsewhere)
         session.stop()
         session._worker.ring()
         assert eventually(lambda: len(session._hopeless) == 1)

@@ -1,6 +1,8 @@
 """`trajflow bench load` in miniature, and that each of its figures can be missed."""
 
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,13 +26,16 @@ def test_jains_index_is_one_for_equals_and_the_share_of_who_is_served():
     assert jain([1, 2]) == pytest.approx(9 / 10)
 
 
-def test_a_closed_loop_counts_what_everybody_gets_and_what_goes_wrong():
+def test_a_closed_loop_counts_what_everybody_gets_and_what_goes_wrong(monkeypatch):
+    """Every look at the clock takes a second, and who fails looks no more."""
+    looks = count()
+    monkeypatch.setattr("trajflow.bench.load.people.time", SimpleNamespace(monotonic=lambda: float(next(looks))))
+
     def fail(number):
         raise ValueError("no")
 
-    counted = closed_loop([lambda number: None, fail], 0.05)
-    assert counted.pictures[0] > 1
-    assert counted.pictures[1] == 0
+    counted = closed_loop([lambda number: None, fail], 3)
+    assert counted.pictures == [3, 0]
     assert counted.errors == ["ValueError: no"]
 
 

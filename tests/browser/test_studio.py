@@ -70,9 +70,21 @@ def test_typing_sends_few_requests_and_can_be_switched_off(visit):
     studio = visit()
     asked = []
     studio.page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/run") else None)
-    studio.type("a mountain landscape under a blue sky at noon with a small cabin")
+    # Typed by the page itself: keys that a busy machine brings late are pauses.
+    studio.page.evaluate(
+        """(text) => new Promise((done) => {
+          const prompt = document.getElementById("prompt");
+          const type = (count) => {
+            prompt.value = text.slice(0, count);
+            prompt.dispatchEvent(new Event("input"));
+            if (count === text.length) done(); else setTimeout(type, 20, count + 1);
+          };
+          type(1);
+        })""",
+        "a mountain landscape under a blue sky at noon with a small cabin",
+    )
     studio.is_in_state("preview")
-    assert len(asked) <= 4
+    assert len(asked) == 1
     # In one tick: the switch goes off while the last key's pause still runs.
     studio.page.evaluate("""() => {
       const prompt = document.getElementById("prompt"), ask = window.fetch;

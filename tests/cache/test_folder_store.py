@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -368,6 +369,16 @@ def test_a_check_finds_what_is_wrong_and_changes_nothing(tmp_path) -> None:
     assert list(store.check()) == []
 
 
+def test_a_check_takes_what_others_are_putting_and_removing_for_theirs(tmp_path, monkeypatch) -> None:
+    """A document without its entry yet, and one that is gone between the listing and the look at it."""
+    store = filled(tmp_path)
+    names = [f"{OWNER}.{key}.{'0' * 64}.safetensors" for key in ("on-its-way-in", "on-its-way-out")]
+    (tmp_path / "documents" / names[0]).write_bytes(b"something")
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: [*listed(path), *(path / name for name in names)])
+    assert list(store.check()) == []
+
+
 WRITER = """
 import os, random, sys
 from pathlib import Path
@@ -392,9 +403,9 @@ for line in sys.stdin:
     seed, times = map(int, line.split())
     child = os.fork()
     if not child:
+        os.write(1, f"{os.getpid()}\\n".encode())
         write(seed, times)
         os._exit(0)
-    os.write(1, f"{child}\\n".encode())
     assert os.waitpid(child, 0)[0] == child
     os.write(1, b"over\\n")
 """

@@ -95,7 +95,8 @@ def test_what_is_forgotten_while_it_is_being_written_is_gone(slow, store) -> Non
     assert on_disk(slow) == {}
 
 
-def test_closing_writes_what_waits_and_nothing_is_taken_afterwards(slow, store) -> None:
+def test_closing_writes_what_waits_and_nothing_is_taken_afterwards(slow, store, monkeypatch) -> None:
+    monkeypatch.setattr("trajflow.cache.write_behind.CLOSING_SECONDS", 120.0)
     slow.goes_on.set()
     for number in range(20):
         store.put(OWNER, f"key-{number}", b"1")

@@ -97,8 +97,12 @@ def draw_in_background(work: Path, count: int, shard: int, workers: int) -> None
 
 def wait_for_pictures(work: Path, shards: int) -> None:
     """Until so many shards are whole. Raises RuntimeError when drawing has ended before."""
-    while len(finished_shards(work / "pictures")) < shards:
-        if not _is_alive(int((work / "drawing.pid").read_text())):
+    while True:
+        # Asked first: whoever has ended since then has left all that there will be.
+        is_alive = _is_alive(int((work / "drawing.pid").read_text()))
+        if len(finished_shards(work / "pictures")) >= shards:
+            return
+        if not is_alive:
             raise RuntimeError(f"Drawing ended too early; {work / 'drawing.log'} says why.")
         time.sleep(0.2)
 

@@ -171,7 +171,11 @@ class FolderStore:
         return len(gone)
 
     def check(self) -> Iterator[Trouble]:
-        """Read every file; yield those that are not what was put, and those that nobody has put here."""
+        """Read every file; yield those that are not what was put, and those that nobody has put here.
+
+        Others may put and remove meanwhile: a file with a document's name and no entry is on its way in or out, or left
+        for `sweep`.
+        """
         rows = {self._path(row): row for row in self._index.all()}
         for path, row in rows.items():
             try:
@@ -180,7 +184,7 @@ class FolderStore:
                 if self._is_unreadable(row):
                     yield Trouble(path, _said(error), row if _is_damage(error) else None)
         for path in sorted(self._documents.iterdir()):
-            if path not in rows and path.suffix != PARTIAL and not self._is_put(path):
+            if path not in rows and path.suffix != PARTIAL and NAME.fullmatch(path.name) is None:
                 yield Trouble(path, "it is none of the documents", None)
 
     def remove(self, trouble: Trouble) -> None:
@@ -196,10 +200,6 @@ class FolderStore:
 
     def _path(self, row: Row) -> Path:
         return self._documents / f"{row.owner}.{row.key}.{row.sha256}.safetensors"
-
-    def _is_put(self, path: Path) -> bool:
-        row = _named(path)
-        return row is not None and self._index.find(row.owner, row.key) is not None
 
     def _lose(self, row: Row, error: Exception) -> None:
         """Say that a document cannot be had, and take it out unless it may be there again."""

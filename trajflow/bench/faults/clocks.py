@@ -18,6 +18,7 @@ from trajflow.session import Session
 
 PROMPT, AFTER = "a mountain at dusk", "a mountain at dawn"
 DAY = 86_400.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class Slowed:
 
 
 @contextmanager
-def slow_disk(seconds: float) -> Iterator[None]:
-    """Whatever is to be on the disk for certain takes so long."""
+def slow_disk(seconds: float, others: threading.Event) -> Iterator[None]:
+    """Whatever is to be on the disk for certain takes so long, and until `others` were served. Raises TimeoutError
+    where nobody is, as the disk is waited for."""
     flush = os.fsync
 
     def wait(number: int) -> None:
         time.sleep(seconds)
+        if not others.wait(PATIENCE_SECONDS):
+            raise TimeoutError("Nobody was served while the disk was slow.")
         flush(number)
 
     with mock.patch("os.fsync", wait):
@@ -70,12 +74,14 @@ def slowed(model: Model, folder: Path, seconds: float, steps: int, side: int) ->
         took.append(time.monotonic() - began)
 
     pictures = wrong = 0
-    with slow_disk(seconds):
+    served = threading.Event()
+    with slow_disk(seconds, served):
         thread = threading.Thread(target=keep)
         thread.start()
         while thread.is_alive():
             wrong += Session(model).generate(AFTER, **asked).image.tobytes() != expected
             pictures += 1
+            served.set()
         thread.join()
     store.close()
     return Slowed(took[0], pictures, wrong)
