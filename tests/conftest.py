@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from trajflow.models.registry import bundled_folder, wrap
 from trajflow.sampler import collect, sample
 from trajflow.testing import GaussianMixture
 
+# Ray takes a replica for lost that does not say within 0.1 s how many wait for it, as on a busy machine.
+os.environ.setdefault("RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S", "10")
 CORPUS = ("a mountain landscape at dusk", "a snowy forest in the fog", "a red cabin by the sea, blurry")
 
 

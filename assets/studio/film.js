@@ -2,7 +2,7 @@
 
 import { at, el, megabytes, menu, save, toast } from "./dom.js";
 import { wordDiff } from "./diff.js";
-import { cancelIdle, fill, onwards, say } from "./loop.js";
+import { cancelWaiting, fill, onwards, say } from "./loop.js";
 import { download, post } from "./net.js";
 import { changed, on, otherKey, putNode, set, state, takeLibrary } from "./store.js";
 
@@ -99,7 +99,7 @@ function facts(node) {
 export function restore(key) {
   const node = state.nodes.get(key);
   if (!node) return;
-  cancelIdle();
+  cancelWaiting();
   if (state.run) state.run.isLeft = true;
   Object.assign(state, { current: key, isOtherChosen: false, other: null });
   fill(onwards(node));

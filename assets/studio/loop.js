@@ -222,4 +222,8 @@ function qualityOf(node) {
 /** A picture's settings to go on from: one that was computed in full would, left in the form, switch the cache off for all that follows. */
 export const onwards = (node) => (node.strategy === "baseline" ? { ...node, strategy: "auto" } : node);
 
-export function cancelIdle() { clearTimeout(idleTimer); }
+/** Neither the preview nor the idle work that a pause was to begin. */
+export function cancelWaiting() {
+  clearTimeout(pauseTimer);
+  clearTimeout(idleTimer);
+}

@@ -63,11 +63,12 @@ async function draw() {
   const urls = await Promise.all([left, right].map((shown) => shown && imageOf(shown[0], shown[1]).catch(() => null)));
   if (mine !== drawn) return;
   put("other", left, urls[0]);
-  put("current", right, state.run?.image || urls[1]);
+  const { run } = state;
+  put("current", right, (!run?.isLeft && run?.image) || urls[1]);
   compare(left && urls[0], urls[1]);
   const other = left && state.nodes.get(left[0]), node = right && state.nodes.get(right[0]);
   words(other, node);
-  if (node && !state.run) strip(node.kinds, node.nfe);
+  if (node && (!run || run.isLeft)) strip(node.kinds, node.nfe);
   changed("drawn");
 }
 
@@ -140,7 +141,8 @@ function progress() {
     if (node && run.key === state.current && state.against === "previous" && node.state !== "exact") at("current-badge").textContent = `${badgeText(node, node.state, "shown")} · ${run.k}/${run.steps}`;
     return;
   }
-  if (run.name === "sheet") return;
+  // Who has gone back to another picture meanwhile sees that one.
+  if (run.name === "sheet" || run.isLeft) return;
   strip(Array.from({ length: run.steps }, (_, k) => run.kinds[k] || ""), run.nfe);
   if (run.image && state.mode === "side" && run.body.level !== "preview") {
     const image = at("current-image");

@@ -25,6 +25,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 START_SECONDS = 180
 RUN_MS = 120_000
+expect.set_options(timeout=30_000)
 # As long as an evaluation of the bundled network takes: time enough to stop a run, to queue and to type meanwhile.
 PAUSE = 0.02
 SHIFTS = """
@@ -145,6 +146,45 @@ class Studio:
         with self.page.expect_download() as waiting:
             act()
         return Path(waiting.value.path()).read_bytes()
+
+    def at_first(self, selector, pattern, act):
+        """In the page, as soon as a part says so, run a line of JavaScript: whatever goes on then still goes on there,
+        however fast it is."""
+        self.page.evaluate(
+            """([selector, pattern, act]) => {
+              const part = document.querySelector(selector), wanted = new RegExp(pattern);
+              const observer = new MutationObserver(() => {
+                if (!wanted.test(part.textContent)) return;
+                observer.disconnect();
+                new Function(act)();
+              });
+              observer.observe(part, { childList: true, characterData: true, subtree: true });
+            }""",
+            [selector, pattern, act],
+        )
+
+    def types_and(self, text, act):
+        """Type more and do something else before the pause after it is over, as lines of JavaScript in one tick; a
+        function that tells what the page has asked for since."""
+        self.page.evaluate(
+            """([text, act]) => {
+              const prompt = document.getElementById("prompt"), ask = window.fetch;
+              window.asked = [];
+              window.fetch = (url, ...rest) => { window.asked.push(String(url)); return ask(url, ...rest); };
+              prompt.value += text;
+              prompt.dispatchEvent(new Event("input"));
+              new Function(act)();
+            }""",
+            [text, act],
+        )
+        return lambda: self.page.evaluate("window.asked")
+
+    def previews(self, act):
+        """Do something and wait for the preview of it, also where idle time has made it exact since."""
+        self.told("#status")
+        act()
+        said = "() => document.getElementById('status').said.some((words) => words.startsWith('Preview:'))"
+        self.page.wait_for_function(said, timeout=RUN_MS)
 
     def told(self, selector):
         """From now on, all that a part has said, also what it said for a moment: a function that tells it."""

@@ -11,6 +11,7 @@ from trajflow.ui import parameters, png
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RUN_MS = 120_000
+OPEN_THE_OLDEST = "[...document.querySelectorAll('.card')].at(-1).querySelector('.open').click()"
 
 
 def test_words_are_told_apart_and_those_it_knows_are_offered(visit):
@@ -64,14 +65,30 @@ def test_who_waits_sees_the_place_in_the_queue(visit):
     one.off("idle")
     other.off("live", "idle")
     other.prompt.fill("a desert")
-    one.page.fill("#set-steps", "200")
-    one.prompt.fill("a forest")
-    one.prompt.press("Enter")
-    expect(one.status).to_contain_text("step", timeout=RUN_MS)
+    said = other.told("#status")
+    one.page.click("#tab-explore")
+    one.page.fill("#grid-template", "a forest")
+    # About a minute's work, between whose pictures others are served.
+    one.page.fill("#grid-seeds", ", ".join(map(str, range(1, 91))))
+    one.page.click("#grid-go")
+    expect(one.page.locator("#sheet-status")).to_have_text(re.compile(r"^\d+ of 90"), timeout=RUN_MS)
     other.prompt.press("Enter")
-    expect(other.status).to_contain_text("place 1 in the queue")
-    one.prompt.press("Escape")
     expect(other.status).to_have_text(re.compile("^(Good|Exact)"), timeout=RUN_MS)
+    assert any("place 1 in the queue" in words for words in said()), said()
+    one.page.click("#stop")
+
+
+def test_going_back_within_the_pause_after_typing_is_not_undone_by_a_preview(visit):
+    studio = visit()
+    studio.off("idle")
+    studio.make("a mountain landscape")
+    studio.make("a mountain landscape at night")
+    asked = studio.types_and(
+        " in the fog", "[...document.querySelectorAll('.card')].at(-1).querySelector('.open').click()"
+    )
+    studio.page.wait_for_timeout(600)
+    assert "studio/run" not in asked()
+    expect(studio.page.locator("#current-title")).to_have_text("Current: a mountain landscape")
 
 
 def test_going_back_during_a_run_stays_there_and_a_rerun_comes_to_the_front(visit):
@@ -81,11 +98,13 @@ def test_going_back_during_a_run_stays_there_and_a_rerun_comes_to_the_front(visi
     studio.make("a mountain landscape")
     studio.make("a mountain landscape at night")
     page.fill("#set-steps", "100")
+    titles = studio.told("#current-title")
+    studio.at_first("#status", "computed, step [3-9]", OPEN_THE_OLDEST)
     studio.prompt.fill("a forest")
     studio.prompt.press("Enter")
-    expect(studio.status).to_contain_text("step", timeout=RUN_MS)
-    studio.cards.last.locator(".open").click()
     expect(studio.cards).to_have_count(3, timeout=RUN_MS)
+    gone_back = titles().index("Current: a mountain landscape")
+    assert "Coming" not in titles()[gone_back:], "who has gone back sees that picture, not the one that is coming"
     expect(page.locator("#current-title")).to_have_text("Current: a mountain landscape")
     first = studio.picture()
     studio.prompt.press("Enter")
@@ -206,6 +225,7 @@ def test_each_picture_carries_its_own_settings_and_can_be_copied(visit):
     assert parameters.read(told)["prompt"] == "a mountain landscape at night"
 
     def copied(item):
+        page.evaluate("document.getElementById('toast').textContent = ''")
         studio.menu("#more", item)
         expect(page.locator("#toast")).to_have_text("Copied.")
         return page.evaluate("navigator.clipboard.readText()")
@@ -240,6 +260,7 @@ def test_a_session_from_a_file_leaves_the_method_alone(visit):
 
 def test_a_new_tab_begins_empty_with_the_settings_of_the_last(visit):
     studio = visit()
+    studio.off("idle")
     studio.page.fill("#set-steps", "20")
     studio.prompt.fill("a mountain landscape")
     studio.is_in_state("preview")

@@ -29,9 +29,13 @@ class Server:
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.2)
 
-    def kill(self):
-        """End it without a word, once what was shown has been written."""
+    def kill(self, *made):
+        """End it without a word, once what was shown, the pictures of these keys, has been written."""
         self.settle()
+        documents, deadline = self.home / "state" / "documents", time.monotonic() + START_SECONDS
+        while not all(any(key in path.name for path in documents.iterdir()) for key in made):
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
         self.process.kill()
         self.process.wait()
 
@@ -89,7 +93,7 @@ def test_pictures_are_there_after_a_kill_in_the_open_tab_in_a_new_one_and_nowher
     expect(studio.page.locator("#memory")).to_have_attribute("title", "Kept on the server for 30 days after your last "
         "visit, over restarts too; what you delete is gone from there")  # fmt: skip
     made = keys(studio)
-    server.kill()
+    server.kill(*made)
     server.start()
 
     # The tab that stayed open goes on as if nothing had happened.

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from trajflow.testing import GaussianMixture
 STEP_SECONDS = 0.05
 KNOWN = Vocabulary({"subject": {"mountain": ("mountain", "high mountain")}}, frozenset({"a"}), frozenset({"lovely"}))
 PUSH = 0.01
+# The first step that waits while evaluations are held.
+HELD_FROM = 6
 OF_A_LONG_PROMPT = "The last word was not read."
+
+
+def held(log):
+    """The file that is there while evaluations are held."""
+    return Path(log).with_suffix(".held")
 
 
 class Scripted(GaussianMixture):
@@ -39,6 +47,8 @@ class Scripted(GaussianMixture):
         with self._log.open("a") as log:
             log.write(f"{os.getpid()} {point.k}\n")
         if "slow" in words:
+            time.sleep(STEP_SECONDS)
+        while point.k >= HELD_FROM and held(self._log).exists():
             time.sleep(STEP_SECONDS)
         if "full" in words and point.k == 2:
             raise torch.OutOfMemoryError("no memory left")
@@ -66,3 +76,15 @@ class Evaluations:
         """Those since this was last asked."""
         known, self._seen = self._seen, len(self.all())
         return self.all()[known:]
+
+    @contextmanager
+    def held(self):
+        """Until `go_on`, and no longer than the block, no evaluation from step `HELD_FROM` on ends."""
+        held(self.log).touch()
+        try:
+            yield
+        finally:
+            self.go_on()
+
+    def go_on(self):
+        held(self.log).unlink(missing_ok=True)

@@ -314,7 +314,8 @@ def test_of_many_requests_at_once_none_is_left_behind(visitor, registry):
     assert visitor.run("a lake", quality="exact")["node"]["nfe"] == 8
 
 
-def test_words_past_the_text_encoders_are_named(model):
+def test_words_past_the_text_encoders_are_named(model, monkeypatch):
+    monkeypatch.setattr("trajflow.ui.words.MOST_SECONDS", 600.0)
     registry = Registry(lambda: Session(model))
     with TestClient(Starlette(routes=routes(model, registry)), base_url="http://studio") as client:
         visitor = Visitor(client)

@@ -80,7 +80,8 @@ def test_the_file_beside_the_weights_is_what_the_grammar_says(bundled):
     assert (sorted(known.joining), sorted(known.ignored)) == (nothing["joining"], nothing["ignored"])
 
 
-def test_reasons_of_one_prompt(bundled):
+def test_reasons_of_one_prompt(bundled, monkeypatch):
+    monkeypatch.setattr("trajflow.ui.words.MOST_SECONDS", 600.0)
     prompt = "a gorgeous mountain with a dragon " + "at night " * 15 + "dragon"
     found = told(bundled, prompt)
     assert found["gorgeous"] == IGNORED
