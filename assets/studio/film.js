@@ -2,7 +2,7 @@
 
 import { at, el, megabytes, menu, save, toast } from "./dom.js";
 import { wordDiff } from "./diff.js";
-import { cancelWaiting, fill, onwards, say } from "./loop.js";
+import { cancelWaiting, fill, onwards, say, stay } from "./loop.js";
 import { download, post } from "./net.js";
 import { changed, on, otherKey, putNode, set, state, takeLibrary } from "./store.js";
 
@@ -100,7 +100,7 @@ export function restore(key) {
   const node = state.nodes.get(key);
   if (!node) return;
   cancelWaiting();
-  if (state.run) state.run.isLeft = true;
+  stay();
   Object.assign(state, { current: key, isOtherChosen: false, other: null });
   fill(onwards(node));
   say("done", `Back at “${node.name || node.prompt}”, with its settings.`);

@@ -11,8 +11,9 @@ const IDLE_PREVIEW_MS = 1200;
 const DRAFT_DB = 30;
 const RANDOM_SEEDS = 2 ** 31;
 
-let turn = 0;
-let controller = null;
+// The newest run, and the one whose place it took: that one is read on to its end, a step away, as what it had finished stays.
+let newest = null;
+let former = null;
 let pauseTimer = 0;
 let idleTimer = 0;
 let randomSeed = null;
@@ -55,9 +56,8 @@ export function stop() {
   clearTimeout(pauseTimer);
   clearTimeout(idleTimer);
   const was = state.run;
-  turn += 1;
-  controller?.abort();
   state.run = null;
+  was?.end(null);
   changed("run", "stage");
   post("stop").catch(() => {});
   if (was?.name === "sheet") say("warn", "Stopped; what was finished stays.");
@@ -74,35 +74,42 @@ export function say(kind, text) {
   at("status").dataset.kind = kind;
 }
 
-/** Ask for something in the place of whatever runs; `take` may handle events of its own. */
-export async function start(name, body, take = null) {
+/** Ask for something in the place of whatever runs; `take` may handle events of its own. Gives the last event, null if another took its place. */
+export function start(name, body, take = null) {
   // A setting that is left by a click on a button asks for a preview as well: the button is what is meant.
   clearTimeout(pauseTimer);
   clearTimeout(idleTimer);
-  controller?.abort();
-  controller = new AbortController();
-  const mine = ++turn;
-  const began = performance.now();
-  const run = { name, body, began, nfe: 0, k: 0, steps: body.steps || state.model.steps, kinds: [], angles: {}, latency: [], place: 0 };
-  state.run = run;
+  former?.controller.abort();
+  former = newest;
+  former?.end(null);
+  const controller = new AbortController();
+  const run = { name, body, controller, began: performance.now(), nfe: 0, k: 0, steps: body.steps || state.model.steps, kinds: [], angles: {}, latency: [], place: 0 };
+  newest = state.run = run;
   changed("run");
   at("ahead-told").textContent = "";
   if (name === "run" && body.level === "good" && !at("outlook").dataset.words) at("outlook").textContent = "";
   if (name === "run") say("busy", body.level === "preview" ? "Previewing…" : "Making it good…");
+  return new Promise((resolve) => {
+    run.end = resolve;
+    follow(run, take).then(resolve);
+  });
+}
+
+async function follow(run, take) {
   let last = null;
   try {
-    for await (const event of events(name, body, controller.signal)) {
-      if (mine !== turn) return null;
+    for await (const event of events(run.name, run.body, run.controller.signal)) {
+      if (state.run !== run) { keep(event, run); continue; }
       last = event;
       await take?.(event, run);
       handle(event, run);
     }
   } catch (error) {
-    if (error.name === "AbortError" || mine !== turn) return null;
+    if (state.run !== run) return null;
     last = { type: "error", text: error.message };
     handle(last, run);
   }
-  if (mine !== turn) return null;
+  if (state.run !== run) return null;
   state.run = null;
   changed("run", "stage");
   if (last?.type === "done") rest(run);
@@ -124,10 +131,40 @@ function handle(event, run) {
     if (event.prompt) at("ahead-told").textContent = `“${event.prompt}” is ready`;
     else if (event.k % 4 === 1) at("ahead-told").textContent = `${event.k} of ${event.steps}`;
   } else if (event.type === "picture") picture(event, run);
-  else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
-  else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }
   else if (event.type === "estimate") estimate(event);
   else if (event.type === "error") { say("error", event.text); if (run.name !== "complete") toast(event.text); }
+  else keep(event, run);
+}
+
+/** What was finished, also by a run whose place another has taken. */
+function keep(event, run) {
+  if (event.type === "picture" && event.node) place(event, run);
+  else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
+  else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }
+}
+
+function place(event, run) {
+  const { node } = event;
+  if (event.completed) dropImages(node.key);
+  // From the key press to the picture decoded here, as it was waited for.
+  else node[event.stored ? "fetched" : "waited"] = (performance.now() - run.began) / 1000;
+  putImage(node.key, "shown", event.image);
+  if (event.stored) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
+  putNode(node);
+  state.held = event.held;
+  if (event.completed) return;
+  // Who has gone back to another picture meanwhile stays there; so does who sees a newer one.
+  if (!run.isLeft) {
+    state.current = node.key;
+    if (!state.isOtherChosen) state.other = null;
+  }
+  if (run === newest && former) former.isLeft = true;
+  run.image = null;
+}
+
+/** Stay with what is on the stage, whatever is finished now. */
+export function stay() {
+  for (const run of [newest, former]) if (run) run.isLeft = true;
 }
 
 function step(event, run) {
@@ -144,31 +181,17 @@ function step(event, run) {
 function picture(event, run) {
   const { node } = event;
   if (!node) { say("warn", "This picture is larger than the session may keep; it was not kept."); return; }
+  place(event, run);
   if (event.completed) {
-    dropImages(node.key);
-    putImage(node.key, "shown", event.image);
-    putNode(node);
     if (node.key === state.current) {
       run.image = null;
       // What Enter was to cost is past: the picture is there.
       if (!at("outlook").dataset.words) at("outlook").textContent = "";
       announce(node, `Exact${node.measured === null || node.measured >= 99 ? "" : `; the picture before was ${node.measured.toFixed(0)} dB from it`}.`);
     }
-    state.held = event.held;
     return;
   }
-  // From the key press to the picture decoded here, as it was waited for.
-  const took = (performance.now() - run.began) / 1000;
-  node[event.stored ? "fetched" : "waited"] = took;
-  putImage(node.key, "shown", event.image);
-  if (event.stored) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
-  putNode(node);
-  // Who has gone back to another picture meanwhile stays there.
-  if (!run.isLeft) state.current = node.key;
-  if (!run.isLeft && !state.isOtherChosen) state.other = null;
-  state.held = event.held;
-  run.image = null;
-  run.node = node.key;
+  const took = event.stored ? node.fetched : node.waited;
   const cost = event.stored ? "from the store, nothing computed" : `${event.spent} of ${node.steps} steps computed`;
   if (run.body.level === "preview") { say("done", `Preview: ${cost} in ${seconds(took)}. Enter makes it good.`); at("spoken").textContent = "Preview ready"; }
   else announce(node, `${node.state === "exact" ? "Exact" : "Good"}: ${cost} in ${seconds(took)}${node.expected && node.state !== "exact" ? `, ${node.expected[1].toFixed(0)} dB expected` : ""}.`);

@@ -91,6 +91,36 @@ def test_going_back_within_the_pause_after_typing_is_not_undone_by_a_preview(vis
     expect(studio.page.locator("#current-title")).to_have_text("Current: a mountain landscape")
 
 
+def test_a_picture_that_was_finished_as_the_next_was_asked_for_is_not_lost(visit):
+    """Over a slow network: it is made, and on its way to the page when Enter is pressed again."""
+    studio = visit()
+    page = studio.page
+    studio.off("live", "idle")
+    page.evaluate("""() => {
+      const ask = window.fetch, released = new Promise((release) => { window.release = release; });
+      let isFirst = true;
+      window.fetch = async (url, options) => {
+        const answer = await ask(url, options);
+        if (!isFirst || url !== "studio/run") return answer;
+        isFirst = false;
+        const late = new TransformStream({ async transform(part, on) { await released; on.enqueue(part); } });
+        return new Response(answer.body.pipeThrough(late), answer);
+      };
+    }""")
+    studio.prompt.fill("a mountain landscape")
+    studio.prompt.press("Enter")
+    page.evaluate("""async () => {
+      const body = JSON.stringify({ session: sessionStorage.getItem("trajflow-session") });
+      while (!(await (await fetch("studio/hello", { method: "POST", body })).json()).nodes.length)
+        await new Promise((done) => setTimeout(done, 100));
+    }""")
+    studio.make("a mountain landscape at night")
+    expect(studio.cards).to_have_count(1)
+    page.evaluate("release()")
+    expect(studio.cards).to_have_count(2)
+    expect(page.locator("#current-title")).to_have_text("Current: a mountain landscape at night")
+
+
 def test_going_back_during_a_run_stays_there_and_a_rerun_comes_to_the_front(visit):
     studio = visit()
     page = studio.page
