@@ -293,6 +293,7 @@ def test_on_another_grid_nodes_are_scaled_and_forecasts_left(profile) -> None:
         (6.0, 6.0, -6.0, 1.0, -8.0),
         (6.0, 3.0, -9.0, -1.0, -8.0),
         (3.0, 1.5, -3.0, -2.0, 0.0),
+        (0.0, 0.0, 2.0, 1.0, 0.0),
     ],
 )
 def test_forecasts_move_with_guidance_and_where_sources_have_another(
@@ -451,3 +452,9 @@ def test_sessions_share_one_profile_until_its_file_changes(tmp_path, monkeypatch
     assert second.profile is first.profile
     write_profile(path, Profile(model, steps=8, made={"by": "another hand"}))
     assert Session(mixture).profile.made == {"by": "another hand"}
+
+
+def test_a_source_without_guidance_counts_as_one_of_the_prompt_alone(without_sources) -> None:
+    """At 1 and below only the prompt is evaluated."""
+    assert without_sources.at_guidance(3.0, 0.0) == without_sources.at_guidance(3.0, 1.0)
+    assert without_sources.at_guidance(3.0, 0.0) != without_sources.at_guidance(3.0, 3.0)

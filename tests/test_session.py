@@ -416,7 +416,18 @@ def test_compare_leaves_a_true_source_that_the_history_does_not_show(session) ->
     assert following.plan.match.prompt == SECOND
     assert following.plan.match.is_true
     assert compared.key not in following.plan.sources
-    assert session.generate(SECOND, budget=4).from_store, "the exact picture is there now"
+    exact = session.generate(SECOND, budget=4)
+    assert exact.from_store, "the exact picture is there now"
+    assert exact.key in {entry.key for entry in session.entries()}, "and listed, as it was asked for"
+    session.forget(compared.key)
+    assert exact.key in {entry.key for entry in session.entries()}
+
+
+def test_a_source_is_handed_out_on_the_models_device_wherever_it_was_kept(session) -> None:
+    made = session.generate(FIRST)
+    session._cache._device = torch.device("meta")
+    source = session._cache.source(made.key, "")
+    assert {tensor.device.type for tensor in (source.noise, source.velocities, source.schedule.sigmas)} == {"meta"}
 
 
 def test_compare_of_a_full_run_costs_nothing_more(session, mixture) -> None:

@@ -71,6 +71,7 @@ async function grid(template, seeds, axis, values) {
   const axisName = axis.value;
   const valueList = axisName ? values.value.split(/[,;]/).map((value) => value.trim()).filter(Boolean) : [null];
   if (!valueList.length) { toast("Give the values of that setting, with commas."); values.focus(); return; }
+  if (axisName && axisName !== "strategy" && !valueList.every((value) => Number.isFinite(Number(value)))) { toast("The values of that setting are numbers, with commas."); values.focus(); return; }
   const made = [];
   for (const prompt of prompts) for (const seed of seedList) for (const value of valueList) {
     const change = value === null ? {} : axisName === "strategy" ? { strategy: value, apart: true } : axisName === "evaluations" ? { quality: "evaluations", amount: Number(value), apart: true } : { [axisName]: Number(value) };
@@ -106,11 +107,13 @@ async function run(made, wide) {
     if (event.node) {
       cells[event.index].key = event.node.key;
       button.disabled = false;
-      button.onclick = () => { restore(event.node.key); at("tab-studio").click(); };
+      button.onclick = () => { if (restore(event.node.key)) at("tab-studio").click(); };
     }
     button.prepend(el("img", { src: event.image, alt: cells[event.index].label }));
     tell(`${event.done} of ${event.of}, ${seconds(event.left_seconds)} left; ${event.computed} steps computed, ${event.saved} saved.`);
   });
+  // Another sheet has taken its place.
+  if (cells !== made) return;
   if (last?.type === "done") {
     tell(`${plural(made.length, "picture")} in ${seconds((performance.now() - began) / 1000)}. ${at("sheet-status").textContent.split("; ")[1] || ""}`);
     say("done", "The sheet is there.");

@@ -17,14 +17,18 @@ export function setUp() {
   let depth = 0;
   addEventListener("dragenter", (event) => { if (event.dataTransfer?.types.includes("Files")) { depth += 1; document.body.classList.add("dropping"); } });
   addEventListener("dragleave", () => { depth = Math.max(0, depth - 1); if (!depth) document.body.classList.remove("dropping"); });
-  addEventListener("dragover", (event) => event.preventDefault());
+  // Words dragged into a field are the browser's own affair.
+  const isText = (event) => !event.dataTransfer?.types.includes("Files") && event.target.closest?.("input, textarea");
+  addEventListener("dragover", (event) => { if (!isText(event)) event.preventDefault(); });
   addEventListener("drop", (event) => {
+    if (isText(event)) return;
     event.preventDefault();
     depth = 0;
     document.body.classList.remove("dropping");
     take(event.dataTransfer.files[0]);
   });
   addEventListener("paste", pasted);
+  addEventListener("hashchange", restoreLink);
   restoreLink();
 }
 
@@ -91,10 +95,9 @@ async function take(file) {
   if (!file) return;
   try {
     if (/\.zip$/i.test(file.name) || file.type === "application/zip") {
+      const asked = performance.now();
       const library = await post("load", file);
-      takeLibrary(library);
-      state.current = state.current || state.order[0] || null;
-      changed("stage");
+      takeLibrary(library, asked);
       say("done", `Opened: ${library.pictures} pictures, ${library.paths} with their paths.`);
       return;
     }
@@ -125,6 +128,6 @@ async function saveSession() {
 }
 
 async function forgetAll() {
-  try { takeLibrary(await post("clear")); state.current = state.order[0] || null; changed("stage"); say("done", "Forgotten; Undo brings the last ones back."); } catch (error) { toast(error.message); }
+  try { takeLibrary(await post("clear")); say("done", "Forgotten; Undo brings the last ones back."); } catch (error) { toast(error.message); }
 }
 

@@ -2,7 +2,7 @@
 
 import { at, el, megabytes, menu, save, toast } from "./dom.js";
 import { wordDiff } from "./diff.js";
-import { cancelWaiting, fill, onwards, say, stay } from "./loop.js";
+import { cancelWaiting, fill, onwards, say, stay, typed } from "./loop.js";
 import { download, post } from "./net.js";
 import { changed, on, otherKey, putNode, set, state, takeLibrary } from "./store.js";
 
@@ -38,6 +38,7 @@ export function ordered() {
 }
 
 let shown = "";
+let followed = null;
 function draw() {
   const rows = ordered();
   const signature = JSON.stringify([rows, state.current, otherKey(), [...state.nodes.values()].map((n) => [n.key, n.name, n.favourite, n.pinned, n.state, n.waited])]);
@@ -47,13 +48,16 @@ function draw() {
     at("memory").title = state.is_kept ? `Kept on the server for ${state.keptDays} days after your last visit, over restarts too; what you delete is gone from there` : "The server cannot keep your pictures just now; save the session as a file";
   }
   at("undo").disabled = !state.deleted;
-  if (signature === shown) return;
+  // A name that is being typed is not drawn over; what has changed is drawn once it is there.
+  if (signature === shown || at("cards").querySelector("input")) return;
   shown = signature;
   const focused = document.activeElement?.closest?.(".card")?.dataset.key;
   const focusedAction = document.activeElement?.dataset?.action;
   at("cards").replaceChildren(...(rows.length ? rows.map(([key, depth]) => card(state.nodes.get(key), depth)) : [el("li", { class: "none" }, "Pictures you make stay here, with the one they came from.")]));
   if (focused) at("cards").querySelector(`[data-key="${focused}"] ${focusedAction ? `[data-action="${focusedAction}"]` : ".open"}`)?.focus();
-  at("cards").querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  // Only to a picture that has just become the current one: whoever looks further down is not pulled away.
+  if (state.current !== followed) at("cards").querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  followed = state.current;
 }
 
 function card(node, depth) {
@@ -96,32 +100,54 @@ function facts(node) {
   return [`${how}, ${node.nfe}/${node.steps}`, ...odd].join(" · ");
 }
 
+const GONE = "That picture is no longer kept.";
+
+/** Go back to a picture and its settings; whether it is there. */
 export function restore(key) {
   const node = state.nodes.get(key);
-  if (!node) return;
+  if (!node) { toast(GONE); return false; }
   cancelWaiting();
   stay();
+  const written = state.settings.prompt;
+  const isMade = [...state.nodes.values()].some((each) => !each.draft && each.prompt.trim() === written.trim());
+  if (written.trim() && !isMade) state.unsent = written;
   Object.assign(state, { current: key, isOtherChosen: false, other: null });
   fill(onwards(node));
-  say("done", `Back at “${node.name || node.prompt}”, with its settings.`);
+  say("done", `Back at “${node.name || node.prompt}”, with its settings.${state.unsent ? " What you had written comes back with Alt+↑ above the newest picture." : ""}`);
   changed("stage", "nodes");
+  return true;
+}
+
+/** The prompt that was being written when the history was entered, as a shell keeps it. */
+function writeOn() {
+  set({ prompt: state.unsent });
+  state.unsent = null;
+  changed("prompt");
+  say("done", "What you had written.");
+  typed();
 }
 
 export function compareWith(key) {
+  if (!state.nodes.has(key)) { toast(GONE); return; }
   if (key === state.current) { toast("That is the current picture; choose another to compare it with."); return; }
   Object.assign(state, { other: key, isOtherChosen: true, against: "previous" });
   changed("stage");
 }
 
+/** Whether the server has taken it. */
 async function change(node, changes) {
-  try { putNode({ ...node, ...(await post("node", { key: node.key, ...changes })), waited: node.waited }); } catch (error) { toast(error.message); }
+  try {
+    putNode({ ...node, ...(await post("node", { key: node.key, ...changes })), waited: node.waited });
+    return true;
+  } catch (error) { toast(error.message); return false; }
 }
 
 function more(button, node) {
   menu(button, [
     ["Rename…", () => rename(node)],
     ["Download PNG", () => savePicture(node)],
-    ["Start from this one only", () => { set({ pinned: [node.key] }); restore(node.key); toast("The next pictures start from this one; How it was made has the way back."); }],
+    // A preview that the next picture takes the place of could not be started from again.
+    ["Start from this one only", async () => { if (node.draft && !(await change(node, {}))) return; set({ pinned: [node.key] }); restore(node.key); toast("The next pictures start from this one; How it was made has the way back."); }],
     ["Never start from this one", () => { set({ excluded: [...state.settings.excluded, node.key] }); toast("This one will not be used as a source."); }],
     ["Delete", () => remove(node.key)],
   ]);
@@ -131,30 +157,37 @@ function rename(node) {
   const title = at("cards").querySelector(`[data-key="${node.key}"] b`);
   const input = el("input", { type: "text", value: node.name, maxlength: 80, "aria-label": "Name", style: "width:100%" });
   input.value = node.name;
-  const finish = (isKept) => { if (isKept && input.value !== node.name) change(node, { name: input.value }); else { shown = ""; draw(); } };
+  // The field stays, with what was typed, where the server has not taken it.
+  const finish = async () => {
+    if (state.nodes.has(node.key) && input.value !== node.name && !(await change(node, { name: input.value }))) return;
+    input.remove();
+    shown = "";
+    draw();
+  };
   input.addEventListener("keydown", (event) => { event.stopPropagation(); if (event.key === "Enter") input.blur(); if (event.key === "Escape") { input.value = node.name; input.blur(); } });
-  input.addEventListener("blur", () => finish(true), { once: true });
+  input.addEventListener("blur", finish);
   title.replaceChildren(input);
   input.focus();
 }
 
 export async function remove(key) {
   try {
-    takeLibrary(await post("delete", { key }));
-    if (!state.current && state.order.length) state.current = state.order[0];
+    const asked = performance.now();
+    takeLibrary(await post("delete", { key }), asked, [key]);
     say("done", "Deleted. Undo brings it back.");
     changed("stage");
   } catch (error) { toast(error.message); }
 }
 
 async function undo() {
-  try { takeLibrary(await post("undelete")); say("done", "Brought back."); } catch (error) { toast(error.message); }
+  const asked = performance.now();
+  try { takeLibrary(await post("undelete"), asked); say("done", "Brought back."); } catch (error) { toast(error.message); }
 }
 
 export const fileName = (node, mark = "") => `trajflow-${(node.prompt.toLowerCase().match(/[a-z0-9]+/g) || ["picture"]).slice(0, 8).join("-")}-seed${node.seed}${mark}.png`;
 
 export async function savePicture(node, which = "shown") {
-  save(await download(`picture/${node.key}/${which}`), fileName(node, which === "shown" ? "" : `-${which}`));
+  try { save(await download(`picture/${node.key}/${which}`), fileName(node, which === "shown" ? "" : `-${which}`)); } catch (error) { toast(error.message); }
 }
 
 /** Up and down through the cards, also from anywhere by `step`. */
@@ -170,6 +203,7 @@ function arrows(event) {
 export function step(by) {
   const keys = ordered().map(([key]) => key);
   const index = keys.indexOf(state.current);
+  if (index + by < 0 && state.unsent) { writeOn(); return; }
   const next = keys[index < 0 ? 0 : index + by];
   if (next) restore(next);
 }

@@ -36,6 +36,8 @@ function pressed(event) {
     s: () => document.querySelector(`#against [data-value="${state.against === "scratch" ? "previous" : "scratch"}"]`).click(),
     "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit, "/": () => at("prompt").focus(), "?": () => at("keys").showModal(),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  // The other tabs scroll by the arrows.
+  if (at("view-studio").hidden && event.key !== "/" && event.key !== "?") return;
   if (/^[1-9]$/.test(event.key)) { event.preventDefault(); chip(event.key); }
   else if (act && !event.target.matches("[role=radio], [role=menuitem], [role=tab], input[type=range]")) { event.preventDefault(); act(); }
 }

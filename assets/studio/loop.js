@@ -20,6 +20,9 @@ let randomSeed = null;
 
 const isRandom = (seed) => seed === null || seed === "" || Number(seed) === -1;
 
+/** Of these pictures those that are kept: one that was deleted neither holds a run up nor is forgotten, as it may be brought back. */
+export const there = (keys) => keys.filter((key) => state.nodes.has(key));
+
 /** The request as the form stands. A random seed is drawn once for all previews of one picture. */
 export function request(changes = {}) {
   const { settings } = state;
@@ -31,7 +34,7 @@ export function request(changes = {}) {
     steps: settings.steps, guidance: settings.guidance, width: settings.width, height: settings.height,
     strategy: settings.strategy, quality: settings.quality,
     amount: settings.quality === "db" ? settings.amount : settings.quality === "evaluations" ? settings.evaluations : null,
-    pinned: settings.pinned, excluded: settings.excluded,
+    pinned: there(settings.pinned), excluded: there(settings.excluded),
     parent: current ? (current.draft ? current.parent : current.key) : null,
     ...changes,
   };
@@ -40,7 +43,7 @@ export function request(changes = {}) {
 export function typed() {
   clearTimeout(pauseTimer);
   clearTimeout(idleTimer);
-  if (!state.settings.live || state.model.is_lent) return;
+  if (!state.settings.live || state.model.is_lent) { clearOutlook(); return; }
   // Whoever switches it off within the pause means this one as well.
   pauseTimer = setTimeout(() => { if (state.settings.live && state.settings.prompt.trim()) start("run", request({ level: "preview" })); }, PAUSE_MS);
 }
@@ -49,6 +52,7 @@ export function enter(changes = {}) {
   clearTimeout(pauseTimer);
   if (!state.settings.prompt.trim() && !changes.prompt) { say("warn", "Describe a picture first."); at("prompt").focus(); return; }
   start("run", request({ level: "good", ...changes }));
+  state.unsent = null;
   randomSeed = null;
 }
 
@@ -58,6 +62,8 @@ export function stop() {
   const was = state.run;
   state.run = null;
   was?.end(null);
+  // What the server has not taken yet would begin after it was told to stop.
+  if (was && !was.isTaken) was.controller.abort();
   changed("run", "stage");
   post("stop").catch(() => {});
   if (was?.name === "sheet") say("warn", "Stopped; what was finished stays.");
@@ -65,8 +71,10 @@ export function stop() {
 }
 
 /** Make the current picture exact now, or tell why not. */
-export function complete(key = state.current) {
-  if (key && state.nodes.has(key)) start("complete", { key });
+export async function complete(key = state.current) {
+  if (!state.nodes.has(key)) return;
+  const last = await start("complete", { key });
+  if (last?.type === "done" && state.nodes.get(key)?.state !== "exact") say("warn", "This picture cannot be made exact here: another model made it, or it is no longer kept.");
 }
 
 export function say(kind, text) {
@@ -82,12 +90,13 @@ export function start(name, body, take = null) {
   former?.controller.abort();
   former = newest;
   former?.end(null);
+  if (former && !former.isTaken) former.controller.abort();
   const controller = new AbortController();
   const run = { name, body, controller, began: performance.now(), nfe: 0, k: 0, steps: body.steps || state.model.steps, kinds: [], angles: {}, latency: [], place: 0 };
   newest = state.run = run;
   changed("run");
   at("ahead-told").textContent = "";
-  if (name === "run" && body.level === "good" && !at("outlook").dataset.words) at("outlook").textContent = "";
+  if (name === "run" && body.level === "good") clearOutlook();
   if (name === "run") say("busy", body.level === "preview" ? "Previewing…" : "Making it good…");
   return new Promise((resolve) => {
     run.end = resolve;
@@ -98,7 +107,7 @@ export function start(name, body, take = null) {
 async function follow(run, take) {
   let last = null;
   try {
-    for await (const event of events(run.name, run.body, run.controller.signal)) {
+    for await (const event of events(run.name, run.body, run.controller.signal, () => { run.isTaken = true; })) {
       if (state.run !== run) { keep(event, run); continue; }
       last = event;
       await take?.(event, run);
@@ -127,11 +136,13 @@ function handle(event, run) {
     changed("progress");
   } else if (event.type === "ahead") {
     Object.assign(run, { ahead: true, nfe: event.nfe ?? 0 });
+    if (!state.settings.ahead) { stop(); return; }
     // Beside its switch: the line of the picture stays that of the picture.
     if (event.prompt) at("ahead-told").textContent = `“${event.prompt}” is ready`;
     else if (event.k % 4 === 1) at("ahead-told").textContent = `${event.k} of ${event.steps}`;
   } else if (event.type === "picture") picture(event, run);
   else if (event.type === "estimate") estimate(event);
+  else if (event.type === "stopped") say("warn", "Stopped; finished pictures stay.");
   else if (event.type === "error") { say("error", event.text); if (run.name !== "complete") toast(event.text); }
   else keep(event, run);
 }
@@ -140,7 +151,12 @@ function handle(event, run) {
 function keep(event, run) {
   if (event.type === "picture" && event.node) place(event, run);
   else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
-  else if (event.type === "forgotten") { event.keys.forEach(dropImages); dropNodes(event.keys); }
+  else if (event.type === "forgotten") {
+    event.keys.forEach(dropImages);
+    dropNodes(event.keys);
+    if (event.let_go) toast(`${plural(event.let_go, "old picture")} let go to make room; a session saved as a file keeps all it has.`);
+  }
+  if (event.held !== undefined) state.held = event.held;
 }
 
 function place(event, run) {
@@ -150,6 +166,7 @@ function place(event, run) {
   else node[event.stored ? "fetched" : "waited"] = (performance.now() - run.began) / 1000;
   putImage(node.key, "shown", event.image);
   if (event.stored) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
+  if (event.completed) node.waited = state.nodes.get(node.key)?.waited ?? node.waited;
   putNode(node);
   state.held = event.held;
   if (event.completed) return;
@@ -168,6 +185,8 @@ export function stay() {
 }
 
 function step(event, run) {
+  // The lab tells its steps itself.
+  if (event.phase === "lab") return;
   if (event.phase !== "cached") { say("busy", `From scratch, to compare: ${event.k + 1} of ${event.steps} steps.`); return; }
   if (!run.kinds.length) for (let k = 0; k < event.k; k += 1) run.kinds.push("cached");
   run.kinds[event.k] = event.kind;
@@ -186,7 +205,7 @@ function picture(event, run) {
     if (node.key === state.current) {
       run.image = null;
       // What Enter was to cost is past: the picture is there.
-      if (!at("outlook").dataset.words) at("outlook").textContent = "";
+      clearOutlook();
       announce(node, `Exact${node.measured === null || node.measured >= 99 ? "" : `; the picture before was ${node.measured.toFixed(0)} dB from it`}.`);
     }
     return;
@@ -201,6 +220,11 @@ function picture(event, run) {
 function announce(node, text) {
   say("done", text);
   at("spoken").textContent = `${text} ${node.prompt}`;
+}
+
+/** What Enter would cost is told of the form as it stood; what is said of the words stays. */
+function clearOutlook() {
+  if (!at("outlook").dataset.words) at("outlook").textContent = "";
 }
 
 function estimate(event) {
@@ -226,6 +250,7 @@ function rest(run) {
 /** Put the settings of a picture into the form, without asking for anything. */
 export function fill(node) {
   const { settings } = state;
+  clearOutlook();
   set({
     prompt: node.prompt, negative_prompt: node.negative_prompt ?? "", seed: node.seed ?? settings.seed, steps: node.steps ?? settings.steps,
     guidance: node.guidance ?? settings.guidance, width: node.width ?? settings.width, height: node.height ?? settings.height,

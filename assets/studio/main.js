@@ -42,9 +42,11 @@ function setUpAsk() {
   at("stop").addEventListener("click", () => { stop(); prompt.focus(); });
   const fillPrompt = () => { if (prompt.value !== state.settings.prompt) prompt.value = state.settings.prompt; changed("typed"); };
   on("prompt", fillPrompt);
+  // What was typed before the server had answered.
+  if (prompt.value.trim()) { set({ prompt: prompt.value }); typed(); }
   fillPrompt();
   for (const [id, name] of [["live", "live"], ["idle", "idle"], ["ahead", "ahead"]]) {
-    at(id).addEventListener("change", () => { set({ [name]: at(id).checked }); if (!at(id).checked && (name === "idle" || state.run?.ahead) && state.run?.name === "complete") stop(); });
+    at(id).addEventListener("change", () => { set({ [name]: at(id).checked }); if (!at(id).checked && (name === "idle" || (name === "ahead" && state.run?.ahead)) && state.run?.name === "complete") stop(); });
     at(`${id}`).checked = state.settings[name];
   }
   at("idle-label").hidden = state.model.is_shared;
@@ -121,7 +123,7 @@ async function begin() {
   on("stage", () => sessionStorage.setItem("trajflow-current", state.current ?? ""));
   changed("settings", "nodes", "stage", "run");
   if (state.order.length) say("done", "As you left it.");
-  else if (greeting.was) say("warn", "The server no longer holds your earlier pictures; a new session begins.");
+  else if (greeting.was && greeting.is_new) say("warn", "The server no longer holds your earlier pictures; a new session begins.");
   if (!state.order.length) typed();
   document.documentElement.dataset.ready = "yes";
 }

@@ -9,12 +9,18 @@ const MOST_KEPT = 8;
 let session = sessionStorage.getItem(KEY);
 let onNew = () => {};
 
+const AWAY = "The server does not answer. What you typed is kept; try again.";
+const LOST = "The connection was lost. What you typed and what was finished is kept; try again.";
+const LAST = ["done", "stopped", "error"];
+let renewal = null;
+
 /** What to do with the greeting of a session that had to begin anew. */
 export function whenRenewed(action) { onNew = action; }
 
 export async function hello() {
-  const answer = await fetch("studio/hello", { method: "POST", body: JSON.stringify({ session, others: kept() }) });
-  if (!answer.ok) throw new Error((await answer.json()).error);
+  const body = JSON.stringify({ session, others: kept() });
+  const answer = await fetch("studio/hello", { method: "POST", body }).catch(() => { throw new Error(AWAY); });
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || AWAY);
   const greeting = await answer.json();
   greeting.was = session;
   session = greeting.session;
@@ -35,15 +41,17 @@ function remember(isKept) {
 }
 
 async function send(path, options, mayRenew = true) {
+  const sentAs = session;
   let answer;
   try {
     answer = await fetch(`studio/${path}`, { ...options, headers: { ...options.headers, "x-trajflow-session": session } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The server does not answer. What you typed is kept; try again.");
+    throw new Error(AWAY);
   }
   if (answer.status === 409 && mayRenew) {
-    onNew(await hello());
+    // Of several requests that find it ended, the first begins the new session.
+    if (sentAs === session) await (renewal ??= hello().then((greeting) => onNew(greeting)).finally(() => { renewal = null; }));
     return send(path, options, false);
   }
   if (!answer.ok) {
@@ -61,18 +69,22 @@ export async function download(path, options = {}) {
   return (await send(path, options)).blob();
 }
 
-/** The events of a job, as they come. */
-export async function* events(name, body, signal) {
+/** The events of a job, as they come; `onTaken` is called once the server has the job. */
+export async function* events(name, body, signal, onTaken = () => {}) {
   const answer = await send(name, { method: "POST", body: JSON.stringify(body), signal, headers: await lentHeaders() });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
+  onTaken();
+  let text = "", last = "";
   while (true) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((error) => { throw error.name === "AbortError" ? error : new Error(LOST); });
+    if (done && !LAST.includes(last)) throw new Error(LOST);
     if (done) return;
     text += value;
     let end;
     while ((end = text.indexOf("\n\n")) >= 0) {
-      yield JSON.parse(text.slice(6, end));
+      const event = JSON.parse(text.slice(6, end));
+      last = event.type;
+      yield event;
       text = text.slice(end + 2);
     }
   }

@@ -21,6 +21,8 @@ export const state = {
   current: null,
   other: null,
   isOtherChosen: false,
+  // The prompt that was being written when an earlier picture was gone back to.
+  unsent: null,
   against: "previous",
   mode: "side",
   run: null,
@@ -66,16 +68,20 @@ export function set(changes) {
   changed("settings");
 }
 
-export function takeLibrary(library) {
-  state.nodes = new Map(library.nodes.map((node) => [node.key, node]));
-  state.order = library.nodes.map((node) => node.key);
+/** The pictures as the server told them; those that came after it was asked stay, unless they are among `gone`. */
+export function takeLibrary(library, asked = Infinity, gone = []) {
+  const told = new Set(library.nodes.map((node) => node.key));
+  const later = state.order.filter((key) => !told.has(key) && !gone.includes(key) && state.nodes.get(key).seen > asked);
+  state.nodes = new Map([...later.map((key) => [key, state.nodes.get(key)]), ...library.nodes.map((node) => [node.key, node])]);
+  state.order = [...state.nodes.keys()];
   for (const name of ["held", "capacity", "deleted", "is_kept"]) state[name] = library[name] ?? state[name];
-  if (!state.nodes.has(state.current)) state.current = null;
-  if (!state.nodes.has(state.other)) state.other = null;
+  if (!state.nodes.has(state.current)) state.current = state.order[0] ?? null;
+  if (!state.nodes.has(state.other)) Object.assign(state, { other: null, isOtherChosen: false });
   changed("nodes", "stage");
 }
 
 export function putNode(node) {
+  node.seen = performance.now();
   if (!state.nodes.has(node.key)) state.order.unshift(node.key);
   state.nodes.set(node.key, node);
   changed("nodes", "stage");
@@ -87,7 +93,7 @@ export function dropNodes(keys) {
     for (const node of state.nodes.values()) if (node.parent === key) node.parent = gone ? gone.parent : null;
     state.nodes.delete(key);
     if (state.current === key) state.current = null;
-    if (state.other === key) state.other = null;
+    if (state.other === key) Object.assign(state, { other: null, isOtherChosen: false });
   }
   state.order = state.order.filter((key) => state.nodes.has(key));
   changed("nodes", "stage");

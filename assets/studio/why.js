@@ -3,7 +3,7 @@
 import { at, el } from "./dom.js";
 import { drawDiff } from "./diff.js";
 import { compareWith, restore } from "./film.js";
-import { complete, enter } from "./loop.js";
+import { complete, enter, there } from "./loop.js";
 import { post } from "./net.js";
 import { changed, on, set, state } from "./store.js";
 
@@ -26,11 +26,12 @@ async function draw() {
   shown = signature;
   const body = at("why-body");
   if (!node) { body.replaceChildren(el("p", { class: "note" }, "Make a picture first.")); return; }
-  const { sources } = node.sources.length ? await post("sources", { key: node.key }).catch(() => ({ sources: [] })) : { sources: [] };
+  const { sources, error } = node.sources.length ? await post("sources", { key: node.key }).catch(({ message }) => ({ sources: [], error: message })) : { sources: [] };
+  if (error) shown = "";
   if (node.key !== state.current) return;
   body.replaceChildren(el("div", { class: "why-grid" },
     el("section", {}, el("h3", {}, "In words"), el("p", {}, node.reason), ...node.warnings.map((warning) => el("p", { class: "note" }, warning)), facts(node), whatIf(node)),
-    el("section", {}, el("h3", {}, "Made from"), sourceTable(node, sources), hands()),
+    el("section", {}, el("h3", {}, "Made from"), sourceTable(node, sources, error), hands()),
     el("section", {}, el("h3", { id: "angle-title" }, "Turn against the cached path, degrees per step"), el("div", { class: "chart", id: "angle-chart", role: "img", "aria-labelledby": "angle-title" })),
     el("section", {}, el("h3", { id: "latency-title" }, "Where the seconds went"), el("div", { class: "chart", id: "latency-chart", role: "img", "aria-labelledby": "latency-title" })),
     el("p", { class: "note" }, KINDS.flatMap(([kind, what]) => [el("i", { style: `display:inline-block;width:10px;height:10px;border-radius:2px;background:var(--${kind})` }), ` ${what}   `]))));
@@ -59,9 +60,9 @@ function whatIf(node) {
 
 const own = (node) => ({ prompt: node.prompt, negative_prompt: node.negative_prompt, seed: node.seed, steps: node.steps, guidance: node.guidance, width: node.width, height: node.height, strategy: node.strategy });
 
-function sourceTable(node, sources) {
+function sourceTable(node, sources, error) {
   if (!node.sources.length) return el("p", { class: "note" }, "Nothing cached was used.");
-  if (!sources.length) return el("p", { class: "note" }, "Its sources are no longer kept.");
+  if (!sources.length) return el("p", { class: "note" }, error || "Its sources are no longer kept.");
   const rows = sources.map((source) => {
     const difference = el("td", {});
     drawDiff(difference, source.prompt, node.prompt);
@@ -82,7 +83,7 @@ function sourceTable(node, sources) {
 }
 
 function hands() {
-  const { pinned, excluded } = state.settings;
+  const pinned = there(state.settings.pinned), excluded = there(state.settings.excluded);
   if (!pinned.length && !excluded.length) return null;
   return el("p", { class: "row note" }, `${pinned.length} pinned, ${excluded.length} excluded as sources.`,
     el("button", { type: "button", class: "quiet", onclick: () => set({ pinned: [], excluded: [] }) }, "Let the planner choose again"));

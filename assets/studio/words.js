@@ -8,12 +8,14 @@ const PAUSE_MS = 700;
 const BRIEF = { unknown: "Not known to this model", ignored: "Draws nothing", small: "Changes nothing", strange: "Not understood", past: "Too late to be read" };
 let timer = 0;
 let controller = null;
+// Of the prompt that was examined last, and those of them that the prompt still has.
+let all = [];
 let spans = [];
 let checked = "";
 
 export function setUp() {
   on("typed", () => {
-    if (state.settings.prompt !== checked) spans = spans.filter(({ word }) => state.settings.prompt.includes(word));
+    spans = state.settings.prompt === checked ? all : all.filter(({ word }) => state.settings.prompt.includes(word));
     draw();
     clearTimeout(timer);
     timer = setTimeout(ask, PAUSE_MS);
@@ -35,7 +37,7 @@ async function ask() {
       // Offsets count characters there and halves of pairs here.
       const letters = [...prompt];
       const place = (index) => letters.slice(0, index).join("").length;
-      spans = event.spans.map((span) => ({ start: place(span.start), end: place(span.end), reason: span.reason, kind: span.kind, near: span.near, word: letters.slice(span.start, span.end).join("") }));
+      spans = all = event.spans.map((span) => ({ start: place(span.start), end: place(span.end), reason: span.reason, kind: span.kind, near: span.near, word: letters.slice(span.start, span.end).join("") }));
       draw();
     }
   } catch { /* only a hint */ }

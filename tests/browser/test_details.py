@@ -121,6 +121,97 @@ def test_a_picture_that_was_finished_as_the_next_was_asked_for_is_not_lost(visit
     expect(page.locator("#current-title")).to_have_text("Current: a mountain landscape at night")
 
 
+def test_a_name_that_is_being_typed_is_not_drawn_over(visit):
+    studio = visit()
+    page = studio.page
+    studio.off("live", "idle")
+    studio.make("a mountain landscape")
+    studio.cards.first.locator("[data-action=more]").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    page.keyboard.type("the ")
+    page.evaluate("""() => {
+      const prompt = document.getElementById("prompt");
+      prompt.value = "a mountain landscape at night";
+      prompt.dispatchEvent(new Event("input"));
+      prompt.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+    }""")
+    expect(page.locator("#current-title")).to_contain_text("at night", timeout=RUN_MS)
+    page.keyboard.type("one")
+    page.keyboard.press("Enter")
+    expect(studio.cards).to_have_count(2)
+    expect(studio.cards.filter(has_text="the one")).to_have_count(1)
+
+
+def test_what_is_typed_before_the_server_answers_stays(visit):
+    studio = visit()
+    studio.off("live")
+    studio.page.add_init_script(
+        "addEventListener('DOMContentLoaded', () => { document.getElementById('prompt').value = 'typed early'; });"
+    )
+    studio.page.reload()
+    studio.page.wait_for_selector("html[data-ready]")
+    expect(studio.prompt).to_have_value("typed early")
+
+
+def test_what_was_written_comes_back_above_the_newest_picture(visit):
+    studio = visit()
+    studio.off("live", "idle")
+    studio.make("a mountain landscape")
+    studio.make("a mountain landscape at night")
+    studio.prompt.fill("a long thought about a lake")
+    studio.cards.last.locator(".open").click()
+    expect(studio.prompt).to_have_value("a mountain landscape")
+    expect(studio.status).to_contain_text("comes back with Alt+↑")
+    for expected in ("a mountain landscape at night", "a long thought about a lake"):
+        studio.page.keyboard.press("Alt+ArrowUp")
+        expect(studio.prompt).to_have_value(expected)
+
+
+def test_a_pinned_source_that_was_deleted_holds_nothing_up(visit):
+    studio = visit()
+    studio.off("live", "idle")
+    studio.make("a mountain landscape")
+    studio.make("a mountain landscape at night")
+    for item in ("Start from this one only", "Delete"):
+        studio.cards.last.locator("[data-action=more]").click()
+        studio.page.get_by_role("menuitem", name=item).click()
+    expect(studio.cards).to_have_count(1)
+    studio.make("a mountain landscape at dawn")
+    expect(studio.cards).to_have_count(2)
+
+
+def test_a_connection_that_breaks_is_told_in_words(visit):
+    studio = visit()
+    studio.off("live", "idle")
+    studio.page.evaluate("""() => {
+      const ask = window.fetch;
+      window.fetch = async (url, options) => {
+        const answer = await ask(url, options);
+        if (url !== "studio/run") return answer;
+        const first = new TransformStream({ transform(part, on) { on.enqueue(part); on.terminate(); } });
+        return new Response(answer.body.pipeThrough(first), answer);
+      };
+    }""")
+    studio.page.fill("#set-steps", "100")
+    studio.prompt.fill("a mountain landscape")
+    studio.prompt.press("Enter")
+    expect(studio.status).to_have_text(
+        "The connection was lost. What you typed and what was finished is kept; try again."
+    )
+    expect(studio.page.locator("#stop")).to_be_disabled()
+
+
+def test_the_only_picture_deleted_and_brought_back_is_on_the_stage(visit):
+    studio = visit()
+    studio.off("live", "idle")
+    studio.make("a mountain landscape")
+    studio.cards.first.locator("[data-action=more]").click()
+    studio.page.get_by_role("menuitem", name="Delete").click()
+    expect(studio.cards).to_have_count(0)
+    studio.page.click("#undo")
+    expect(studio.page.locator("#current-title")).to_have_text("Current: a mountain landscape")
+
+
 def test_going_back_during_a_run_stays_there_and_a_rerun_comes_to_the_front(visit):
     studio = visit()
     page = studio.page

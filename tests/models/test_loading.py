@@ -50,6 +50,19 @@ def test_an_offloaded_model_draws_the_same_picture_again_and_again(folder: Path)
     assert offloaded.identity() == model.identity()
 
 
+def test_a_device_that_is_not_there_is_named(folder: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be placed on 'gpu'"):
+        load(folder, device="gpu")
+
+
+def test_a_file_of_weights_that_was_cut_off_is_refused_in_a_sentence(make_pipeline, tmp_path: Path) -> None:
+    make_pipeline().save_pretrained(tmp_path)
+    weights = tmp_path / "text_encoder" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    with pytest.raises(ModelError, match="could not be loaded as a diffusers model"):
+        load(tmp_path, device="cpu")
+
+
 @pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")
 def test_a_compiled_transformer_is_compiled_at_its_first_use_only(folder: Path) -> None:
     model = load(folder, device="cpu", compile=True)

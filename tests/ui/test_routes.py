@@ -16,6 +16,7 @@ from trajflow.engine.blending import blending
 from trajflow.ui import png
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes
+from trajflow.ui.tree import BIN_SIZE
 from trajflow.ui.wire import HEADER
 
 
@@ -72,7 +73,9 @@ def test_a_preview_is_a_draft_that_the_next_picture_replaces(visitor):
     assert draft["nfe"] <= 3
     events = visitor.events("run", {"prompt": "a mountain dusk", "seed": 7, "parent": first["key"]})
     good = next(event["node"] for event in events if event["type"] == "picture")
-    assert {"type": "forgotten", "keys": [draft["key"]]} in events
+    [forgotten] = [event for event in events if event["type"] == "forgotten"]
+    assert (forgotten["keys"], forgotten["let_go"]) == ([draft["key"]], 0)
+    assert forgotten["held"] == visitor.library()["held"]
     assert [node["key"] for node in visitor.library()["nodes"]] == [good["key"], first["key"]]
 
 
@@ -228,6 +231,47 @@ def test_a_saved_session_is_the_same_session_elsewhere(client, visitor):
     assert other.run("a mountain", quality="exact")["spent"] == 0
     assert first["key"] in other.run("a mountain night", quality="evaluations", amount=3)["node"]["sources"]
     assert other.post("load", saved).json()["pictures"] == 0
+
+
+def test_a_path_that_begins_with_another_runs_branch_is_known_as_such_in_a_file(client, registry, visitor):
+    """Its first velocity is a rounding off the from-scratch one's: no exact picture begins with it."""
+    visitor.run("a mountain", quality="exact", guidance=3.0)
+    made = visitor.run("a mountain dusk", quality="evaluations", amount=3, guidance=3.0)["node"]
+    other = Visitor(client)
+    other.post("load", visitor.post("save").content)
+    for each in (visitor, other):
+        entries = registry.find(each.key).session.entries()
+        exact = {entry.prompt: entry.trajectory.is_start_exact for entry in entries}
+        assert exact == {"a mountain": True, made["prompt"]: False}
+
+
+def test_what_is_let_go_for_want_of_room_is_told(mixture):
+    model = blending(mixture)
+    size = Session(model)
+    size.generate("a mountain")
+    registry = Registry(lambda: Session(model, cache_bytes=int(2.5 * size.nbytes)))
+    with TestClient(Starlette(routes=routes(model, registry)), base_url="http://studio") as client:
+        visitor = Visitor(client)
+        first, _ = (visitor.run(prompt, quality="exact", apart=True)["node"] for prompt in ("a city", "a lake"))
+        events = visitor.events("run", {"prompt": "a mountain", "seed": 7, "quality": "exact"})
+        [forgotten] = [event for event in events if event["type"] == "forgotten"]
+        assert (forgotten["keys"], forgotten["let_go"]) == ([first["key"]], 1)
+
+
+def test_of_all_that_was_forgotten_the_newest_come_back(visitor):
+    made = [visitor.run(f"a lake {number}", steps=2, quality="exact")["node"]["key"] for number in range(BIN_SIZE + 3)]
+    assert visitor.post("clear").json()["nodes"] == []
+    for _ in range(BIN_SIZE):
+        back = visitor.post("undelete").json()["nodes"]
+    assert {node["key"] for node in back} == set(made[3:])
+    assert visitor.post("undelete").status_code == 400
+
+
+@pytest.mark.parametrize("body", [b"%PDF-1.4 \xe2\xe3\xcf\xd3", b"a\x00b", b"a lake " * 20_000])
+def test_what_is_no_text_is_not_put_into_the_form(visitor, body):
+    answer = visitor.post("read", body, headers={"Content-Type": "text/plain"})
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "This is neither a PNG, nor a session, nor a text with settings."
 
 
 def changed(saved, name, data):

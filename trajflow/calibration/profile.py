@@ -108,9 +108,11 @@ class Profile:
         The same profile where nothing is known of that. Between the values that were measured, linear in the logarithm
         of guidance; below the lowest that one holds, beyond the highest it goes on so.
         """
-        if not self.shifts or guidance == self.guidance == (source_guidance or guidance):
+        source = guidance if source_guidance is None else source_guidance
+        if not self.shifts or guidance == self.guidance == source:
             return self
-        times, across = guidance / self.guidance, guidance / (source_guidance or guidance or 1.0)
+        # At 1 and below only the prompt is evaluated.
+        times, across = guidance / self.guidance, max(1.0, guidance) / max(1.0, source)
         before_db = self._off_by("before_db", times) + self._off_by("across_before_db", across)
         during_db = self._off_by("during_db", times) + self._off_by("across_db", across)
         alone_db = self._off_by("alone_db", times)

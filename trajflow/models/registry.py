@@ -133,10 +133,16 @@ def load(
     asked = {**_stored_settings(Path(where)), **(settings or {})}
     pipeline = _read(where, str(source), revision, _dtype(dtype), asked)
     pipeline.set_progress_bar_config(disable=True)
-    if offload:
-        pipeline.enable_model_cpu_offload(device=device)
-    else:
-        pipeline.to(device)
+    try:
+        if offload:
+            pipeline.enable_model_cpu_offload(device=device)
+        else:
+            pipeline.to(device)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(f"{str(source)!r} does not fit on {device}: load it with offload=True.") from error
+    except (RuntimeError, AssertionError, ValueError, ImportError) as error:
+        said = str(error).partition("\n")[0].rstrip(".")
+        raise ModelError(f"{str(source)!r} cannot be placed on {str(device)!r}: {said}.") from error
     if tiling:
         pipeline.vae.enable_tiling()
     if compile:
@@ -149,6 +155,7 @@ def _read(
 ) -> "DiffusionPipeline":
     """The pipeline of a folder or hub id, on the CPU."""
     import diffusers
+    from safetensors import SafetensorError
 
     from trajflow.models.hub import explain, is_hub_id
 
@@ -165,7 +172,7 @@ def _read(
         if settings.get("t5") is False:
             absent |= {"text_encoder_3": None, "tokenizer_3": None}
         return getattr(diffusers, kind).from_pretrained(where, revision=revision, dtype=dtype, **absent)
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         words = None if is_folder else explain(error, source, revision)
         raise ModelError(
             words or f"{source!r} could not be loaded as a diffusers model: {error}".rstrip(".") + "."

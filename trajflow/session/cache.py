@@ -148,10 +148,13 @@ class SessionCache(TrajectoryCache):
             return kept
 
     def reveal(self, key: str) -> None:
-        """A run made ahead has been asked for: it is listed from now on."""
+        """A run made ahead, or only to compare another with, has been asked for: it is listed from now on."""
         with self._lock:
             if self._ahead.pop(key, None) is not None:
                 self._note_ahead()
+            owners = [owner for owner, record in self._records.items() if record.companion == key]
+        for owner in owners:
+            self.accompany(owner, "")
 
     def _note_ahead(self) -> None:
         if self._shelf is not None:
@@ -271,9 +274,12 @@ class SessionCache(TrajectoryCache):
         entry = self.get(key)
         if entry is None or entry.trajectory is None:
             raise SourceGone("A run that this picture was to start from is no longer held. Ask for the picture again.")
+        # It may have come from a file, or wait in the host's memory.
+        trajectory = on_device(entry, self._device).trajectory
+        assert trajectory is not None
         if entry.cache_key.negative_prompt != negative_prompt:
-            return replace(entry.trajectory, negative=None)
-        return entry.trajectory
+            return replace(trajectory, negative=None)
+        return trajectory
 
 
 def leading_velocities(entry: Entry) -> tuple[Tensor, ...]:

@@ -77,7 +77,7 @@ class Session:
         tiers: Tiers = "published",
         mode: Mode = "manual",
         profile: Profile | None = None,
-        spill: Path | None = None,
+        spill: str | Path | None = None,
         state: str | Path | Shelf | None = None,
     ) -> None:
         if mode not in MODES:
@@ -90,7 +90,7 @@ class Session:
             tiers,
             lambda: self._runner.learned.resumes,
             device=model.device,
-            spill=spill,
+            spill=None if spill is None else Path(spill),
             shelf=self._shelf,
         )
         self._runner = Runner(model, profile, self._cache.make_room)

@@ -112,6 +112,7 @@ def _told(entry: Entry, node: Node) -> dict[str, Any]:
         "seconds": dict(result.seconds),
         "kinds": list(result.kinds),
         "path_kinds": [] if entry.trajectory is None else list(entry.trajectory.kinds),
+        "is_start_exact": entry.trajectory is None or entry.trajectory.is_start_exact,
         "angles": {str(k): angle for k, angle in result.angles.items()},
         "strategy": result.plan.strategy,
         "method": result.plan.sampling.method,
@@ -145,7 +146,7 @@ def _entry(archive: zipfile.ZipFile, session: Session, told: Mapping[str, Any]) 
     # What another model has made answers nothing here; its picture is still to be looked at.
     cache_key = own if is_own else replace(own, identity={"imported": str(told["fingerprint"])[:64]})
     is_there = is_own and f"paths/{key}.safetensors" in archive.namelist()
-    path = _path(archive, key, settings, shape, schedule, _kinds(told["path_kinds"])) if is_there else None
+    path = _path(archive, key, settings, shape, schedule, told) if is_there else None
     if told["method"] not in METHODS:
         raise RequestError("A picture in this file was made by a method that is not known here.")
     sampling = SamplingPlan.transporting(told["method"], schedule, NodeSchedule(()), budget=settings.steps)
@@ -173,8 +174,9 @@ def _path(
     settings: Settings,
     shape: tuple[int, ...],
     schedule: Schedule,
-    kinds: tuple[Any, ...],
+    told: Mapping[str, Any],
 ) -> Trajectory:
+    kinds = _kinds(told["path_kinds"])
     tensors = load(archive.read(f"paths/{key}.safetensors"))
     noise, velocities = tensors["noise"], tensors["velocities"]
     whole = (settings.steps, *noise.shape)
@@ -183,7 +185,9 @@ def _path(
     for tensor in (noise, velocities):
         if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
             raise RequestError("A path in this file holds what is not a number.")
-    return Trajectory(settings.prompt, schedule, noise, velocities, kinds)
+    # Files of before it was told may hold first velocities that were put together of two runs.
+    is_start_exact = told.get("is_start_exact", set(kinds) == {"computed"}) is True
+    return Trajectory(settings.prompt, schedule, noise, velocities, kinds, is_start_exact=is_start_exact)
 
 
 def _picture(archive: zipfile.ZipFile, name: str, settings: Settings) -> Image.Image:

@@ -10,6 +10,7 @@ from trajflow.cache import Entry
 from trajflow.errors import RequestError
 from trajflow.ui import archive, describe, learning, parameters, png, sheet, wire
 from trajflow.ui.registry import Registry, TabSession
+from trajflow.ui.tree import BIN_SIZE
 
 MOST_PICTURE_BYTES = 32 * 2**20
 
@@ -76,10 +77,15 @@ class Library:
         """Forget every picture that is not pinned."""
         tab_session = wire.tab_of(request, self._registry)
         self._registry.desk.cancel(tab_session.key)
-        for entry in tab_session.session.entries():
-            if not tab_session.tree.node(entry.key).is_pinned:
-                tab_session.tree.delete(entry)
-                await wire.in_thread(tab_session.session.forget, entry.key)
+        tree, entries = tab_session.tree, tab_session.session.entries()
+        gone = [entry for entry in entries if not tree.node(entry.key).is_pinned]
+        for number, entry in enumerate(gone):
+            # Newest first: those that can be brought back are the newest ones.
+            if number < BIN_SIZE:
+                tree.delete(entry)
+            else:
+                tree.remove(entry.key)
+            await wire.in_thread(tab_session.session.forget, entry.key)
         answer = await self._changed(tab_session)
         if tab_session.shelf is not None and not tab_session.session.entries():
             await wire.in_thread(tab_session.shelf.clear)
@@ -104,7 +110,12 @@ class Library:
         wire.tab_of(request, self._registry)
         body = await wire.read_bytes(request, MOST_PICTURE_BYTES)
         if request.headers.get("content-type", "").startswith("text/"):
-            text = body.decode("utf-8", "replace")
+            try:
+                text = body.decode("utf-8-sig")
+            except UnicodeDecodeError:
+                text = ""
+            if not text or "\0" in text or len(text) > png.LONGEST_TEXT:
+                raise RequestError("This is neither a PNG, nor a session, nor a text with settings.")
             return wire.answered(png.read_json(text) if text.lstrip().startswith("{") else parameters.read(text))
         return wire.answered(await wire.in_thread(png.read_settings, body))
 

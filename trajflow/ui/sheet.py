@@ -71,7 +71,7 @@ def _picture(tab_session: TabSession, ask: Ask) -> Generator[Event, None, dict[s
     steps = ask.options.get("steps") or tab_session.session.model.defaults.steps
     for event in work.run(tab_session, replace(ask, is_preview=False), began):
         if event["type"] == "picture":
-            told = {name: event.get(name) for name in ("node", "image", "stored", "spent")}
+            told = {name: event.get(name) for name in ("node", "image", "stored", "spent", "held")}
         else:
             yield event
     return {**told, "full": steps, "seconds": time.monotonic() - began}

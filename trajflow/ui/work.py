@@ -5,7 +5,7 @@ Every event is plain JSON. `step`: one step taken; `picture`: a picture and its 
 """
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -78,13 +78,23 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
         "waited": waited,
         "held": session.nbytes,
     }
-    gone = [draft for draft in tree.drafts() if draft != key]
-    for draft in gone:
-        tree.remove(draft)
+    drafts = [draft for draft in tree.drafts() if draft != key]
+    for draft in drafts:
         session.forget(draft)
-    tab_session.keep()
+    yield from _gone(tab_session, drafts)
+
+
+def _gone(tab_session: TabSession, drafts: Sequence[str] = ()) -> Iterator[Event]:
+    """Take out of the tree whose pictures are no longer held: these drafts, and what was let go for want of room."""
+    session, tree = tab_session.session, tab_session.tree
+    held = {entry.key for entry in session.entries()}
+    gone = [key for key in tree.nodes if key not in held]
+    for key in gone:
+        tree.remove(key)
     if gone:
-        yield {"type": "forgotten", "keys": gone}
+        tab_session.keep()
+        let_go = len(set(gone) - set(drafts))
+        yield {"type": "forgotten", "keys": gone, "let_go": let_go, "held": session.nbytes}
 
 
 def complete(tab_session: TabSession, key: str, *, is_ahead: bool = False) -> Iterator[Event]:
@@ -134,6 +144,7 @@ def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
             "completed": True,
             "held": session.nbytes,
         }
+    yield from _gone(tab_session)
 
 
 def estimate(session: Session, ask: Ask) -> Event:
