@@ -9,7 +9,7 @@ import { changed, state } from "./store.js";
 const MODES = ["side", "slider", "flicker", "difference"];
 const HELP = [
   ["Enter", "in the prompt: make it good (Shift+Enter: a new line)"], ["Ctrl/⌘ + Enter", "make it good, from anywhere"], ["Esc", "stop; or back to the prompt"],
-  ["↑ ↓ ← →", "through the history"], ["Alt + ↑ ↓", "through the history, from the prompt too"], ["C", "the next way to compare"], ["S", "against the previous picture, or from scratch"],
+  ["↑ ↓ ← →", "through the history"], ["Alt + ↑ ↓", "through the history, from the prompt too; above the newest is what you were writing"], ["C", "the next way to compare"], ["S", "against the previous picture, or from scratch"],
   ["1 … 9", "the chips (Alt + 1 … 9 in the prompt)"], ["+ − 0", "zoom in, out, fit"], ["/", "to the prompt"], ["?", "this"],
 ];
 
