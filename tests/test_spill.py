@@ -80,8 +80,8 @@ def test_what_may_serve_a_request_is_brought_up_before_its_text_is_encoded(mixtu
     size, seen = entry_bytes(mixture), []
     mixture.device = torch.device("cuda")
     session = trajflow.Session(mixture, cache_bytes=2 * size)
-    # Sources are handed out where the mixture computes.
-    session._cache._device = torch.device("cpu")
+    # There is nothing to move them to.
+    monkeypatch.setattr("trajflow.session.cache.on_device", lambda entry, device: entry)
     assert session.capacity == 4 * size
     at, encode = session._cache.place_of, mixture.encode
 
