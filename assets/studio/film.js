@@ -175,7 +175,6 @@ export async function remove(key) {
     const asked = performance.now();
     takeLibrary(await post("delete", { key }), asked, [key]);
     say("done", "Deleted. Undo brings it back.");
-    changed("stage");
   } catch (error) { toast(error.message); }
 }
 

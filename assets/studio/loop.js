@@ -168,7 +168,6 @@ function place(event, run) {
   if (event.stored) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
   if (event.completed) node.waited = state.nodes.get(node.key)?.waited ?? node.waited;
   putNode(node);
-  state.held = event.held;
   if (event.completed) return;
   // Who has gone back to another picture meanwhile stays there; so does who sees a newer one.
   if (!run.isLeft) {
@@ -200,7 +199,7 @@ function step(event, run) {
 function picture(event, run) {
   const { node } = event;
   if (!node) { say("warn", "This picture is larger than the session may keep; it was not kept."); return; }
-  place(event, run);
+  keep(event, run);
   if (event.completed) {
     if (node.key === state.current) {
       run.image = null;

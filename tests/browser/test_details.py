@@ -83,9 +83,7 @@ def test_going_back_within_the_pause_after_typing_is_not_undone_by_a_preview(vis
     studio.off("idle")
     studio.make("a mountain landscape")
     studio.make("a mountain landscape at night")
-    asked = studio.types_and(
-        " in the fog", "[...document.querySelectorAll('.card')].at(-1).querySelector('.open').click()"
-    )
+    asked = studio.types_and(" in the fog", OPEN_THE_OLDEST)
     studio.page.wait_for_timeout(600)
     assert "studio/run" not in asked()
     expect(studio.page.locator("#current-title")).to_have_text("Current: a mountain landscape")

@@ -88,11 +88,13 @@ class Tree:
         self.put(node if node.parent in self.nodes else replace(node, parent=None))
         return entry
 
-    def prune(self, keys: Iterable[str]) -> None:
-        """Forget the nodes whose entries are gone."""
+    def prune(self, keys: Iterable[str]) -> list[str]:
+        """Forget the nodes whose entries are gone; their keys."""
         held = set(keys)
-        for key in [key for key in self.nodes if key not in held]:
+        gone = [key for key in self.nodes if key not in held]
+        for key in gone:
             self.remove(key)
+        return gone
 
     def clear(self) -> None:
         """Forget everything."""

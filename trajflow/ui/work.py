@@ -86,11 +86,8 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
 
 def _gone(tab_session: TabSession, drafts: Sequence[str] = ()) -> Iterator[Event]:
     """Take out of the tree whose pictures are no longer held: these drafts, and what was let go for want of room."""
-    session, tree = tab_session.session, tab_session.tree
-    held = {entry.key for entry in session.entries()}
-    gone = [key for key in tree.nodes if key not in held]
-    for key in gone:
-        tree.remove(key)
+    session = tab_session.session
+    gone = tab_session.tree.prune(entry.key for entry in session.entries())
     if gone:
         tab_session.keep()
         let_go = len(set(gone) - set(drafts))
