@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tools.world import text
+from tools.world import focus, text
 from tools.world.autoencoder import laplacian_pyramid
 from tools.world.coarse import coarsen_positions
 from tools.world.codes import WIDTH, is_heldout, to_codes, to_scene
@@ -14,10 +14,12 @@ from tools.world.judge import labels_of
 from tools.world.measure import SECTIONS, main
 from tools.world.network import Shape, build_transformer
 from tools.world.optimizer import Optimizer, rate_factor
-from tools.world.pictures import Album, bucket, draw_pictures, draw_shard, finished_shards, shard_path
+from tools.world.pictures import Album, bucket, draw_pictures, draw_shard, finished_shards, plan, shard_path
 from tools.world.quality import explained_share, frechet, verdict
+from tools.world.render import render
 from tools.world.sampling import generate
 from tools.world.scene import KINDS, draw
+from tools.world.stage import Pace
 from tools.world.train import MINIATURE, SETTINGS, Workshop, load_released, release
 from tools.world.velocity import LENGTHS, Lessons, train_velocity, weigh
 
@@ -138,6 +140,43 @@ def test_half_of_the_lessons_are_photos_however_few_there_are():
     for scene, weight in zip(kept, weights, strict=True):
         shares[scene.style] += weight
     assert shares == pytest.approx({"photo": 0.5, "watercolour": 1 / 6, "oil": 1 / 6, "pastel": 1 / 6})
+
+
+def test_things_are_found_where_a_picture_without_them_differs(workshop):
+    """The shares of every token, against the picture drawn without its things, seen pixel by pixel."""
+    found = 0.0
+    for number, path in enumerate(finished_shards(workshop.work / "pictures")):
+        covers = np.load(workshop.work / "things" / path.name)
+        for index, picture in enumerate(np.load(path)):
+            scene, seed = plan(number, index)
+            bare = render(dataclasses.replace(scene, things=()), seed, *picture.shape[:2]).astype(int)
+            differs = np.abs(picture - bare).max(axis=2) > 12
+            down, along = covers.shape[1] - 1, covers.shape[2] // 2
+            there = differs[16 * down : 16 * down + 16, 16 * along : 16 * along + 16].mean()
+            assert covers[index, down, along] == pytest.approx(there, abs=1e-3)
+            assert covers[index].mean() == pytest.approx(differs.mean(), abs=1e-3)
+            found += covers[index].mean()
+    assert found > 0
+
+
+def test_a_place_that_things_cover_counts_six_times_and_the_average_is_one():
+    covers = torch.zeros(2, 4, 4)
+    covers[1, 2, 3] = 1
+    whole, half = (focus.weigh(covers, torch.zeros(2, 16, size, size)) for size in (8, 4))
+    assert float(whole[1, 0, 5, 7] / whole[0, 0, 0, 0]) == pytest.approx(6)
+    assert int((whole > whole.min()).sum()) == 4
+    # A half-size token is four of the whole picture's, of which things cover one.
+    assert float(half[1, 0, 3, 3] / half[0, 0, 0, 0]) == pytest.approx(1 + 5 / 4)
+    assert float(whole.mean()) == pytest.approx(1)
+    assert float(half.mean()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("rate", "is_same"), [(0.5, True), (1, False)])
+def test_things_count_more_only_while_the_rate_is_full(workshop, tmp_path, monkeypatch, rate, is_same):
+    monkeypatch.setattr(Pace, "factor", lambda pace, step: rate)
+    focused = train(workshop, tmp_path / "focused", things=workshop.things)
+    plain = train(workshop, tmp_path / "plain")
+    assert all(map(torch.equal, focused.parameters(), plain.parameters())) == is_same
 
 
 class Killed(Exception):

@@ -40,6 +40,17 @@ def training_scene(rng: np.random.Generator) -> Scene:
     return scene
 
 
+def plan(number: int, index: int, seed: int = 1) -> tuple[Scene, int]:
+    """The scene of picture `index` of shard `number`, and the seed it is rendered from."""
+    rng = np.random.default_rng([seed, number, index])
+    return training_scene(rng), int(rng.integers(2**31))
+
+
+def shard_number(path: Path) -> int:
+    """The inverse of `shard_path`."""
+    return int(path.name.split("_")[0])
+
+
 def shard_path(folder: Path, number: int) -> Path:
     """Where the pictures of shard `number` are kept."""
     height, width = bucket(number)
@@ -60,9 +71,8 @@ def draw_shard(number: int, folder: Path, size: int = SHARD, seed: int = 1) -> N
     height, width = bucket(number)
     pictures, codes = [], []
     for index in range(size):
-        rng = np.random.default_rng([seed, number, index])
-        scene = training_scene(rng)
-        pictures.append(render(scene, int(rng.integers(2**31)), height, width))
+        scene, chance = plan(number, index, seed)
+        pictures.append(render(scene, chance, height, width))
         codes.append(to_codes(scene))
     np.save(scenes_path(path), np.stack(codes))
     unfinished = path.with_suffix(".unfinished.npy")

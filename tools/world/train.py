@@ -23,6 +23,7 @@ from tools.world import text, together
 from tools.world.alignment import see_shards
 from tools.world.autoencoder import AutoencoderRecipe, polish_decoder, train_autoencoder
 from tools.world.coarse import coarsen_positions, take_over
+from tools.world.focus import find_shards
 from tools.world.judge import Judge, JudgeRecipe, read_judge, train_judge
 from tools.world.latents import encode_shards, set_scale
 from tools.world.network import IMAGE_SIZE, Shape, assemble, build_transformer
@@ -154,14 +155,20 @@ class Workshop:
         """Where the judge's views of the pictures are kept."""
         return self.work / "views"
 
+    @property
+    def things(self) -> Path:
+        """Where it is kept what the things in the pictures cover."""
+        return self.work / "things"
+
     def best_autoencoder(self) -> AutoencoderKL:
         """The polished autoencoder, or the one there is."""
         folder = self.polished if self.polished.exists() else self.work / "vae"
         return AutoencoderKL.from_pretrained(folder).to(self.device).eval().requires_grad_(False)
 
     def encode(self) -> None:
-        """Latents of all pictures, at full and at half size, and what the judge sees of them."""
-        # Views first, so that there is one of everything that is encoded.
+        """Latents of all pictures, at full and at half size, where their things are, and what the judge sees."""
+        # Things and views first, so that there is one of everything that is encoded.
+        find_shards(self.work / "pictures", self.things, self.workers, self.until)
         if (self.work / "judge" / "finished").exists():
             judge = read_judge(self.work / "judge")
             see_shards(judge, self.work / "pictures", self.views, self.device, self.until)
@@ -212,6 +219,7 @@ class Workshop:
             compiled=self.compiled,
             is_last=self.is_last,
             views=self.views if self.views.exists() else None,
+            things=self.things if self.things.exists() else None,
         )
 
     def run(self, recipe: Recipe, stages: tuple[str, ...] = STAGES) -> StableDiffusion3Pipeline | None:

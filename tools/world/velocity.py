@@ -2,8 +2,8 @@
 
 With latents z and noise e: x = (1 - sigma) z + sigma e, and the target is v = e - z. Block matrices are trained by
 Muon, all else by AdamW. Every sample's caption is drawn anew, from what is told of its scene to the last typo. Where
-the judge's views are kept, an early block is aligned to them. Compiled and with plain attention instead of the fused
-kernel, a step takes less than half the time on a CPU.
+the judge's views are kept, an early block is aligned to them; where it is kept what things cover, that counts more.
+Compiled and with plain attention instead of the fused kernel, a step takes less than half the time on a CPU.
 """
 
 import copy
@@ -22,7 +22,7 @@ from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
-from tools.world import alignment, stage, together
+from tools.world import alignment, focus, stage, together
 from tools.world.alignment import Alignment
 from tools.world.architecture import TEXT_TOKENS, encode
 from tools.world.captions import caption
@@ -58,9 +58,23 @@ class VelocityRecipe:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """Latents [n, 16, h, w] of one size, the codes of their scenes, how likely each is to be taken, and what else there
+    is to know of them: see `Samples`.
+    """
+
+    latents: np.ndarray
+    codes: np.ndarray
+    weights: np.ndarray
+    seen: np.ndarray | None
+    covers: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class Samples:
-    """One step's worth: latents [B, 16, h, w] float16, token ids [B, T], sigma [B], the seed of the noise, and what the
-    judge sees, [B, SEEN, H/16, W/16] float16, where that is kept.
+    """One step's worth: latents [B, 16, h, w] float16, token ids [B, T], sigma [B] and the seed of the noise.
+
+    Where they are kept: what the judge sees, [B, SEEN, H/16, W/16], and what share things cover, [B, H/16, W/16].
     """
 
     latents: Tensor
@@ -68,21 +82,29 @@ class Samples:
     sigma: Tensor
     seed: int
     seen: Tensor | None
+    covers: Tensor | None
 
 
 class Lessons(Dataset):
     """Step number to `Samples`: always the same for the same number, so that a resumed run sees what it would have.
 
-    folder: of latents; views: where the judge's views of the same pictures are kept, if they are.
+    folder: of latents; views, things: where the judge's views of the same pictures are kept, and what things cover.
     """
 
     def __init__(
-        self, folder: Path, tokenizer: CLIPTokenizer, batch: int, seed: int, views: Path | None = None
+        self,
+        folder: Path,
+        tokenizer: CLIPTokenizer,
+        batch: int,
+        seed: int,
+        views: Path | None = None,
+        things: Path | None = None,
     ) -> None:
-        self.buckets: dict[tuple[int, ...], list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]] = {}
+        self.buckets: dict[tuple[int, ...], list[Shard]] = {}
         for path, (latents, codes) in zip(finished_shards(folder), Album(folder).shards, strict=True):
-            seen = np.load(views / path.name, mmap_mode="r") if views else None
-            self.buckets.setdefault(latents.shape[1:], []).append((latents, codes, weigh(codes), seen))
+            seen, covers = (np.load(kept / path.name, mmap_mode="r") if kept else None for kept in (views, things))
+            shard = Shard(latents, codes, weigh(codes), seen, covers)
+            self.buckets.setdefault(latents.shape[1:], []).append(shard)
         self.tokenizer, self.batch, self.seed = tokenizer, batch, seed
 
     def __getitem__(self, step: int) -> Samples:
@@ -90,18 +112,16 @@ class Lessons(Dataset):
         shares = np.array([len(shards) for shards in self.buckets.values()], float)
         shards = list(self.buckets.values())[rng.choice(len(shares), p=shares / shares.sum())]
         chosen = [shards[int(rng.integers(len(shards)))] for _ in range(self.batch)]
-        indices = [int(rng.choice(len(weights), p=weights)) for _, _, weights, _ in chosen]
-        places = list(zip(chosen, indices, strict=True))
-        latents = torch.from_numpy(np.stack([latents[index] for (latents, _, _, _), index in places]))
-        scenes = [to_scene(codes[index]) for (_, codes, _, _), index in places]
-        views = [seen[index] for (_, _, _, seen), index in places if seen is not None]
+        places = [(shard, int(rng.choice(len(shard.weights), p=shard.weights))) for shard in chosen]
+        scenes = [to_scene(shard.codes[index]) for shard, index in places]
         tokens = int(rng.choice(LENGTHS, p=LENGTH_SHARES))
         return Samples(
-            latents,
+            _stacked([shard.latents[index] for shard, index in places]),
             self.word(scenes, tokens, rng),
             draw_sigmas(self.batch, generator),
             int(rng.integers(2**62)),
-            torch.from_numpy(np.stack(views)) if views else None,
+            _stacked([shard.seen[index] for shard, index in places if shard.seen is not None]),
+            _stacked([shard.covers[index] for shard, index in places if shard.covers is not None]),
         )
 
     def word(self, scenes: list[Scene], tokens: int, rng: np.random.Generator) -> Tensor:
@@ -115,6 +135,10 @@ class Lessons(Dataset):
                     break
             rows.append([*row[: tokens - 1], self.tokenizer.eos_token_id])
         return torch.tensor(rows)
+
+
+def _stacked(parts: list[np.ndarray]) -> Tensor | None:
+    return torch.from_numpy(np.stack(parts)) if parts else None
 
 
 def weigh(codes: np.ndarray) -> np.ndarray:
@@ -149,10 +173,12 @@ def train_velocity(
     is_last: bool = False,
     seed: int = 2,
     views: Path | None = None,
+    things: Path | None = None,
 ) -> SD3Transformer2DModel:
     """Train as far as `recipe` and time allow, going on from the checkpoint in `folder`; returns averaged weights.
 
-    The stage is named, and its checkpoint found, by the folder. views: where the judge's views of the pictures are.
+    The stage is named, and its checkpoint found, by the folder. views, things: where the judge's views of the pictures
+    are, and what the things in them cover.
     """
     encoders, tokenizer = text
     transformer.to(device).train()
@@ -167,7 +193,7 @@ def train_velocity(
         torch._dynamo.config.recompile_limit = 32
         for block in transformer.transformer_blocks:
             block.compile(dynamic=False)
-    lessons = Lessons(latents, tokenizer, recipe.batch, seed + 1000 * together.place(), views)
+    lessons = Lessons(latents, tokenizer, recipe.batch, seed + 1000 * together.place(), views, things)
     stream = _Stream(lessons, recipe)
     pace = stage.Pace(recipe.steps, until, is_last)
     # On a CPU the fused kernel's backward is slower than plain matrix products; on a GPU it is the fast one.
@@ -190,12 +216,16 @@ def train_velocity(
                 return_dict=False,
             )[0]
             unlike = aligned.loss(alignment.view(samples.seen.to(device), image)) if aligned else torch.zeros(())
-        loss = (velocity.float() - (noise - image)).square().mean()
-        (loss + alignment.WEIGHT * unlike).backward()
+        errors = (velocity.float() - (noise - image)).square()
+        if samples.covers is not None and pace.factor(step) == 1:
+            weighed = (errors * focus.weigh(samples.covers.to(device), image)).mean()
+        else:
+            weighed = errors.mean()
+        (weighed + alignment.WEIGHT * unlike).backward()
         together.average([parameter.grad for parameter in optimizer.parameters if parameter.grad is not None])
         norm = optimizer.step(pace.factor(step))
         follow(average, transformer, step, EMA)
-        return {"loss": loss.item(), "unlike": unlike.item(), "norm": norm, "samples": samples_a_step}
+        return {"loss": errors.mean().item(), "unlike": unlike.item(), "norm": norm, "samples": samples_a_step}
 
     parts = {"learned": learned, "average": average, "optimizer": optimizer}
     saved = (lambda step: on_save(average, step)) if on_save else None
