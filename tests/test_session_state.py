@@ -106,6 +106,26 @@ def test_what_a_session_has_no_room_for_goes_from_the_disk_too(mixture, tmp_path
     assert prompts(trajflow.Session(mixture, state=tmp_path / "small")) == prompts(session)
 
 
+def test_a_session_with_less_room_leaves_the_oldest_where_they_are(mixture, tmp_path, caplog) -> None:
+    before = filled(mixture, tmp_path)
+    oldest, *_ = keys = [entry.key for entry in reversed(before.entries())]
+    small = trajflow.Session(mixture, state=tmp_path, cache_bytes=before.nbytes * 2 // 3)
+    assert prompts(small) == list(PROMPTS[:0:-1])
+    assert small.unheld == {oldest}
+    assert "For 1 of the runs" in caplog.text
+    small.catch_up()
+    assert prompts(small) == list(PROMPTS[:0:-1]), "it is not brought in again at the cost of another"
+    assert documents(tmp_path) == 3
+    small.generate("snowy mountain lake")
+    assert documents(tmp_path) == 3, "a new one takes the place of one that was held"
+    assert small.unheld == {oldest}
+    again = trajflow.Session(mixture, state=tmp_path)
+    assert [entry.key for entry in again.entries()][1:] == [keys[2], oldest]
+    assert again.unheld == frozenset()
+    small.clear()
+    assert documents(tmp_path) == 0
+
+
 def test_a_run_that_is_refused_changes_nothing_on_the_disk(mixture, tmp_path) -> None:
     size = filled(mixture, tmp_path / "size").nbytes // len(PROMPTS)
     session = trajflow.Session(mixture, cache_bytes=size, state=tmp_path)

@@ -44,8 +44,9 @@ function draw() {
   const signature = JSON.stringify([rows, state.current, otherKey(), [...state.nodes.values()].map((n) => [n.key, n.name, n.favourite, n.pinned, n.state, n.waited])]);
   at("memory").textContent = state.order.length ? `${state.order.length} · ${megabytes(state.held)} of ${megabytes(state.capacity)}` : "";
   if (state.keptDays !== null) {
+    if (state.away) at("memory").textContent += ` · ${state.away} more kept`;
     if (!state.is_kept) at("memory").textContent += " · not kept";
-    at("memory").title = state.is_kept ? `Kept on the server for ${state.keptDays} days after your last visit, over restarts too; what you delete is gone from there` : "The server cannot keep your pictures just now; save the session as a file";
+    at("memory").title = state.is_kept ? `Kept on the server for ${state.keptDays} days after your last visit, over restarts too; what you delete is gone from there${state.away ? ". There is no room for the oldest here now; they come back when there is" : ""}` : "The server cannot keep your pictures just now; save the session as a file";
   }
   at("undo").disabled = !state.deleted;
   // A name that is being typed is not drawn over; what has changed is drawn once it is there.

@@ -17,6 +17,7 @@ export const state = {
   order: [],
   held: 0,
   capacity: 0,
+  away: 0,
   deleted: 0,
   current: null,
   other: null,
@@ -74,7 +75,7 @@ export function takeLibrary(library, asked = Infinity, gone = []) {
   const later = state.order.filter((key) => !told.has(key) && !gone.includes(key) && state.nodes.get(key).seen > asked);
   state.nodes = new Map([...later.map((key) => [key, state.nodes.get(key)]), ...library.nodes.map((node) => [node.key, node])]);
   state.order = [...state.nodes.keys()];
-  for (const name of ["held", "capacity", "deleted", "is_kept"]) state[name] = library[name] ?? state[name];
+  for (const name of ["held", "capacity", "away", "deleted", "is_kept"]) state[name] = library[name] ?? state[name];
   if (!state.nodes.has(state.current)) state.current = state.order[0] ?? null;
   if (!state.nodes.has(state.other)) Object.assign(state, { other: null, isOtherChosen: false });
   changed("nodes", "stage");

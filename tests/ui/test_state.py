@@ -24,10 +24,11 @@ def start(mixture, tmp_path):
     """A server on the folder, in place of the one before, which ended without being asked."""
     model = blending(mixture)
 
-    def start(**options) -> TestClient:
-        registry = Registry(
-            lambda **state: Session(model, **state), store=FolderStore(tmp_path / "state"), kept_days=30, **options
-        )
+    def start(cache_bytes=2**28, **options) -> TestClient:
+        def make(**state) -> Session:
+            return Session(model, cache_bytes=cache_bytes, **state)
+
+        registry = Registry(make, store=FolderStore(tmp_path / "state"), kept_days=30, **options)
         client = TestClient(Starlette(routes=routes(model, registry)), base_url="http://studio")
         client.registry, client.model = registry, model
         return client
@@ -69,6 +70,24 @@ def test_a_restart_brings_pictures_tree_names_and_marks_back(start) -> None:
     third = again.run("a mountain fog", parent=second["key"])["node"]
     assert third["parent"] == second["key"]
     assert again.run("a mountain")["stored"]
+
+
+def test_a_server_with_less_room_keeps_what_it_cannot_hold_with_its_name(start, tmp_path) -> None:
+    visitor = Visitor(start())
+    first = visitor.run("a mountain")["node"]
+    visitor.post("node", {"key": first["key"], "name": "the first", "is_favourite": True})
+    visitor.run("a mountain dusk")
+    last, before = visitor.run("a mountain fog")["node"], visitor.library()
+    assert before["away"] == 0
+    small = Returning(start(cache_bytes=before["held"] // 2), visitor.key)
+    there = small.hello()
+    assert [node["key"] for node in there["nodes"]] == [last["key"]]
+    assert there["away"] == 2
+    small.post("node", {"key": last["key"], "name": "the last"})
+    after = Returning(start(), visitor.key).hello()
+    assert after["away"] == 0
+    assert [node["name"] for node in after["nodes"]] == ["the last", "", "the first"]
+    assert after["nodes"][2]["favourite"]
 
 
 def test_what_is_deleted_is_gone_from_the_disk_at_once(start, tmp_path) -> None:

@@ -39,7 +39,8 @@ class SessionCache(TrajectoryCache):
     Runs that were made only to compare a request with are its companions: held as sources, not listed.
 
     On a `shelf` stands, at any time, what is held: a run is there before anybody can see it here, and goes from there
-    with it. What is found there to begin with is held again.
+    with it. What is found there to begin with is held again, the newest first; what there is no room for stays there,
+    `unheld`, for a session with more.
     """
 
     def __init__(
@@ -65,7 +66,21 @@ class SessionCache(TrajectoryCache):
         self._ahead: dict[str, str] = {}
 
         self._shelf = shelf
+        self._unheld: set[str] = set()
+        self._is_opening = True
         self.catch_up()
+        self._is_opening = False
+        if self._unheld:
+            logger.warning(
+                "For %d of the runs that are kept there is no room in %s bytes. They stay kept.",
+                len(self._unheld),
+                f"{self.capacity:,}",
+            )
+
+    @property
+    def unheld(self) -> frozenset[str]:
+        """The keys of runs that stand on the shelf and found no room here."""
+        return frozenset(self._unheld)
 
     def catch_up(self) -> None:
         """Hold also what the shelf holds: to begin with, or after another process has worked for this session."""
@@ -78,10 +93,11 @@ class SessionCache(TrajectoryCache):
                 continue
             with self._lock:
                 try:
-                    if entry.key not in self._records:
+                    if entry.key not in self._records and entry.key not in self._unheld:
                         super().adopt(on_device(entry, self._device))
                 except (CacheError, torch.OutOfMemoryError) as error:
                     logger.warning("A kept run is not held again. %s", str(error))
+                    self._unheld.add(entry.key)
         for key, companion in companions.items():
             if isinstance(companion, str):
                 super().accompany(key, companion)
@@ -129,7 +145,9 @@ class SessionCache(TrajectoryCache):
 
     def _let_go(self, key: str) -> None:
         super()._let_go(key)
-        if self._shelf is not None:
+        if self._is_opening:
+            self._unheld.add(key)
+        elif self._shelf is not None:
             self._shelf.delete(key)
 
     def entries(self) -> tuple[Entry, ...]:
@@ -196,6 +214,7 @@ class SessionCache(TrajectoryCache):
     def release(self) -> None:
         """Drop everything that is held here; what stands on the shelf stays."""
         super().clear()
+        self._unheld.clear()
         self._ahead.clear()
         self._encoder.forget()
 

@@ -55,7 +55,8 @@ class Session:
 
     `state` is a folder in which the session is kept and found again, by another process too: its runs, and what was
     learned. What was answered is there, whatever becomes of this process; what is forgotten here is gone there. At most
-    8 GiB, and for 30 days after the last use; a `Shelf` of a `FolderStore` has limits and an owner of one's own.
+    8 GiB, and for 30 days after the last use. What a session finds there and has no room for stays there, `unheld`. A
+    `Shelf` of a `FolderStore` has limits and an owner of one's own.
 
     `profile` is what is known of the model, by default what `find_profile` finds. Every comparison (`compare=True`, or
     a completed run) improves this session's forecasts; `learned` is what it added, `forget_learned` drops that.
@@ -323,6 +324,11 @@ class Session:
     def capacity(self) -> int:
         """Bytes the cache may hold in all: in memory, and on the disk with `spill`."""
         return self._cache.capacity
+
+    @property
+    def unheld(self) -> frozenset[str]:
+        """The keys of kept runs for which `cache_bytes` had no room; a session with more holds them again."""
+        return self._cache.unheld
 
     def decode(self, latents: Tensor) -> Image:
         """Latents, such as `Step.preview`, as a picture; not counted in any latency."""

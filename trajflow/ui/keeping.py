@@ -17,7 +17,7 @@ NAMES = {field.name for field in fields(Node)}
 
 def note_of(tree: Tree) -> dict[str, Any]:
     """A tree as plain JSON. What was deleted is not in it: it can be brought back as long as the server runs."""
-    return {"nodes": [asdict(node) for node in tree.nodes.values()]}
+    return {"nodes": [asdict(node) for node in (*tree.nodes.values(), *tree.away.values())]}
 
 
 def tree_of(note: dict[str, Any]) -> Tree:

@@ -23,6 +23,7 @@ def told(tab_session: TabSession, defaults: Defaults) -> dict[str, Any]:
         "nodes": [describe.node(entry, tab_session.tree.node(entry.key), defaults) for entry in entries],
         "held": tab_session.session.nbytes,
         "capacity": tab_session.session.capacity,
+        "away": len(tab_session.session.unheld),
         "deleted": len(tab_session.tree.deleted),
         "is_kept": tab_session.shelf is not None and not tab_session.shelf.trouble,
     }

@@ -150,7 +150,9 @@ class Registry:
         if self._store is None:
             return TabSession(key, self._make(), deadline=0.0)
         shelf = Shelf(self._store, owner_of(key))
-        return TabSession(key, self._make(state=shelf), deadline=0.0, tree=tree_of(shelf.read_note(NOTE)), shelf=shelf)
+        session, tree = self._make(state=shelf), tree_of(shelf.read_note(NOTE))
+        tree.set_aside(session.unheld)
+        return TabSession(key, session, deadline=0.0, tree=tree, shelf=shelf)
 
     def _kept(self, key: str | None) -> TabSession | None:
         """A session that is only kept, as it was."""

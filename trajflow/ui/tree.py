@@ -29,10 +29,11 @@ class Node:
 
 
 class Tree:
-    """The nodes of one tab, and the last deleted entries."""
+    """The nodes of one tab, those of kept entries that it has no room for, and the last deleted entries."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
+        self.away: dict[str, Node] = {}
         self.deleted: list[tuple[Entry, Node]] = []
 
     def node(self, key: str) -> Node:
@@ -75,6 +76,13 @@ class Tree:
                 for each in self.nodes.values()
             }
 
+    def set_aside(self, keys: Iterable[str]) -> None:
+        """Take nodes out that are to be there again when there is room for their entries."""
+        for key in keys:
+            if key in self.nodes:
+                self.away[key] = self.nodes[key]
+                self.remove(key)
+
     def delete(self, entry: Entry) -> None:
         """Take a node out, remembering how to bring it back."""
         self.deleted = [*self.deleted, (entry, self.node(entry.key))][-BIN_SIZE:]
@@ -99,6 +107,7 @@ class Tree:
     def clear(self) -> None:
         """Forget everything."""
         self.nodes.clear()
+        self.away.clear()
         self.deleted.clear()
 
     def _line(self, key: str | None) -> set[str]:
