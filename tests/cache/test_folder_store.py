@@ -165,6 +165,18 @@ def test_a_full_disk_is_a_sentence_and_what_was_kept_stays(tmp_path) -> None:
     assert store.get(OWNER, "new") == bytes(50_000)
 
 
+def test_what_is_deleted_on_a_full_disk_is_gone(tmp_path) -> None:
+    store = filled(tmp_path)
+    path = file_of(tmp_path, "key-1")
+    with full_disk():
+        with pytest.raises(CacheError):
+            store.delete(OWNER, "key-1")
+        assert not path.exists()
+        assert store.get(OWNER, "key-2") == DOCUMENTS["key-2"]
+    assert store.get(OWNER, "key-1") is None
+    assert set(store.keys(OWNER)) == set(DOCUMENTS) - {"key-1"}
+
+
 @pytest.mark.parametrize("failing", ["write", "fsync", "replace"])
 def test_whatever_call_fails_what_was_kept_stays(tmp_path, monkeypatch, failing) -> None:
     store = filled(tmp_path)

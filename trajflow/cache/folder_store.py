@@ -210,10 +210,21 @@ class FolderStore:
             self._take_out([row])
 
     def _take_out(self, rows: list[Row]) -> None:
-        if rows:
-            with self._index.writing():
-                gone = [row for row in rows if self._index.remove(row)]
-            self._unlink(gone)
+        if not rows:
+            return
+        try:
+            gone = self._removed(rows)
+        except CacheError:
+            # A full disk does not even take that something is gone. Its file goes first then, and makes room.
+            for row in rows:
+                remove(self._path(row))
+            gone = self._removed(rows)
+        self._unlink(gone)
+
+    def _removed(self, rows: list[Row]) -> list[Row]:
+        """Take documents out of the index; those that were there."""
+        with self._index.writing():
+            return [row for row in rows if self._index.remove(row)]
 
     def _is_unreadable(self, row: Row) -> bool:
         """Whether a document of the index cannot be read, while nobody puts or removes any."""
