@@ -199,6 +199,15 @@ def test_a_path_comes_back_bit_for_bit_and_under_its_own_name_only(dtype):
         paths.read(bytes(flipped), name)
 
 
+def test_a_path_leaves_its_device_with_all_its_tensors():
+    from dataclasses import replace
+
+    path = make_path()
+    away = paths.moved(replace(path, negative=path.velocities[0]), torch.device("meta"))
+    tensors = (*vars(away.schedule).values(), away.noise, away.velocities, away.negative)
+    assert {each.device.type for each in tensors if isinstance(each, torch.Tensor)} == {"meta"}
+
+
 def test_the_shelf_keeps_to_its_bytes_and_finds_again_in_the_store_what_it_let_go(store):
     held = [make_path(seed=seed) for seed in range(3)]
     names = [paths.digest(path) for path in held]

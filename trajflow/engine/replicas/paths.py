@@ -56,4 +56,6 @@ def read(document: bytes, name: str) -> Trajectory:
 def moved(path: Trajectory, device: torch.device) -> Trajectory:
     """The trajectory with its tensors on `device`."""
     grid = replace(path.schedule, sigmas=path.schedule.sigmas.to(device), timesteps=path.schedule.timesteps.to(device))
-    return replace(path, schedule=grid, noise=path.noise.to(device), velocities=path.velocities.to(device))
+    negative = None if path.negative is None else path.negative.to(device)
+    noise, velocities = path.noise.to(device), path.velocities.to(device)
+    return replace(path, schedule=grid, noise=noise, velocities=velocities, negative=negative)
