@@ -71,6 +71,30 @@ def test_a_result_says_what_of_its_prompt_changed_nothing(model):
     assert session.generate("a cabin", steps=2).warnings == ()
 
 
+def test_what_is_remembered_of_words_keeps_to_its_bytes(model, monkeypatch):
+    session = trajflow.Session(model)
+    said = sum(tensor.nbytes for tensor in model.encode("a cabin", "", model.defaults.guidance).tensors.values())
+    monkeypatch.setattr("trajflow.session.runner.REMEMBERED_BYTES", 2 * said)
+    for prompt in ("a cabin", "a lake", "a lake", "a forest"):
+        session.generate(prompt, steps=1)
+    assert [key[1] for key in session._runner._conditionings] == ["a lake", "a forest"]
+    monkeypatch.setattr("trajflow.session.runner.REMEMBERED_BYTES", said - 1)
+    assert session.generate("a castle", steps=1).key
+    assert not session._runner._conditionings
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_what_is_remembered_of_words_waits_in_the_hosts_memory(make_pipeline, adapt):
+    model = adapt(make_pipeline().to("cuda"))
+    session, fresh = trajflow.Session(model), trajflow.Session(model)
+    session.generate("a cabin", seed=1, steps=2)
+    [(known, device)] = session._runner._conditionings.values()
+    assert (device.type, {tensor.device.type for tensor in known.tensors.values()}) == ("cuda", {"cpu"})
+    ours, theirs = (each.generate("a cabin", seed=2, steps=2) for each in (session, fresh))
+    assert ours.image.tobytes() == theirs.image.tobytes()
+
+
 def test_nothing_is_kept_of_the_words_of_a_forgotten_prompt(model):
     session = trajflow.Session(model)
     keys = [session.generate(prompt, steps=1).key for prompt in ("a cabin", "a lake", "a lake")]

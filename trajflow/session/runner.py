@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from trajflow.base import (
@@ -23,16 +24,19 @@ from trajflow.base import (
     Trajectory,
 )
 from trajflow.cache import CacheKey
+from trajflow.cache.entry import CPU
 from trajflow.cache.tiers import Resumed
 from trajflow.calibration import MOST_DB, Learned, Outcome, Profile, find_profile, model_digest
 from trajflow.errors import Cancelled
 from trajflow.field import Field
-from trajflow.memory import nothing_to_give, retry_on_oom
+from trajflow.memory import device_copy, host_copy, nothing_to_give, retry_on_oom
 from trajflow.planner import make_plan
 from trajflow.sampler import advance, run
 from trajflow.settings import Settings
 
+# What the text encoders said of a prompt of a large model is some megabytes.
 REMEMBERED_PROMPTS = 32
+REMEMBERED_BYTES = 64 * 2**20
 TIMED_STEPS = 32
 
 
@@ -63,7 +67,8 @@ class Runner:
         self._grids: dict[tuple[int, tuple[int, ...]], Schedule] = {}
         self._given_profile = profile
         self._found_profile: Profile | None = None
-        self._conditionings: dict[tuple[str, str, str, float], Conditioning] = {}
+        # On the host, with the device that they are for.
+        self._conditionings: dict[tuple[str, str, str, float], tuple[Conditioning, torch.device]] = {}
 
     @property
     def profile(self) -> Profile:
@@ -123,15 +128,19 @@ class Runner:
         )
 
     def conditioning(self, settings: Settings) -> Conditioning:
-        """What the text encoders say, as they are since `cache_key`; the last few are remembered."""
+        """What the text encoders say, as they are since `cache_key`; the last few are remembered, in the host's memory."""
         asked = (settings.prompt, settings.negative_prompt, settings.guidance)
         identity = json.dumps(self._identity, sort_keys=True)
         key = (hashlib.sha256(identity.encode()).hexdigest(), *asked)
-        found = self._conditionings.get(key)
-        if found is None:
-            found = retry_on_oom(partial(self.model.encode, *asked), self.free_memory)
-            kept = list(self._conditionings.items())[-(REMEMBERED_PROMPTS - 1) :]
-            self._conditionings = dict([*kept, (key, found)])
+        if key in self._conditionings:
+            known, device = self._conditionings[key]
+            return _with_tensors(known, partial(device_copy, device=device))
+        found = retry_on_oom(partial(self.model.encode, *asked), self.free_memory)
+        device = next((tensor.device for tensor in found.tensors.values()), CPU)
+        newest = [*self._conditionings.items(), (key, (_with_tensors(found, host_copy), device))]
+        sizes = [sum(tensor.nbytes for tensor in known.tensors.values()) for _, (known, _) in newest]
+        least = next((at for at in range(len(newest)) if sum(sizes[at:]) <= REMEMBERED_BYTES), len(newest))
+        self._conditionings = dict(newest[max(least, len(newest) - REMEMBERED_PROMPTS) :])
         return found
 
     def forget(self, held: Collection[str] = ()) -> None:
@@ -220,3 +229,7 @@ class Runner:
             running.close()
             self.spent = replace(self.spent, waited=self.spent.waited + (field.cost - before))
         return event if plan.sources else replace(event, angles={})
+
+
+def _with_tensors(conditioning: Conditioning, change: Callable[[Tensor], Tensor]) -> Conditioning:
+    return replace(conditioning, tensors={name: change(tensor) for name, tensor in conditioning.tensors.items()})
