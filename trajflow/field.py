@@ -55,13 +55,18 @@ class Field:
 
     def evaluate(self, x: Tensor, k: int) -> Tensor:
         """v(x, sigma_k, c) for x of the run's latent shape; costs one nfe, or none at the state evaluated last at k."""
-        if k in self._paid and torch.equal(self._paid[k][0], x):
-            return self._paid[k][1]
+        known = self.known(x, k)
+        if known is not None:
+            return known
         if k == 0 and self._shared is not None and torch.equal(x, self.noise):
             velocity = self._pay_one_row(x, self._shared)
             if velocity is not None:
                 return velocity
         return self._pay(x, k, None).velocity
+
+    def known(self, x: Tensor, k: int) -> Tensor | None:
+        """v(x, sigma_k, c) where x is the state evaluated last at k, else None."""
+        return self._paid[k][1] if k in self._paid and torch.equal(self._paid[k][0], x) else None
 
     def evaluate_keeping(self, x: Tensor, k: int, level: Level) -> tuple[Tensor, Residual]:
         """As `evaluate`, with what later steps may reuse: at level `velocity` itself, else the network's residual.

@@ -108,6 +108,38 @@ def test_what_had_arrived_is_not_evaluated_again_nor_told_again(make_front, eval
     assert [k for _, k in evaluations.new()] == [*range(7), *range(6, 8)], "the seventh was made, and lost"
 
 
+def test_the_negative_branch_outlives_the_replica_that_made_it(make_front):
+    front = make_front()
+    session, alone = front.open(), make_front().open()
+    front.dies_after = 7
+    for each in (session, alone):
+        each.generate("a mountain", seed=3, steps=8, guidance=2.0)
+    assert front.dies_after is None, "it died"
+    [entry], [whole] = session.entries(), alone.entries()
+    assert whole.trajectory.negative is not None
+    assert entry.trajectory == whole.trajectory
+
+
+@pytest.mark.parametrize("dies_after", [None, 3])
+def test_a_completion_that_is_stopped_keeps_what_had_arrived_and_asks_for_nothing(make_front, evaluations, dies_after):
+    front = make_front()
+    session = front.open()
+    session.generate("a mountain", seed=3, steps=8, budget=4)
+    evaluations.new()
+    front.dies_after = dies_after
+    completion = session.complete()
+    assert [next(completion).k for _ in range(5)] == list(range(5))
+    sent = len(front.sent)
+    completion.close()
+    assert len(front.sent) == sent
+    assert session.entries()[0].prefix.shape[0] == 5
+    *_, result = session.complete()
+    assert [k for _, k in evaluations.new()] == list(range(8))
+    exact = front.open("another")
+    exact.generate("a mountain", seed=3, steps=8, strategy="baseline")
+    assert result.baseline.tobytes() == exact.entries()[0].result.image.tobytes()
+
+
 def test_a_run_that_kills_every_replica_is_given_up(make_front):
     front = make_front()
     session = front.open()

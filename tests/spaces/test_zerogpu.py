@@ -134,6 +134,19 @@ def test_a_completion_works_though_each_step_is_a_call(space, mixture):
     assert are_equal(trajectories(there), trajectories(here))
 
 
+def test_a_completion_that_is_stopped_asks_for_nothing_more(space, mixture):
+    session = Session(space.place(mixture))
+    session.generate("a mountain", seed=3, steps=8)
+    session.generate("a mountain at dusk", seed=3, steps=8, budget=3)
+    completion = session.complete()
+    assert [next(completion).k for _ in range(4)] == list(range(4))
+    asked = len(space.durations)
+    completion.close()
+    assert len(space.durations) == asked
+    *_, result = session.complete()
+    assert result.baseline_cost.nfe == 7
+
+
 def test_stopping_ends_the_run_and_keeps_what_was_spent(space, mixture):
     session = Session(space.place(mixture))
     events = session.stream("a mountain", steps=100)

@@ -52,8 +52,8 @@ def complete(
     remember(field, entry)
     path = [field.noise]
     is_broken = is_done = False
+    running = run(runner.model, plan.sampling, (), field, settings.prompt, runner.free_memory)
     try:
-        running = run(runner.model, plan.sampling, (), field, settings.prompt, runner.free_memory)
         while True:
             with spare():
                 event = counted(runner, field, running)
@@ -66,8 +66,9 @@ def complete(
         is_broken = True
         raise
     finally:
-        if not is_done and not is_broken and len(path) > len(known) + 1:
-            _put_aside(cache, entry, field, path)
+        running.close()
+        if not is_done and not is_broken:
+            _put_aside(cache, entry, field, path, len(known))
     seconds = {**clock.seconds, **event.seconds}
     result = _finish(cache, entry, event.image, event.trajectory, event.cost, seconds)
     _learn(runner, entry, result)
@@ -97,12 +98,20 @@ def counted(runner: Runner, field: Field, running: Generator[Step, None, Run]) -
         runner.spent = replace(runner.spent, background=runner.spent.background + (field.cost - before))
 
 
-def _put_aside(cache: SessionCache, entry: Entry, field: Field, path: list[Tensor]) -> None:
-    """Leave with the entry what has been computed: the field still knows it, so asking costs nothing."""
-    velocities = torch.stack([field.evaluate(x, k) for k, x in enumerate(path[:-1])])
+def _put_aside(cache: SessionCache, entry: Entry, field: Field, path: list[Tensor], before: int) -> None:
+    """Leave with the entry what the field knows of the path by now, if that is more than it was before.
+
+    Of a run that was made elsewhere the field may know less than what came back.
+    """
+    velocities: list[Tensor] = []
+    for k, x in enumerate(path[:-1]):
+        velocity = field.known(x, k)
+        if velocity is None:
+            break
+        velocities.append(velocity)
     current = cache.get(entry.key)
-    if current is not None and not current.is_true:
-        cache.renew(replace(current, prefix=velocities))
+    if len(velocities) > before and current is not None and not current.is_true:
+        cache.renew(replace(current, prefix=torch.stack(velocities)))
 
 
 def _finish(

@@ -128,7 +128,7 @@ class Runner:
         )
 
     def conditioning(self, settings: Settings) -> Conditioning:
-        """What the text encoders say, as they are since `cache_key`; the last few are remembered, in the host's memory."""
+        """What the text encoders say, as they are since `cache_key`; the host's memory keeps the last few."""
         asked = (settings.prompt, settings.negative_prompt, settings.guidance)
         identity = json.dumps(self._identity, sort_keys=True)
         key = (hashlib.sha256(identity.encode()).hexdigest(), *asked)

@@ -46,9 +46,11 @@ class Memo:
         state = state_digest(x)
         known = self._known.get((point.k, state))
         if known is not None:
-            return Evaluation(known.velocity.to(x.device), {}, known.rows)
+            branches = {} if known.negative is None else {"negative": known.negative.to(x.device)}
+            return Evaluation(known.velocity.to(x.device), branches, known.rows)
         evaluation = self._model.evaluate(x, point, conditioning, None)
-        self._new.append(Evaluated(point.k, state, evaluation.velocity, evaluation.rows))
+        negative = evaluation.branches.get("negative") if point.k == 0 else None
+        self._new.append(Evaluated(point.k, state, evaluation.velocity, evaluation.rows, negative))
         return evaluation
 
 

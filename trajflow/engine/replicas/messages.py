@@ -9,12 +9,16 @@ from trajflow.errors import TrajflowError
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One evaluation that was paid for: the velocity at step k and the state of that digest, and its rows."""
+    """One evaluation that was paid for: the velocity at step k and the state of that digest, and its rows.
+
+    `negative` is the negative branch's velocity at step 0, which runs share; None at other steps, and without guidance.
+    """
 
     k: int
     state: str
     velocity: Tensor
     rows: int
+    negative: Tensor | None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 from trajflow.base import Run, SamplingPlan, Schedule, Step, Trajectory
 from trajflow.engine.distant import DistantModel, Facts, unpacked
 from trajflow.engine.replicas import paths
+from trajflow.engine.replicas.memo import state_digest
 from trajflow.engine.replicas.messages import EngineError, Evaluated, Missing, Note, ReplicaDied
 from trajflow.engine.serialization import pack
 from trajflow.field import Field
@@ -89,6 +90,7 @@ class ReplicatedModel(DistantModel):
         known: list[Evaluated] = []
         begun = field.copy()
         told = deaths = 0
+        x = field.noise
         while deaths < MOST_DEATHS:
             given = tuple((name, path if name in absent else None) for name, path in named)
             asked = (plan, given, begun, prompt, self._session, tuple(known))
@@ -100,6 +102,8 @@ class ReplicatedModel(DistantModel):
                 for event in events:
                     if isinstance(event, Evaluated):
                         known.append(event)
+                        if event.state == state_digest(x):
+                            field.remember(x, event.k, event.velocity)
                     elif isinstance(event, Field):
                         vars(field).update(vars(event))
                     elif isinstance(event, Missing):
@@ -110,7 +114,7 @@ class ReplicatedModel(DistantModel):
                         here += 1
                         # Another replica takes the same steps again, faster, because it does not evaluate.
                         if here > told:
-                            told = here
+                            told, x = here, event.latents
                             field.nfe, field.rows = event.nfe, event.rows
                             yield event
                     else:
