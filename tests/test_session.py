@@ -730,6 +730,23 @@ def test_an_estimate_is_of_the_run_without_running_it(session, mixture) -> None:
     assert session.estimate(FIRST).seconds == 0.0
 
 
+def test_an_estimate_of_what_is_stored_counts_what_is_still_to_be_made(session, mixture) -> None:
+    session.generate(FIRST)
+    asked = {"strategy": "difference", "budget": 3}
+    session.generate(SECOND, **asked)
+    beside = session.estimate(SECOND, **asked, compare=True)
+    assert (beside.nfe, beside.seconds > 0) == (0, True)
+    assert "takes 8 evaluations" in beside.reason
+    session.generate(SECOND, **asked, compare=True)
+    assert session.estimate(SECOND, **asked, compare=True).seconds == 0, "the from-scratch picture is there"
+    session.generate(THIRD, strategy="difference")
+    assert not session.entries()[0].is_true
+    promised, spent = session.estimate(THIRD, strategy="difference", refine=True).nfe, mixture.calls
+    *_, refined = session.stream(THIRD, strategy="difference", refine=True)
+    assert promised == mixture.calls - spent == refined.cost.nfe > 0
+    assert session.estimate(THIRD, strategy="difference", refine=True).seconds == 0
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

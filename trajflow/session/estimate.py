@@ -18,7 +18,8 @@ from trajflow.settings import Settings
 class Estimate:
     """What a request would do, known before it runs.
 
-    `seconds` is None until this session has timed an evaluation, `forecast` where none can be made.
+    `nfe` are the evaluations of the picture; `seconds` are those of the comparison too, where one is asked for, and
+    None until an evaluation was timed. `forecast` is None where none can be made.
 
     >>> import trajflow
     >>> from trajflow.testing import GaussianMixture
@@ -39,8 +40,13 @@ def estimate_request(
 ) -> Estimate:
     """What `answer` would do: the plan is made, and nothing is run."""
     cache_key = runner.cache_key(settings)
-    if cache.exact(settings, cache_key):
-        return Estimate("", 0, 0.0, "This very picture is stored; it is shown at once.", None)
+    comparison = settings.steps if request.compare and cache.true_run(settings.prompt, cache_key) is None else 0
+    stored = cache.exact(settings, cache_key)
+    if stored and (stored.is_true or not request.refine):
+        reason = "This very picture is stored; it is shown at once."
+        if comparison:
+            reason = f"{reason} The from-scratch picture beside it takes {comparison} evaluations."
+        return Estimate("", 0, _seconds(runner, comparison), reason, None)
     plan = runner.plan(settings, cache.matches(settings, cache_key))
     nfe, reason = plan.budget, plan.reason
     if request.refine:
@@ -50,11 +56,14 @@ def estimate_request(
         nfe = settings.steps
         reason = f"{reason} If nothing computed in full is near, all {nfe} steps are computed."
     is_full = request.refine or plan.sampling.schedule.steps == settings.steps == plan.budget
-    evaluations = nfe + (settings.steps if request.compare and not is_full else 0)
-    timed = runner.step_seconds
-    seconds = statistics.median(timed) * evaluations if timed else None
+    seconds = _seconds(runner, nfe + (0 if is_full else comparison))
     warning = _warning(cache, settings, cache_key, plan)
     return Estimate(warning, nfe, seconds, reason, None if request.refine else plan.forecast)
+
+
+def _seconds(runner: Runner, evaluations: int) -> float | None:
+    timed = runner.step_seconds
+    return statistics.median(timed) * evaluations if timed else None if evaluations else 0.0
 
 
 def _warning(cache: SessionCache, settings: Settings, cache_key: CacheKey, plan: Plan) -> str:
