@@ -15,7 +15,7 @@ let checked = "";
 
 export function setUp() {
   on("typed", () => {
-    spans = state.settings.prompt === checked ? all : all.filter(({ word }) => state.settings.prompt.includes(word));
+    spans = state.settings.prompt === checked ? all : all.filter(({ word }) => placeOf(state.settings.prompt, word) >= 0);
     draw();
     clearTimeout(timer);
     timer = setTimeout(ask, PAUSE_MS);
@@ -43,12 +43,21 @@ async function ask() {
   } catch { /* only a hint */ }
 }
 
+/** Where the word next stands by itself, not within a longer one that is being written; -1 where it does not. */
+function placeOf(prompt, word, from = 0) {
+  const isLetter = (index) => /[\p{L}\p{N}]/u.test(prompt[index] ?? "");
+  let place = prompt.indexOf(word, from);
+  while (place >= 0 && (isLetter(place - 1) || isLetter(place + word.length))) place = prompt.indexOf(word, place + 1);
+  return place;
+}
+
 function draw() {
   const { prompt } = state.settings;
   const marks = [];
   let from = 0;
   for (const span of [...spans].sort((a, b) => a.start - b.start)) {
-    const start = prompt.startsWith(span.word, span.start) ? span.start : prompt.indexOf(span.word);
+    const there = placeOf(prompt, span.word, span.start);
+    const start = there === span.start ? there : placeOf(prompt, span.word);
     if (start < from) continue;
     marks.push(prompt.slice(from, start), Object.assign(document.createElement("u"), { textContent: span.word }));
     from = start + span.word.length;

@@ -21,6 +21,16 @@ def test_words_are_told_apart_and_those_it_knows_are_offered(visit):
     expect(page.locator("#marks u")).to_have_text(["lovely", "dragon"], timeout=RUN_MS)
     expect(page.locator("#not-understood")).to_contain_text("“dragon”: This model has not learned the word.")
     expect(page.locator("#outlook")).to_have_text("Draws nothing: lovely · Not known to this model: dragon")
+    marks = page.evaluate("""async () => {
+        const prompt = document.querySelector("#prompt");
+        prompt.value += "fly";
+        prompt.dispatchEvent(new Event("input", { bubbles: true }));
+        await Promise.resolve();
+        return [...document.querySelectorAll("#marks u")].map((mark) => mark.textContent);
+    }""")
+    assert marks == ["lovely"], "a longer word is another one"
+    studio.prompt.fill("a lovely mountain landscape at dusk with a dragon")
+    expect(page.locator("#marks u")).to_have_text(["lovely", "dragon"], timeout=RUN_MS)
     page.click("#vocabulary")
     known = page.get_by_role("dialog", name="Words this model knows")
     expect(known.get_by_role("button", name="sunset")).to_have_attribute("aria-pressed", "true")
