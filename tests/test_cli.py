@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from trajflow.calibration import find_profile, write_profile
+from trajflow.calibration import find_profile, model_digest, read_profile, write_profile
 from trajflow.cli import app
+from trajflow.cli.calibrate import _begun
 from trajflow.models.registry import SETTINGS_FILE, load
 
 PAIRS = """kind,source,target,seed,history
@@ -195,6 +196,25 @@ def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkey
     again = run(*calibrating, "--nodes", "", "--seed", 1)
     assert again.exit_code == 0, again.output
     assert find_profile(load(small).identity()).several == profile.several, "what is not asked for stays"
+
+
+@pytest.mark.slow
+def test_calibrate_keeps_what_was_learned_before(tmp_path, monkeypatch, calibrating, small, make_profile):
+    path = tmp_path / "profile.json"
+    before = make_profile(4, {3: 30.0}, model_digest(load(small).identity()))
+    write_profile(path, before)
+    assert "learned for 4 steps. Give --out a file for 3 steps" in fails(*calibrating, "--out", path)
+    done = run(*calibrating, "--steps", 4, "--budgets", "", "--no-guidance", "--out", path)
+    assert done.exit_code == 0, done.output
+    after = read_profile(path, before.model)
+    assert set(after.single) == set(after.several) == {2, 3}
+    assert after.single[3] == before.single[3]
+    # Of the bundled model there is a profile before anything was calibrated here.
+    monkeypatch.setenv("TRAJFLOW_HOME", str(tmp_path / "home"))
+    assert "learned for 28 steps" in fails("calibrate", "--steps", 50, "--nodes", "")
+    assert not list((tmp_path / "home").rglob("*.json"))
+    file, begun = _begun(load("tiny"), None, 28)
+    assert (file.parent, begun) == (tmp_path / "home" / "profiles", find_profile(load("tiny").identity()))
 
 
 def test_calibrate_leaves_another_models_profile_alone(tmp_path, calibrating, make_profile):

@@ -72,10 +72,9 @@ def calibrate(
         learned = learn(model, learn_from, forecast_on, counts, steps=steps, seed=seed, profile=profile, report=_bars)
         made = {**profile.made, **learned.made}
         profile = replace(
-            learned,
-            without_sources=profile.without_sources,
-            guidance=profile.guidance,
-            shifts=profile.shifts,
+            profile,
+            single={**profile.single, **learned.single},
+            several={**profile.several, **learned.several},
             made=made,
         )
         write_profile(path, profile)
@@ -124,14 +123,25 @@ def calibrate(
 
 
 def _begun(model: "Model", out: Path | None, steps: int) -> tuple[Path, "Profile"]:
-    """The file to write, and the profile it holds, if it is this model's on that grid. Raises CacheError if it is
-    another model's: that is not overwritten."""
-    from trajflow.calibration import Profile, model_digest, profile_folder, read_profile
+    """The file to write, and the profile to go on from: what it holds, or what is found for the model by itself.
+
+    Raises CacheError where that is another model's, RequestError where it is of another number of steps: neither is
+    overwritten.
+    """
+    from trajflow.calibration import Profile, find_profile, model_digest, profile_folder, read_profile
 
     digest = model_digest(model.identity())
-    path = out or profile_folder() / f"{digest}.json"
-    held = read_profile(path, digest) if path.exists() else Profile(digest, steps)
-    return path, held if held.steps == steps else Profile(digest, steps)
+    path, new = out or profile_folder() / f"{digest}.json", Profile(digest, steps)
+    if path.exists():
+        held = read_profile(path, digest)
+    else:
+        held = find_profile(model.identity()) if out is None else new
+    is_empty = not (held.single or held.several or held.without_sources)
+    if held.steps != steps and not is_empty:
+        raise RequestError(
+            f"What is known of this model was learned for {held.steps} steps. Give --out a file for {steps} steps."
+        )
+    return path, new if is_empty else held
 
 
 @contextmanager
