@@ -28,7 +28,8 @@ function pressed(event) {
     return;
   }
   if (event.altKey && /^[1-9]$/.test(event.key)) { event.preventDefault(); chip(event.key); return; }
-  if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) { event.preventDefault(); step(event.key === "ArrowUp" ? -1 : 1); return; }
+  // On a list of choices they open it.
+  if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown") && !event.target.matches("select")) { event.preventDefault(); step(event.key === "ArrowUp" ? -1 : 1); return; }
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || at("keys").open) return;
   const act = {
     ArrowUp: () => step(-1), ArrowLeft: () => step(-1), ArrowDown: () => step(1), ArrowRight: () => step(1),

@@ -58,17 +58,18 @@ function setUpQuality() {
   const amount = el("input", { type: "number", id: "amount", hidden: true });
   amount.addEventListener("input", () => { set(state.settings.quality === "db" ? { amount: Number(amount.value) } : { evaluations: Number(amount.value) }); typed(); });
   at("quality").append(amount);
-  const showAll = () => {
+  const showAll = (isFilled) => {
     const { quality, steps } = state.settings;
     show(quality);
     amount.hidden = quality !== "db" && quality !== "evaluations";
     Object.assign(amount, quality === "db" ? { min: 20, max: 55 } : { min: 1, max: steps });
     amount.setAttribute("aria-label", quality === "db" ? "At least, in dB" : "At most, in computed steps");
     const value = String(quality === "db" ? state.settings.amount : Math.min(state.settings.evaluations, steps));
-    if (amount !== document.activeElement) amount.value = value;
+    if (isFilled || amount !== document.activeElement) amount.value = value;
   };
-  on("settings", showAll);
-  showAll();
+  on("settings", () => showAll(false));
+  on("prompt", () => showAll(true));
+  showAll(false);
 }
 
 function setUpTabs() {

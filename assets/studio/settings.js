@@ -38,7 +38,8 @@ export function setUp() {
     el("p", { class: "note" }, "auto suits most; the Method lab compares them all."),
     el("div", { class: "row" },
       el("button", { type: "button", class: "quiet", onclick: reset }, "All as the model likes it")));
-  on("settings", show);
+  on("settings", () => show());
+  on("prompt", () => show(true));
   at("settings-button").addEventListener("click", () => set({ isOpen: !state.settings.isOpen }));
   show();
 }
@@ -54,12 +55,13 @@ function take(name, value) {
   typed();
 }
 
-function show() {
+/** What is being typed stays as it is, unless all was filled in by another hand. */
+function show(isFilled = false) {
   const { settings, model } = state;
   for (const name of ["seed", "steps", "guidance", "width", "height", "negative_prompt", "strategy"]) {
     const control = at(`set-${name}`);
     const value = settings[name] === null || settings[name] === undefined ? "" : String(settings[name]);
-    if (control !== document.activeElement || control.type === "range") if (control.value !== value) control.value = value;
+    if (isFilled || control !== document.activeElement || control.type === "range") if (control.value !== value) control.value = value;
     const told = at(`told-${name}`);
     if (told) told.textContent = value;
   }

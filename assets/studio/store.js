@@ -93,10 +93,11 @@ export function dropNodes(keys) {
     const gone = state.nodes.get(key);
     for (const node of state.nodes.values()) if (node.parent === key) node.parent = gone ? gone.parent : null;
     state.nodes.delete(key);
-    if (state.current === key) state.current = null;
+    if (state.current === key) state.current = gone?.parent ?? null;
     if (state.other === key) Object.assign(state, { other: null, isOtherChosen: false });
   }
   state.order = state.order.filter((key) => state.nodes.has(key));
+  if (!state.nodes.has(state.current)) state.current = state.order[0] ?? null;
   changed("nodes", "stage");
 }
 

@@ -3,7 +3,7 @@
 import { at, el } from "./dom.js";
 import { drawDiff } from "./diff.js";
 import { compareWith, restore } from "./film.js";
-import { complete, enter, there } from "./loop.js";
+import { complete, enter, onwards, there } from "./loop.js";
 import { post } from "./net.js";
 import { changed, on, set, state } from "./store.js";
 
@@ -11,11 +11,15 @@ const KINDS = [["computed", "computed by the network"], ["coasted", "carried ove
 let charts = null;
 let shown = "";
 let isDrawing = false;
+let waiting = null;
+let isLive = false;
 
 export function setUp() {
   at("why").addEventListener("toggle", () => changed("stage"));
   on("stage nodes settings", draw);
   on("progress", live);
+  // What was drawn of a run that came to nothing, or was left, is another picture's.
+  on("run", () => { if (!state.run && isLive) { shown = ""; draw(); } });
 }
 
 async function draw() {
@@ -24,6 +28,7 @@ async function draw() {
   const signature = JSON.stringify([node?.key, node?.state, node?.measured, state.settings.pinned, state.settings.excluded]);
   if (signature === shown) return;
   shown = signature;
+  isLive = false;
   const body = at("why-body");
   if (!node) { body.replaceChildren(el("p", { class: "note" }, "Make a picture first.")); return; }
   const { sources, error } = node.sources.length ? await post("sources", { key: node.key }).catch(({ message }) => ({ sources: [], error: message })) : { sources: [] };
@@ -58,7 +63,7 @@ function whatIf(node) {
     node.state === "exact" ? null : el("button", { type: "button", class: "quiet", onclick: () => complete(node.key) }, "exact"), methods);
 }
 
-const own = (node) => ({ prompt: node.prompt, negative_prompt: node.negative_prompt, seed: node.seed, steps: node.steps, guidance: node.guidance, width: node.width, height: node.height, strategy: node.strategy });
+const own = (made) => { const node = onwards(made); return { prompt: node.prompt, negative_prompt: node.negative_prompt, seed: node.seed, steps: node.steps, guidance: node.guidance, width: node.width, height: node.height, strategy: node.strategy }; };
 
 function sourceTable(node, sources, error) {
   if (!node.sources.length) return el("p", { class: "note" }, "Nothing cached was used.");
@@ -97,8 +102,9 @@ async function plotly() {
   return charts;
 }
 
-/** Plotly redraws in place, so zoom and pointer stay. */
-async function curves(angles, phases) {
+/** Plotly redraws in place, so zoom and pointer stay. What was asked for last is drawn last. */
+async function curves(...asked) {
+  waiting = asked;
   if (isDrawing || !at("angle-chart")) return;
   isDrawing = true;
   try {
@@ -106,19 +112,24 @@ async function curves(angles, phases) {
     const style = getComputedStyle(document.documentElement), colour = (name) => style.getPropertyValue(name).trim();
     const look = { margin: { l: 36, r: 8, t: 6, b: 28 }, height: 190, paper_bgcolor: "#0000", plot_bgcolor: "#0000", font: { color: colour("--ink"), size: 11 }, showlegend: false,
       xaxis: { gridcolor: colour("--line"), rangemode: "tozero" }, yaxis: { gridcolor: colour("--line"), rangemode: "tozero" } };
-    const steps = Object.keys(angles).map(Number).sort((a, b) => a - b);
-    const options = { displayModeBar: false, responsive: true, staticPlot: false };
-    if (at("angle-chart")) await Plotly.react(at("angle-chart"), [{ x: steps, y: steps.map((k) => angles[k]), type: "scatter", mode: "lines+markers", line: { color: colour("--computed") }, hovertemplate: "step %{x}: %{y:.1f}°<extra></extra>" }], { ...look, annotations: steps.length ? [] : [{ text: "no step was computed beside a cached path", showarrow: false }] }, options);
-    const names = Object.keys(phases);
-    if (at("latency-chart")) await Plotly.react(at("latency-chart"), [{ x: names, y: names.map((name) => phases[name]), type: "bar", marker: { color: colour("--coasted") }, hovertemplate: "%{x}: %{y:.3f} s<extra></extra>" }], { ...look, xaxis: { ...look.xaxis, type: "category", autorange: true } }, options);
+    while (waiting) {
+      const [angles, phases] = waiting;
+      waiting = null;
+      const steps = Object.keys(angles).map(Number).sort((a, b) => a - b);
+      const options = { displayModeBar: false, responsive: true, staticPlot: false };
+      if (at("angle-chart")) await Plotly.react(at("angle-chart"), [{ x: steps, y: steps.map((k) => angles[k]), type: "scatter", mode: "lines+markers", line: { color: colour("--computed") }, hovertemplate: "step %{x}: %{y:.1f}°<extra></extra>" }], { ...look, annotations: steps.length ? [] : [{ text: "no step was computed beside a cached path", showarrow: false }] }, options);
+      const names = Object.keys(phases);
+      if (at("latency-chart")) await Plotly.react(at("latency-chart"), [{ x: names, y: names.map((name) => phases[name]), type: "bar", marker: { color: colour("--coasted") }, hovertemplate: "%{x}: %{y:.3f} s<extra></extra>" }], { ...look, xaxis: { ...look.xaxis, type: "category", autorange: true } }, options);
+    }
   } catch { /* without charts the table still tells */ } finally { isDrawing = false; }
 }
 
 let last = 0;
 function live() {
   const { run } = state;
-  if (!at("why").open || !run || run.name === "complete" || performance.now() - last < 250) return;
+  if (!at("why").open || !run || run.name !== "run" || run.isLeft || performance.now() - last < 250) return;
   last = performance.now();
+  isLive = true;
   const spent = Object.fromEntries(run.latency.map((value, k) => [`${k}`, value]).filter(([, value]) => value !== undefined));
   curves(run.angles, spent);
 }

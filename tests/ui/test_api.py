@@ -92,6 +92,8 @@ def test_every_endpoint_does_what_it_says(url, tmp_path):
     assert len(grid["pictures"]) == len(grid["cells"]) == 8
     assert grid["computed"] + grid["saved"] == 8 * 8
     assert opened(sheet).width > 2 * 8
+    with pytest.raises(AppError, match="seed is -5"):
+        client.predict("a lake", "-5", "", api_name="/grid")
     saved = client.predict(report["session"], api_name="/export")
     with zipfile.ZipFile(saved) as archive:
         assert "session.json" in archive.namelist()

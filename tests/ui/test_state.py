@@ -90,6 +90,46 @@ def test_a_server_with_less_room_keeps_what_it_cannot_hold_with_its_name(start, 
     assert after["nodes"][2]["favourite"]
 
 
+@pytest.mark.parametrize("pinned", [0, 1, None])
+def test_forgetting_all_but_the_pinned_is_also_of_what_there_is_no_room_for(start, tmp_path, pinned) -> None:
+    """Of two pictures the first has no room; one of them is pinned, or none."""
+    visitor = Visitor(start())
+    nodes = [visitor.run(prompt)["node"] for prompt in ("a mountain", "a mountain dusk")]
+    if pinned is not None:
+        visitor.post("node", {"key": nodes[pinned]["key"], "is_pinned": True})
+    small = Returning(start(cache_bytes=visitor.library()["held"] * 2 // 3), visitor.key)
+    assert small.hello()["away"] == 1
+    told = small.post("clear").json()
+    kept = [] if pinned is None else [nodes[pinned]["key"]]
+    assert [node["key"] for node in told["nodes"]] == (kept if pinned == 1 else [])
+    assert told["away"] == (pinned == 0)
+    after = Returning(start(), visitor.key).hello()
+    assert [(node["key"], node["pinned"]) for node in after["nodes"]] == [(key, True) for key in kept]
+    assert bool(files(tmp_path)) == bool(kept)
+
+
+def test_a_session_from_a_file_lets_no_picture_go(start) -> None:
+    visitor = Visitor(start())
+    for prompt in ("a mountain", "a mountain dusk"):
+        visitor.run(prompt)
+    held, saved = visitor.library()["held"], visitor.post("save").content
+    other = Visitor(start(cache_bytes=held + held // 4))
+    mine = other.run("a lake")["node"]
+    answer = other.post("load", saved)
+    assert answer.status_code == 400
+    assert "there is room for" in answer.json()["error"]
+    assert [node["key"] for node in other.library()["nodes"]] == [mine["key"]]
+
+
+def test_a_sheet_of_pictures_that_are_too_large_to_be_kept_is_shown_to_its_end(start) -> None:
+    visitor = Visitor(start(cache_bytes=1_000))
+    cells = [{"prompt": prompt, "seed": 7, "quality": "balanced"} for prompt in ("a mountain", "a lake")]
+    events = visitor.events("sheet", {"cells": cells})
+    made = [event for event in events if event["type"] == "cell"]
+    assert [(cell["node"], "error" in cell) for cell in made] == [(None, False)] * 2
+    assert events[-1] == {"type": "done"}
+
+
 def test_what_is_deleted_is_gone_from_the_disk_at_once(start, tmp_path) -> None:
     visitor = Visitor(start())
     first, second = (visitor.run(prompt)["node"]["key"] for prompt in ("a mountain", "a lake"))

@@ -132,10 +132,8 @@ def _begun(model: "Model", out: Path | None, steps: int) -> tuple[Path, "Profile
 
     digest = model_digest(model.identity())
     path, new = out or profile_folder() / f"{digest}.json", Profile(digest, steps)
-    if path.exists():
-        held = read_profile(path, digest)
-    else:
-        held = find_profile(model.identity()) if out is None else new
+    found = find_profile(model.identity()) if out is None else new
+    held = read_profile(path, digest) if path.exists() else found
     is_empty = not (held.single or held.several or held.without_sources)
     if held.steps != steps and not is_empty:
         raise RequestError(

@@ -188,7 +188,11 @@ class SessionCache(TrajectoryCache):
         return result
 
     def forget(self, key: str) -> None:
-        """Drop one entry and its companion, and what is known of its prompt if no other run has it."""
+        """Drop one entry and its companion, and what is known of its prompt if no other run has it; one that is
+        `unheld` goes from the shelf."""
+        if key in self._unheld and self._shelf is not None:
+            self._unheld.discard(key)
+            self._shelf.delete(key)
         with self._lock:
             for made in [made for made, owner in self._ahead.items() if owner == key]:
                 del self._ahead[made]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from trajflow.base import Schedule, Trajectory
+from trajflow.cache.entry import on_device
 from trajflow.errors import RequestError
 from trajflow.field import Field, euler_step, latents_at
 from trajflow.metrics import compare_images
@@ -28,7 +29,10 @@ def ablate(session: Session, key: str) -> Iterator[Event]:
     entry = next((entry for entry in session.entries() if entry.key == key), None)
     if entry is None or entry.trajectory is None or not entry.is_true or isinstance(session.model, RemoteModel):
         raise RequestError("This needs a picture that is exact, with its path.")
-    path, model = entry.trajectory, session.model
+    model = session.model
+    # It may wait in the host's memory, or have come from a file.
+    path = on_device(entry.in_memory(), model.device).trajectory
+    assert path is not None
     settings = resolve_request(entry.result.request, model.defaults)
     steps, shape = path.schedule.steps, model.latent_shape(settings.height, settings.width)
     middle = steps // 2

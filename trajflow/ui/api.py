@@ -185,9 +185,12 @@ class Programs:
         keys = {event["index"]: event["node"]["key"] for event in told if event.get("node")}
         entries = {entry.key: entry for entry in tab_session.session.entries()}
         made = [entries[keys[index]] for index in sorted(keys) if keys[index] in entries]
+        errors = [event["error"] for event in told if "error" in event]
+        if not made:
+            reason = errors[0] if errors else "The pictures are larger than the session may keep."
+            raise gr.Error(reason, print_exception=False)
         columns = len(chosen) if len(chosen) > 1 else min(4, len(cells))
         report = {"session": tab_session.key, "pictures": [entry.key for entry in made], "cells": cells}
-        errors = [event["error"] for event in told if "error" in event]
         report |= {"computed": told[-1]["computed"], "saved": told[-1]["saved"], "errors": errors}
         return sheet.contact(made, columns), report
 

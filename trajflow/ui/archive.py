@@ -72,6 +72,12 @@ def read(tab_session: TabSession, data: bytes) -> tuple[int, int]:
         raise RequestError("This is not a session that trajflow has saved, or it is damaged.") from error
     held = {entry.key for entry in session.entries()}
     new = [(entry, node) for entry, node in found if entry.key not in held]
+    needed, room = sum(entry.nbytes for entry, _ in new), session.capacity - session.nbytes
+    if needed > room:
+        raise RequestError(
+            f"The session in this file takes {needed / 2**20:,.1f} MB, and there is room for {room / 2**20:,.1f}: "
+            "delete pictures first, so that none has to give way unasked."
+        )
     for entry, node in new:
         session.adopt(entry)
         tab_session.tree.put(node)

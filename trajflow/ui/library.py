@@ -87,8 +87,12 @@ class Library:
             else:
                 tree.remove(entry.key)
             await wire.in_thread(tab_session.session.forget, entry.key)
+        for key in tab_session.session.unheld:
+            if key not in tree.away or not tree.away[key].is_pinned:
+                tree.away.pop(key, None)
+                await wire.in_thread(tab_session.session.forget, key)
         answer = await self._changed(tab_session)
-        if tab_session.shelf is not None and not tab_session.session.entries():
+        if tab_session.shelf is not None and tab_session.is_bare:
             await wire.in_thread(tab_session.shelf.clear)
         return answer
 

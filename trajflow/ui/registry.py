@@ -48,9 +48,14 @@ class TabSession:
             self.kept = note
 
     @property
+    def is_bare(self) -> bool:
+        """Whether it has no picture, here or on its shelf."""
+        return not self.session.entries() and not self.session.unheld
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing that its visitor could miss."""
-        return not self.session.entries() and not self.tree.deleted
+        return self.is_bare and not self.tree.deleted
 
 
 class Registry:

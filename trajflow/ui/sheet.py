@@ -58,7 +58,8 @@ def run(tab_session: TabSession, asks: Sequence[Ask], *, is_lab: bool = False) -
             cell |= yield from (_picture(tab_session, ask) if exact is None else _trial(tab_session, ask, exact))
         except TrajflowError as error:
             cell["error"] = str(error)
-        spent += cell.get("spent", 0)
+        # Of a picture that was too large to be kept nothing more is told.
+        spent += cell.get("spent") or 0
         full += cell.get("full", 0)
         left = (time.monotonic() - began) / done * (len(asks) - done)
         yield {**cell, "computed": spent, "saved": full - spent, "left_seconds": left}
