@@ -1,5 +1,5 @@
 """Serve the app: `python app.py`. TRAJFLOW_MODEL names a model other than the bundled one, a hub id or a folder;
-TRAJFLOW_STATE a folder in which sessions are kept over restarts."""
+TRAJFLOW_STATE a folder in which sessions are kept over restarts, TRAJFLOW_AUTH a USER:PASSWORD that it asks for."""
 
 import os
 from pathlib import Path
@@ -14,4 +14,4 @@ if __name__ == "__main__":
 
     state = os.environ.get("TRAJFLOW_STATE")
     model = placed(lambda: trajflow.load(os.environ.get("TRAJFLOW_MODEL", "tiny")))
-    launch(model, state=Path(state) if state else None)
+    launch(model, auth=os.environ.get("TRAJFLOW_AUTH") or None, state=Path(state) if state else None)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.cache.test_disk import full_disk
 from trajflow.calibration import find_profile, model_digest, read_profile, write_profile
 from trajflow.cli import app
 from trajflow.cli.calibrate import _begun
@@ -196,6 +197,18 @@ def test_calibrate_writes_a_profile_where_it_is_found_by_itself(tmp_path, monkey
     again = run(*calibrating, "--nodes", "", "--seed", 1)
     assert again.exit_code == 0, again.output
     assert find_profile(load(small).identity()).several == profile.several, "what is not asked for stays"
+
+
+def test_what_is_for_replicas_is_refused_without_them():
+    assert "--replicas, --gpus: that is for replicas." in fails("serve", "--replicas", 8, "--gpus", 1)
+    assert "--store: that is for replicas" in fails("serve", "--store", "file:///tmp/none")
+
+
+def test_a_picture_that_cannot_be_written_is_a_sentence(tmp_path, small):
+    with full_disk():
+        done = run("generate", "a lake", "--model", small, "--steps", 2, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "cannot be written: File too large" in done.stderr
 
 
 @pytest.mark.slow

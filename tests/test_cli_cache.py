@@ -80,11 +80,23 @@ def test_verify_finds_what_is_whole_and_yet_no_run(folder) -> None:
     assert "it is whole, but nothing that this version reads" in said
 
 
+def test_what_a_server_removes_while_it_is_verified_is_nothing_wrong(folder, monkeypatch) -> None:
+    gone, peek = FolderStore(folder).documents()[0], FolderStore.peek
+
+    def beside_a_server(store, row):
+        store.delete(gone.owner, gone.key)
+        return peek(store, row)
+
+    monkeypatch.setattr(FolderStore, "peek", beside_a_server)
+    assert run("verify", folder) == (0, "2 documents are as they were put, 0 are wrong.\n")
+
+
 def test_prune_removes_what_is_older_or_more_than_said(folder) -> None:
     code, said = run("prune", folder)
     assert (code, said.split(" ", 1)[0]) == (0, "0")
-    code, said = run("prune", folder, "--days", "1")
-    assert (code, said.split(" ", 1)[0]) == (0, "0")
+    for limit in (("--days", "1"), ("--gib", "inf")):
+        code, said = run("prune", folder, *limit)
+        assert (code, said.split(" ", 1)[0]) == (0, "0")
     store = FolderStore(folder, clock=lambda: time.time() - 3 * 86_400)
     store.put(owner_of("long ago"), "0" * 32, b"old")
     store.close()

@@ -88,6 +88,20 @@ def test_who_waits_sees_the_place_in_the_queue(visit):
     one.page.click("#stop")
 
 
+def test_a_sheet_over_a_preview_leaves_a_picture_on_the_stage(visit):
+    studio = visit()
+    page = studio.page
+    studio.off("idle")
+    studio.make("a mountain landscape")
+    studio.previews(lambda: studio.prompt.fill("a mountain landscape at night"))
+    page.click("#tab-explore")
+    page.click("#four-seeds")
+    expect(studio.cards).to_have_count(5, timeout=RUN_MS)
+    page.click("#tab-studio")
+    expect(page.locator("#current-title")).to_contain_text("a mountain landscape")
+    assert page.evaluate("document.querySelector('.card[aria-current=true]') !== null")
+
+
 def test_going_back_within_the_pause_after_typing_is_not_undone_by_a_preview(visit):
     studio = visit()
     studio.off("idle")

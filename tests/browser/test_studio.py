@@ -259,6 +259,14 @@ def test_how_it_was_made_and_what_if(visit, tmp_path):
     page.locator("#why-body button", has_text=re.compile(r"^\d+ steps$")).first.click()
     expect(studio.cards).to_have_count(3, timeout=RUN_MS)
     expect(studio.badge).to_be_visible()
+    # Of a picture made from scratch it is another method that takes fewer steps.
+    page.select_option("#set-strategy", "baseline")
+    studio.make("a mountain landscape at dawn")
+    page.locator("#why-body button", has_text="14 steps").click()
+    expect(studio.cards).to_have_count(5, timeout=RUN_MS)
+    expect(page.locator("#why-body table").first).to_contain_text(
+        re.compile(r"Computed(\d|1[0-4]) of 28"), timeout=RUN_MS
+    )
 
 
 def test_a_picture_and_a_session_travel_as_files(visit, tmp_path):

@@ -1,6 +1,7 @@
 """The endpoints for programs, as gradio_client and plain HTTP use them, over the closed-form flow."""
 
 import asyncio
+import gc
 import socket
 import threading
 import zipfile
@@ -14,7 +15,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from trajflow import Session
-from trajflow.ui import Registry, build, launch_options
+from trajflow.errors import RequestError
+from trajflow.ui import Registry, _serve, build, launch_options
 from trajflow.ui.desk import Job
 
 # Gradio's own, about an option of pandas that it sets after each event.
@@ -140,3 +142,16 @@ def test_the_queue_cannot_be_skipped_and_many_programs_are_served(url):
 
     with ThreadPoolExecutor(5) as people:
         assert all("event: complete" in answer for answer in people.map(ask, range(5)))
+
+
+# Gradio leaves a socket open at a port that is not free.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_a_port_that_is_taken_is_a_sentence(registry, mixture):
+    async def serve(port):
+        _serve(mixture, registry, credentials=None, host="127.0.0.1", port=port, open_browser=False)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RequestError, match=rf"cannot listen at 127\.0\.0\.1, port {port}\. Choose another"):
+            asyncio.run(serve(port))
+        gc.collect()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trajflow.cli.shared import bytes_of
 from trajflow.errors import RequestError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def opened(folder: Path, gib: float | None = None, days: float | None = None) ->
     # What is not there is not made.
     if not (folder / DOCUMENTS).is_dir():
         raise RequestError(f"No sessions are kept in {folder}. Name the folder that `trajflow ui --state` was given.")
-    capacity = sys.maxsize if gib is None else int(gib * 2**30)
+    capacity = sys.maxsize if gib is None else bytes_of(gib)
     return FolderStore(folder, capacity, math.inf if days is None else days * 86_400)
 
 
@@ -60,12 +61,14 @@ def verify(
             store.remove(trouble)
     harmed = {trouble.row for trouble in troubles}
     rows = [row for row in store.documents() if row not in harmed]
-    strange = [row for row in rows if not is_sound(row.key, store.peek(row) or b"")]
+    # A server may replace or remove any of them meanwhile: those are nothing to tell of.
+    read = [(row, document) for row in rows if (document := store.peek(row)) is not None]
+    strange = [row for row, document in read if not is_sound(row.key, document)]
     for row in strange:
         typer.echo(f"{row.key} of {row.owner[:12]}: it is whole, but nothing that this version reads")
     wrong = len(troubles) + len(strange)
     said = "is wrong" if wrong == 1 else "are wrong"
-    typer.echo(f"{len(rows) - len(strange)} documents are as they were put, {wrong} {said}.")
+    typer.echo(f"{len(read) - len(strange)} documents are as they were put, {wrong} {said}.")
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trajflow.cli.shared import ModelName, Steps, load_model, make_folder, read_tiers
+from trajflow.errors import RequestError
 
 if TYPE_CHECKING:
     from trajflow.base import Result
@@ -56,9 +57,12 @@ def generate(
     for number, prompt in enumerate(prompts, 1):
         result = session.generate(prompt, **options)
         path = out / f"{number:02d}-{_slug(prompt)}-seed{seed}.png"
-        result.image.save(path)
-        if result.baseline is not None:
-            result.baseline.save(path.with_stem(f"{path.stem}-from-scratch"))
+        try:
+            result.image.save(path)
+            if result.baseline is not None:
+                result.baseline.save(path.with_stem(f"{path.stem}-from-scratch"))
+        except OSError as error:
+            raise RequestError(f"{path} cannot be written: {error.strerror or error}. Choose another --out.") from error
         typer.echo(f"{path}: {_line(result, steps or model.defaults.steps)}")
         for warning in result.warnings:
             typer.echo(f"trajflow: {warning}", err=True)

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from trajflow.cli.shared import ModelName, load_model
+from trajflow.cli.shared import ModelName, bytes_of, load_model
 from trajflow.cli.ui import Auth, Host, MaxQueue, MaxSessions, Port, State, StateDays, StateGib
 from trajflow.errors import RequestError
 from trajflow.extras import require
 
-GIB = 2**30
+OF_REPLICAS = ("replicas", "store", "store_gib", "warm_gib", "address", "cpus", "gpus")
 
 
 class EngineName(StrEnum):
@@ -21,6 +21,7 @@ class EngineName(StrEnum):
 
 
 def serve(
+    context: typer.Context,
     engine: Annotated[EngineName, typer.Option(help="Where pictures are made: in this process, or at replicas.")] = (
         EngineName.PROCESS
     ),
@@ -54,8 +55,12 @@ def serve(
     require("ui", "The app")
     if engine is EngineName.RAY:
         require("ray", "Serving with --engine ray")
-    elif store is not None or address is not None:
-        raise RequestError("A store and a cluster are for replicas: give --engine ray with --store or --address.")
+    else:
+        sources = {name: context.get_parameter_source(name) for name in OF_REPLICAS}
+        given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
+        if given:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise RequestError(f"{flags}: that is for replicas. Give --engine ray with it.")
     from trajflow.base import Model
     from trajflow.engine import Engine
     from trajflow.ui import launch
@@ -66,9 +71,9 @@ def serve(
     else:
         from trajflow.engine.replicas.cluster import Sharing, start
 
-        sharing = None if store is None else Sharing(store, round(store_gib * GIB))
-        warm_bytes = round(warm_gib * GIB)
-        made = start(model, replicas, sharing=sharing, address=address, cpus=cpus, gpus=gpus, warm_bytes=warm_bytes)
+        sharing = None if store is None else Sharing(store, bytes_of(store_gib))
+        warm = bytes_of(warm_gib)
+        made = start(model, replicas, sharing=sharing, address=address, cpus=cpus, gpus=gpus, warm_bytes=warm)
     launch(
         made,
         host,
@@ -77,6 +82,6 @@ def serve(
         most_sessions=max_sessions,
         most_waiting=max_queue,
         state=state,
-        state_bytes=round(state_gib * GIB),
+        state_bytes=bytes_of(state_gib),
         state_days=state_days,
     )

@@ -1,6 +1,8 @@
 """What several commands have in common: options, the reading of their words, the model, and where they run."""
 
+import math
 import platform
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,6 +71,11 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"The folder {folder} cannot be made: {error.strerror}. Choose another.") from error
+
+
+def bytes_of(gib: float) -> int:
+    """GiB as bytes; as many as there are for what is not finite."""
+    return round(gib * 2**30) if math.isfinite(gib) else sys.maxsize
 
 
 def machine() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from trajflow.cli.shared import ModelName, load_model
+from trajflow.cli.shared import ModelName, bytes_of, load_model
 
 Auth = Annotated[
     str | None,
@@ -17,7 +17,7 @@ Auth = Annotated[
     ),
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: this machine only.")]
-Port = Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port. Default: the first free one from 7860.")]
 MaxSessions = Annotated[int, typer.Option(min=1, help="Sessions held at once; the next visitor waits.")]
 MaxQueue = Annotated[int, typer.Option(min=1, help="Requests that wait at once; the next is refused.")]
 State = Annotated[
@@ -49,6 +49,6 @@ def ui(
         most_sessions=max_sessions,
         most_waiting=max_queue,
         state=state,
-        state_bytes=int(state_gib * 2**30),
+        state_bytes=bytes_of(state_gib),
         state_days=state_days,
     )

@@ -31,6 +31,7 @@ from trajflow.base import Model
 from trajflow.cache import FolderStore, WriteBehind
 from trajflow.cache.folder_store import DEFAULT_BYTES, DEFAULT_DAYS
 from trajflow.engine import Engine, InProcess
+from trajflow.errors import RequestError
 from trajflow.session import Session
 from trajflow.ui import account, api
 from trajflow.ui.door import Door
@@ -127,7 +128,11 @@ def _serve(
 ) -> None:
     """Serve until interrupted."""
     options = launch_options(model, registry, credentials)
-    build(model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
+    try:
+        build(model, registry).launch(server_name=host, server_port=port, inbrowser=open_browser, **options)
+    except OSError as error:
+        where = f"port {port}" if port else "any port from 7860 on"
+        raise RequestError(f"The app cannot listen at {host or 'this machine'}, {where}. Choose another.") from error
 
 
 def _end_at_once() -> None:

@@ -16,7 +16,7 @@ from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from trajflow.base import Model
 from trajflow.engine.replicas.messages import EngineError
-from trajflow.engine.replicas.serve import APP, DEPLOYMENT, RayServe, application
+from trajflow.engine.replicas.serve import APP, DEPLOYMENT, RayServe, application, replicas_by_state
 from trajflow.engine.replicas.sharing import Sharing
 from trajflow.engine.replicas.shelf import WARM_BYTES
 from trajflow.errors import RequestError
@@ -63,9 +63,14 @@ def start(
         serve.start(proxy_location="Disabled")
         if not replicas and not _wait(_running):
             raise EngineError(f"No replicas have come to the cluster at {address} for {JOIN:g} s. Give --replicas.")
-        running = _running() if address is not None else 0
-        if running:
-            return RayServe(serve.get_app_handle(APP), running, close=ray.shutdown)
+        if address is not None and _running():
+            engine = RayServe(serve.get_app_handle(APP), _coming(), close=ray.shutdown)
+            if replicas and isinstance(model, str) and engine.model.name != model:
+                raise EngineError(
+                    f"The cluster at {address} serves {engine.model.name} already. Take that down with "
+                    "`serve shutdown`, or give --replicas 0 to use it."
+                )
+            return engine
         app = application(
             partial(load, model) if isinstance(model, str) else model,
             replicas,
@@ -174,7 +179,12 @@ def _running() -> int:
     app = serve.status().applications.get(APP)
     if app is None or app.status not in (ApplicationStatus.RUNNING, ApplicationStatus.DEPLOYING):
         return 0
-    return app.deployments[DEPLOYMENT].replica_states.get(ReplicaState.RUNNING.value, 0)
+    return replicas_by_state().get(ReplicaState.RUNNING.value, 0)
+
+
+def _coming() -> int:
+    """The replicas that run on the cluster, or are on their way."""
+    return sum(count for state, count in replicas_by_state().items() if state != ReplicaState.STOPPING.value)
 
 
 def _shut_down() -> None:

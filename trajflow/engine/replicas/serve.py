@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -39,6 +39,13 @@ ROUTER = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
 # Calls that may wait for each replica before the next is refused.
 WAITING_PER_REPLICA = 4
 FALLBACKS = 2
+
+
+def replicas_by_state() -> Mapping[str, int]:
+    """How many replicas of our application are in each of Serve's states; empty where it is not there, or not yet."""
+    app = serve.status().applications.get(APP)
+    deployment = None if app is None else app.deployments.get(DEPLOYMENT)
+    return {} if deployment is None else deployment.replica_states
 
 
 class ReplicaActor:
@@ -117,8 +124,7 @@ class RayServe:
     @property
     def running(self) -> int:
         """How many of the replicas are there now."""
-        app = serve.status().applications.get(APP)
-        return 0 if app is None else app.deployments[DEPLOYMENT].replica_states.get(ReplicaState.RUNNING.value, 0)
+        return replicas_by_state().get(ReplicaState.RUNNING.value, 0)
 
     def notes(self) -> tuple[str, ...]:
         """Whether all replicas are there, and the store answers, as the last run found it."""
