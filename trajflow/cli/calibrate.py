@@ -132,8 +132,11 @@ def _begun(model: "Model", out: Path | None, steps: int) -> tuple[Path, "Profile
 
     digest = model_digest(model.identity())
     path, new = out or profile_folder() / f"{digest}.json", Profile(digest, steps)
-    found = find_profile(model.identity()) if out is None else new
-    held = read_profile(path, digest) if path.exists() else found
+    held = new
+    if path.exists():
+        held = read_profile(path, digest)
+    elif out is None:
+        held = find_profile(model.identity())
     is_empty = not (held.single or held.several or held.without_sources)
     if held.steps != steps and not is_empty:
         raise RequestError(

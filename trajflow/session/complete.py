@@ -109,8 +109,10 @@ def _put_aside(cache: SessionCache, entry: Entry, field: Field, path: list[Tenso
         if velocity is None:
             break
         velocities.append(velocity)
+    if len(velocities) <= before:
+        return
     current = cache.get(entry.key)
-    if len(velocities) > before and current is not None and not current.is_true:
+    if current is not None and not current.is_true:
         cache.renew(replace(current, prefix=torch.stack(velocities)))
 
 
