@@ -1,8 +1,10 @@
 """The autoencoder: learn to reconstruct renders, then polish the decoder alone.
 
 First encoder and decoder together: L1, every level of a Laplacian pyramid, what the judge's early layers see, a light
-KL term. The posterior starts almost deterministic (log-variance -6): at 0 its noise drowns what is encoded. Then the
-decoder alone, with a small PatchGAN (arXiv:1611.07004) beside the same terms, which leaves the latents as they are.
+KL term; and latents made half as large must decode to the picture made half as large (arXiv:2502.14831), as a flow
+learns latents whose fine structure is that of the picture with fewer samples. The posterior starts almost deterministic
+(log-variance -6): at 0 its noise drowns what is encoded. Then the decoder alone, with a small PatchGAN
+(arXiv:1611.07004) beside the same terms, which leaves the latents as they are.
 """
 
 import copy
@@ -27,7 +29,7 @@ EMA = 0.998
 
 @dataclass(frozen=True)
 class AutoencoderRecipe:
-    """Steps, pictures a step and the side of their random crops in pixels; for both parts, and the PatchGAN's share."""
+    """Steps, pictures a step, the side of their random crops in pixels, for both parts; and what each term counts."""
 
     steps: int = 3000
     polish_steps: int = 3000
@@ -35,6 +37,7 @@ class AutoencoderRecipe:
     crop: int = 96
     features: float = 0.3
     kl: float = 5e-5
+    half: float = 0.25
     adversary: float = 0.02
 
 
@@ -117,12 +120,15 @@ def train_autoencoder(
             sample = mean + (0.5 * logvar).exp() * stage.normal(mean.shape, generator, device)
             output = autoencoder.decoder(sample)
             features = feature_loss(judge, output, images)
+            half = autoencoder.decoder(avg_pool2d(sample, 2))
         rebuilt = reconstruction_loss(output.float(), images)
+        rebuilt_half = reconstruction_loss(half.float(), avg_pool2d(images, 2))
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        (rebuilt + recipe.features * features + recipe.kl * kl).backward()
+        (rebuilt + recipe.half * rebuilt_half + recipe.features * features + recipe.kl * kl).backward()
         optimizer.step(pace.factor(step))
         follow(average, autoencoder, step, EMA)
-        return {"loss": rebuilt.item(), "features": features.item(), "kl": kl.item(), "psnr": _psnr(output, images)}
+        measured = {"loss": rebuilt.item(), "half": rebuilt_half.item(), "features": features.item(), "kl": kl.item()}
+        return measured | {"psnr": _psnr(output, images)}
 
     parts = {"autoencoder": autoencoder, "average": average, "optimizer": optimizer}
     path = folder / "autoencoder.pt"

@@ -21,23 +21,23 @@ FLYING = frozenset({"bird", "balloon"})
 AFLOAT = frozenset({"boat", "bridge"})
 # Heights in units of the picture's size, for one of a kind; of several, each is smaller.
 _HEIGHTS = {
-    "cabin": (0.16, 0.26),
-    "boat": (0.18, 0.30),
-    "bridge": (0.12, 0.17),
-    "windmill": (0.24, 0.36),
-    "tent": (0.13, 0.20),
-    "bird": (0.085, 0.13),
-    "balloon": (0.18, 0.30),
-    "flower": (0.11, 0.16),
+    "cabin": (0.22, 0.34),
+    "boat": (0.24, 0.36),
+    "bridge": (0.15, 0.20),
+    "windmill": (0.30, 0.42),
+    "tent": (0.19, 0.28),
+    "bird": (0.11, 0.16),
+    "balloon": (0.24, 0.38),
+    "flower": (0.14, 0.20),
     "road": (0.3, 0.5),
-    "deer": (0.15, 0.24),
-    "rock": (0.10, 0.18),
-    "tree": (0.24, 0.38),
+    "deer": (0.20, 0.30),
+    "rock": (0.14, 0.22),
+    "tree": (0.28, 0.42),
 }
-_FEWER = (1.0, 0.78, 0.64, 0.56)
+_FEWER = (1.0, 0.76, 0.62, 0.54)
 _TRIES = 60
 _SHRINKS = 4
-_SMALLEST = 0.09
+_SMALLEST = 0.1
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _spots(
     for _ in range(thing.count):
         picture = sprite(thing.kind, thing.colour, air.light, max(8, round(tall * rng.uniform(0.92, 1.08))), rng)
         pictures.append(picture)
-    limit = {"road": 0.75, "bridge": 0.5, "flower": 0.46}.get(thing.kind, 0.34 if thing.count == 1 else 0.2)
+    limit = {"road": 0.75, "bridge": 0.5, "flower": 0.46}.get(thing.kind, 0.42 if thing.count == 1 else 0.24)
     if pictures[0].shape[1] > limit * view.width:
         smaller = max(8, int(pictures[0].shape[0] * limit * view.width / pictures[0].shape[1]))
         pictures = [sprite(thing.kind, thing.colour, air.light, smaller, rng) for _ in pictures]

@@ -57,11 +57,11 @@ class Stateful(Protocol):
         ...
 
 
-def save(path: Path, step: int, parts: Mapping[str, Stateful]) -> None:
-    """Write `parts` after `step` steps, whole or not at all."""
+def save(path: Path, step: int, states: Mapping[str, dict]) -> None:
+    """Write the states of parts after `step` steps, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
-    torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, unfinished)
+    torch.save({"step": step, **states}, unfinished)
     unfinished.replace(path)
 
 
@@ -94,7 +94,8 @@ def run(
     """Take steps as far as `pace` allows; whether the stage is finished.
 
     What a step measures is averaged and appended to `<path>.csv` with the step, about every ten seconds; a checkpoint
-    is written every `save_every` seconds and at the end. Of processes that train together, the first one writes.
+    is written every `save_every` seconds and at the end. Of processes that train together, the first one writes what
+    all of them put together.
     """
     step, saved, noted = load(path, parts, device), time.time(), time.time()
     measured: list[Mapping[str, float]] = []
@@ -103,25 +104,25 @@ def run(
         measured.append(take_step(step))
         step += 1
         now = time.time()
-        if not keeps:
-            continue
-        if now - noted > 10 or step == pace.steps:
+        if keeps and (now - noted > 10 or step == pace.steps):
             _note(name, path.with_suffix(".csv"), step, (now - noted) / len(measured), measured)
             measured, noted = [], now
-        if now - saved >= save_every:
-            save(path, step, parts)
-            if on_save:
-                on_save(step)
+        if together.agree(now - saved >= save_every):
+            _keep(path, step, parts, on_save)
             saved = time.time()
             noted += saved - now
-    if not keeps:
-        return step >= pace.steps or pace.is_last
-    if measured:
+    if keeps and measured:
         _note(name, path.with_suffix(".csv"), step, (time.time() - noted) / len(measured), measured)
-    save(path, step, parts)
-    if on_save:
-        on_save(step)
+    _keep(path, step, parts, on_save)
     return step >= pace.steps or pace.is_last
+
+
+def _keep(path: Path, step: int, parts: Mapping[str, Stateful], on_save: Callable[[int], None] | None) -> None:
+    states = {name: part.state_dict() for name, part in parts.items()}
+    if together.place() == 0:
+        save(path, step, states)
+        if on_save:
+            on_save(step)
 
 
 def _note(name: str, path: Path, step: int, seconds: float, measured: list[Mapping[str, float]]) -> None:

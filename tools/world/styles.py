@@ -60,10 +60,10 @@ def _oil(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for k in range(-4, 5):
         ridges += _shifted(bristles, along[0] * k * 1.5 * reach, along[1] * k * 1.5 * reach)
     ridges /= ridges.std()
-    strokes = _shifted(flat, along[0] * ridges * 0.8 * reach, along[1] * ridges * 0.8 * reach)
+    strokes = _shifted(flat, along[0] * ridges * 0.6 * reach, along[1] * ridges * 0.6 * reach)
     grey = strokes.mean(-1, keepdims=True)
     rich = grey + (strokes - grey) * 1.3
-    return np.asarray(np.clip(rich * (1 + 0.055 * ridges[..., None]) + 0.008 * ridges[..., None], 0, 1), np.float32)
+    return np.asarray(np.clip(rich * (1 + 0.03 * ridges[..., None]) + 0.005 * ridges[..., None], 0, 1), np.float32)
 
 
 def _pastel(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -38,6 +38,22 @@ def agree(is_so: bool) -> bool:
     return bool(said)
 
 
+def owner(number: int) -> int:
+    """Which process does the work that is number `number` of a list that all share."""
+    return number % processes()
+
+
+def tell(tensors: Sequence[Tensor]) -> None:
+    """Replace tensors, in place, by those of the processes that own them (`owner` of their place in the list)."""
+    for process in range(processes() if processes() > 1 else 0):
+        owned = list(tensors[process :: processes()])
+        flat = _flatten_dense_tensors(owned)
+        dist.broadcast(flat, src=process)
+        if process != place():
+            for tensor, told in zip(owned, _unflatten_dense_tensors(flat, owned), strict=True):
+                tensor.copy_(told)
+
+
 def average(gradients: Sequence[Tensor]) -> None:
     """Replace gradients by their mean over all processes, in place."""
     if processes() == 1:
