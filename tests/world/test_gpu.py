@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from diffusers import SD3Transformer2DModel
 from PIL import Image
 from safetensors.torch import load_file
 
-from tools.world import card, gpu, pieces, stage, train
+from tools.world import card, carry, gpu, pieces, stage, train
 from tools.world.network import build_transformer
 from tools.world.progress import PROMPTS
 from tools.world.stage import Pace
@@ -59,7 +60,7 @@ def test_what_comes_back_is_a_model_that_runs(machine, joined):
 
 
 def test_another_machine_takes_what_was_carried(machine, joined, tmp_path):
-    gpu.take(joined, tmp_path)
+    carry.take(joined, tmp_path)
     assert (tmp_path / "text" / "reader.safetensors").exists()
     assert load_file(joined / "judge.safetensors").keys() == torch.load(tmp_path / "judge" / "judge.pt")["judge"].keys()
     theirs = load_file(joined / "model" / "transformer" / "diffusion_pytorch_model.safetensors")
@@ -67,7 +68,7 @@ def test_another_machine_takes_what_was_carried(machine, joined, tmp_path):
     assert theirs.keys() == started.keys()
     # Only what is missing is taken.
     (tmp_path / "text" / "reader.safetensors").unlink()
-    gpu.take(joined, tmp_path)
+    carry.take(joined, tmp_path)
     assert not (tmp_path / "text" / "reader.safetensors").exists()
 
 
@@ -75,13 +76,43 @@ def test_a_carried_transformer_is_where_the_velocity_begins(machine, joined, tmp
     work, _ = machine
     for name in ("text", "vae", "latents", "latents_half", "pictures"):
         shutil.copytree(work / name, tmp_path / name)
-    gpu.take(joined, tmp_path)
+    carry.take(joined, tmp_path)
     workshop = Workshop(tmp_path, torch.device("cpu"), 1, until=0.0, compiled=False)
     made = build_transformer(MINIATURE.shape)
-    workshop.begin(made, build_transformer(MINIATURE.shape))
+    workshop.begin(made)
     started = load_file(tmp_path / "start" / "diffusion_pytorch_model.safetensors")
     for name, value in made.named_parameters():
         torch.testing.assert_close(value.detach(), started[name].float())
+
+
+def test_what_there_is_is_packed_at_any_time_and_small(machine, joined, tmp_path, monkeypatch):
+    monkeypatch.setattr(carry, "LARGEST", "200KB")
+    carry.pack(machine[0], tmp_path / "packed", MINIATURE.shape)
+    packed = sorted(path.relative_to(tmp_path / "packed") for path in (tmp_path / "packed").rglob("*.safetensors"))
+    assert len([path for path in packed if path.parent.name == "transformer"]) > 1
+    carry.take(tmp_path / "packed", tmp_path / "work")
+    average = torch.load(machine[0] / "velocity" / "velocity.pt")["average"]
+    started = SD3Transformer2DModel.from_pretrained(tmp_path / "work" / "start")
+    for name, value in started.named_parameters():
+        torch.testing.assert_close(value.float(), average[name].half().float())
+    for name in ("text", "vae", "judge"):
+        assert any((tmp_path / "work" / name).iterdir())
+    # Before there is anything, nothing is written and nothing fails.
+    carry.pack(tmp_path / "none", tmp_path / "empty")
+    assert not any((tmp_path / "empty").iterdir())
+
+
+def test_half_size_training_begins_where_the_carried_transformer_was(machine, tmp_path):
+    carry.pack(machine[0], tmp_path / "packed", MINIATURE.shape)
+    carry.take(tmp_path / "packed", tmp_path)
+    for name in ("latents", "latents_half", "pictures", "things", "views"):
+        (tmp_path / name).symlink_to(machine[0] / name)
+    workshop = Workshop(tmp_path, torch.device("cpu"), 1, compiled=False)
+    workshop.run(replace(MINIATURE, coarse=replace(MINIATURE.coarse, steps=1, muon=0.0, adamw=0.0)), ("coarse",))
+    begun = torch.load(tmp_path / "coarse" / "velocity.pt")["average"]
+    started = SD3Transformer2DModel.from_pretrained(tmp_path / "start")
+    for name, value in started.named_parameters():
+        torch.testing.assert_close(begun[name], value.float())
 
 
 def test_a_call_given_again_goes_on_with_what_there_is(machine, capsys):

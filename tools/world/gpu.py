@@ -14,7 +14,6 @@ FACTOR` stretches or shortens every stage. `--miniature` rehearses the calls wit
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -22,11 +21,10 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusion3Pipeline
-from safetensors.torch import load_file, save_file
 
-from tools.world import measure, pieces, vocabulary
+from tools.world import carry, measure, pieces, vocabulary
 from tools.world.autoencoder import AutoencoderRecipe
-from tools.world.judge import Judge, JudgeRecipe, read_judge
+from tools.world.judge import JudgeRecipe
 from tools.world.pictures import finished_shards
 from tools.world.progress import PROMPTS
 from tools.world.sampling import as_pixels, generate
@@ -64,24 +62,6 @@ MEASURED = 200
 SHEET_SEEDS = 4
 
 
-def take(carried: Path, work: Path) -> None:
-    """Put what a joined folder has where the stages look for it, unless they have made their own."""
-    model = carried / "model"
-    if (carried / "reader.safetensors").exists() and not (work / "text").exists():
-        for name in ("tokenizer", "text_encoder", "text_encoder_2"):
-            shutil.copytree(model / name, work / "text" / name)
-        shutil.copy(carried / "reader.safetensors", work / "text")
-    if (carried / "judge.safetensors").exists() and not (work / "judge").exists():
-        judge = Judge()
-        judge.load_state_dict(load_file(carried / "judge.safetensors"))
-        (work / "judge").mkdir(parents=True)
-        torch.save({"step": _ENDLESS, "judge": judge.state_dict()}, work / "judge" / "judge.pt")
-        (work / "judge" / "finished").write_text(str(_ENDLESS))
-    for name, place in (("vae", "vae"), ("transformer", "start")):
-        if (model / name).exists() and not (work / place).exists():
-            shutil.copytree(model / name, work / place)
-
-
 def draw_in_background(work: Path, count: int, shard: int, workers: int) -> None:
     """Begin to draw what is missing, in a session of its own that outlives this call; once at a time."""
     running = work / "drawing.pid"
@@ -113,9 +93,7 @@ def pack(pipeline: StableDiffusion3Pipeline, work: Path, out: Path) -> None:
     words = work / "text" / "vocabulary.json"
     vocabulary.main(["--work", str(work / "text"), "--out", str(words)])
     release(pipeline, folder / "model", words)
-    shutil.copy(work / "text" / "reader.safetensors", folder)
-    judge = {name: value.contiguous() for name, value in read_judge(work / "judge").state_dict().items()}
-    save_file(judge, folder / "judge.safetensors")
+    carry.pack_readers(work, folder)
     pieces.split(folder, out)
 
 
@@ -185,7 +163,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     options.work.mkdir(parents=True, exist_ok=True)
     if options.carried:
-        take(options.carried, options.work)
+        carry.take(options.carried, options.work)
     draw_in_background(options.work, recipe.pictures, recipe.shard, others)
     pipeline = call(options.call, workshop, recipe, options.minutes)
     if options.call < 3:

@@ -196,7 +196,10 @@ def load(work: Path) -> Readers:
     """What `save` wrote, ready to read."""
     heads = Reader()
     heads.load_state_dict(load_file(work / "reader.safetensors"))
-    encoders = tuple(CLIPTextModelWithProjection.from_pretrained(work / f) for f in ("text_encoder", "text_encoder_2"))
+    encoders = tuple(
+        CLIPTextModelWithProjection.from_pretrained(work / name, dtype=torch.float32)
+        for name in ("text_encoder", "text_encoder_2")
+    )
     readers = Readers(CLIPTokenizer.from_pretrained(work / "tokenizer"), encoders, heads)
     for module in readers.modules():
         module.eval().requires_grad_(False)

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, SD3Transformer2DModel, StableDiffusion3Pipeline
 
-from tools.world import text, together
+from tools.world import carry, text, together
 from tools.world.alignment import see_shards
 from tools.world.autoencoder import AutoencoderRecipe, polish_decoder, train_autoencoder
 from tools.world.coarse import coarsen_positions, take_over
@@ -185,20 +185,22 @@ class Workshop:
         pipeline = assemble(transformer, self.best_autoencoder(), *text_side)
         half = coarsen_positions(copy.deepcopy(transformer))
         if "coarse" in stages:
+            self.begin(half)
             self._train(half, "coarse", "latents_half", pipeline, text_side, recipe.coarse, IMAGE_SIZE // 2)
         # Half-size training that had to stop goes on next time, before anything is built on it.
         if "velocity" in stages and time.time() < self.until:
-            self.begin(transformer, half)
+            self.begin(transformer)
             transformer = self._train(
                 transformer, "velocity", "latents", pipeline, text_side, recipe.velocity, IMAGE_SIZE
             )
         pipeline.transformer = transformer
         return pipeline
 
-    def begin(self, transformer: SD3Transformer2DModel, half: SD3Transformer2DModel) -> None:
-        """Give the velocity the weights of half-size training, or those of an earlier model brought along."""
+    def begin(self, transformer: SD3Transformer2DModel) -> None:
+        """Give it the weights of half-size training, or those that were brought along."""
         learned, brought = self.work / "coarse" / "velocity.pt", self.work / "start"
         if learned.exists():
+            half = copy.deepcopy(transformer)
             half.load_state_dict(torch.load(learned, map_location="cpu", weights_only=True)["average"])
             take_over(transformer, half)
         elif brought.exists():
@@ -268,6 +270,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/world"), help="where stages and checkpoints are kept")
     parser.add_argument("--release", type=Path, help="where the pipeline goes (float16)")
+    parser.add_argument("--carried", type=Path, help="a folder of tools.world.carry: go on with what it has")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop cleanly after so many minutes")
     parser.add_argument("--pictures", type=int, default=recipe.pictures)
@@ -295,6 +298,8 @@ def main(arguments: list[str] | None = None) -> None:
     until = time.time() + 60 * options.minutes
     workshop = Workshop(options.work, device, options.workers, until)
     options.work.mkdir(parents=True, exist_ok=True)
+    if options.carried and together.place() == 0:
+        carry.take(options.carried, options.work)
     pipeline = workshop.run(recipe, tuple(options.stages))
     if pipeline and options.release and together.place() == 0:
         release(pipeline, options.release, options.work / "text" / "vocabulary.json")
