@@ -89,6 +89,17 @@ def test_generate_by_the_published_system_and_a_table_of_tiers(tmp_path):
         assert "(similarity 0.95)" in done.stdout.splitlines()[1]
 
 
+def test_learned_tiers_follow_what_is_compared(tmp_path):
+    """The second picture is far from what its tier promises, so nothing is resumed for the third."""
+    prompts = [f"a wide mountain landscape at {time} in the snow" for time in ("dawn", "night", "noon")]
+    computed = {}
+    for tiers in ("published", "learned"):
+        asked = ("--steps", 4, "--strategy", "published", "--tiers", tiers, "--compare", "--out", tmp_path)
+        lines = run("generate", *prompts, *asked).stdout.splitlines()
+        computed[tiers] = [line.partition(".png: ")[2][0] for line in lines]
+    assert computed == {"published": ["4", "2", "2"], "learned": ["4", "2", "4"]}
+
+
 @pytest.mark.parametrize("tiers", ["reckless", "0.9:high", "0.9:0.5:0.1", "0.9:1.5"])
 def test_a_table_of_tiers_that_is_none_is_refused_before_anything_is_made(tmp_path, tiers):
     assert "tier" in fails("generate", "a mountain", "--tiers", tiers, "--out", tmp_path / "new")

@@ -1,4 +1,4 @@
-// The method lab: one edit under every method at one budget, against its from-scratch picture. Nothing of it is kept.
+// The method lab: one edit under every method at one budget, against its from-scratch picture, which alone is kept.
 
 import { at, el, seconds, toast } from "./dom.js";
 import { request, start } from "./loop.js";

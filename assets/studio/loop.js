@@ -150,7 +150,7 @@ function handle(event, run) {
 /** What was finished, also by a run whose place another has taken. */
 function keep(event, run) {
   if (event.type === "picture" && event.node) place(event, run);
-  else if (event.type === "cell" && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
+  else if (["cell", "exact"].includes(event.type) && event.node) { putImage(event.node.key, "shown", event.image); putNode(event.node); }
   else if (event.type === "forgotten") {
     event.keys.forEach(dropImages);
     dropNodes(event.keys);

@@ -56,11 +56,13 @@ function facts(node) {
 
 function whatIf(node) {
   const ask = (label, changes) => el("button", { type: "button", class: "quiet", onclick: () => enter({ ...own(node), apart: true, ...changes }) }, label);
-  const methods = el("select", { "aria-label": "Another method", onchange: (event) => { if (event.target.value) enter({ ...own(node), strategy: event.target.value, quality: "evaluations", amount: Math.max(3, node.nfe), apart: true }); event.target.value = ""; } },
+  const methods = el("select", { "aria-label": "Another method", onchange: () => { go.disabled = !methods.value; } },
     el("option", { value: "" }, "another method…"), state.strategies.map(({ name, line }) => el("option", { value: name }, line)));
+  // Its own button: who goes through a list with the arrow keys does not want a run of every entry.
+  const go = el("button", { type: "button", class: "quiet", disabled: true, onclick: () => enter({ ...own(node), strategy: methods.value, quality: "evaluations", amount: Math.max(3, node.nfe), apart: true }) }, "Try it");
   const fewer = Math.max(1, Math.round(node.nfe / 2)), more = Math.min(node.steps, Math.max(node.nfe + 1, Math.round(node.nfe * 1.6)));
   return el("p", { class: "row", style: "margin-top:8px" }, "What if: ", ask(`${fewer} steps`, { quality: "evaluations", amount: fewer }), ask(`${more} steps`, { quality: "evaluations", amount: more }),
-    node.state === "exact" ? null : el("button", { type: "button", class: "quiet", onclick: () => complete(node.key) }, "exact"), methods);
+    node.state === "exact" ? null : el("button", { type: "button", class: "quiet", onclick: () => complete(node.key) }, "exact"), methods, go);
 }
 
 const own = (made) => { const node = onwards(made); return { prompt: node.prompt, negative_prompt: node.negative_prompt, seed: node.seed, steps: node.steps, guidance: node.guidance, width: node.width, height: node.height, strategy: node.strategy }; };

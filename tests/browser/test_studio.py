@@ -259,6 +259,11 @@ def test_how_it_was_made_and_what_if(visit, tmp_path):
     page.locator("#why-body button", has_text=re.compile(r"^\d+ steps$")).first.click()
     expect(studio.cards).to_have_count(3, timeout=RUN_MS)
     expect(studio.badge).to_be_visible()
+    # A method is chosen first and tried then: who goes through the list with the keyboard makes nothing.
+    made = studio.cards.count()
+    page.select_option("#why-body select", "resume")
+    expect(page.locator("#why-body button", has_text="Try it")).to_be_enabled()
+    expect(studio.cards).to_have_count(made)
     # Of a picture made from scratch it is another method that takes fewer steps.
     page.select_option("#set-strategy", "baseline")
     studio.make("a mountain landscape at dawn")

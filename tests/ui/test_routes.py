@@ -147,7 +147,7 @@ def test_a_sheet_shares_its_steps_and_is_downloaded_as_one_picture(visitor):
     assert len(visitor.library()["nodes"]) == 4
 
 
-def test_the_lab_measures_every_method_and_keeps_nothing_of_it(visitor):
+def test_the_lab_measures_every_method_and_keeps_the_from_scratch_picture_alone(visitor):
     visitor.run("a mountain", quality="exact")
     ways = [{"strategy": "auto"}, {"strategy": "fewer-steps"}, {"strategy": "resume", "quality": "tiers"}]
     cell = {"prompt": "a mountain dusk", "seed": 7, "quality": "evaluations", "amount": 4}
@@ -155,7 +155,9 @@ def test_the_lab_measures_every_method_and_keeps_nothing_of_it(visitor):
     made = [event for event in events if event["type"] == "cell"]
     assert [event["spent"] <= 4 for event in made[:2]] == [True, True]
     assert all(event["psnr_db"] > 0 for event in made)
-    assert len(visitor.library()["nodes"]) == 2, "the picture and the from-scratch one it is measured against"
+    kept = [node["key"] for node in visitor.library()["nodes"]]
+    assert len(kept) == 2, "the picture and the from-scratch one it is measured against"
+    assert [event["node"]["key"] for event in events if event["type"] == "exact"] == kept[:1], "which is shown at once"
 
 
 def test_tiers_of_ones_own_say_how_much_is_taken(visitor):

@@ -47,7 +47,7 @@ def covered(picture: np.ndarray, bare: np.ndarray) -> np.ndarray:
 
 
 def weigh(covers: Tensor, latents: Tensor) -> Tensor:
-    """How much each place of `latents` [B, 16, h, w] counts, [B, 1, h, w], 1 on average over the batch."""
+    """How much each place of `latents` [B, 8, h, w] counts, [B, 1, h, w], 1 on average over the batch."""
     shares = adaptive_avg_pool2d(covers.float()[:, None], (latents.shape[2] // 2, latents.shape[3] // 2))
     weights = 1 + (WEIGHT - 1) * shares.repeat_interleave(2, 2).repeat_interleave(2, 3)
     return weights / weights.mean()

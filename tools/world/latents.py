@@ -16,7 +16,7 @@ from tools.world.pictures import Album, as_images, finished_shards, scenes_path
 
 @torch.no_grad()
 def encode(autoencoder: AutoencoderKL, images: Tensor) -> Tensor:
-    """[B, 3, H, W] in [-1, 1] to scaled latents [B, 16, H/8, W/8], float32."""
+    """[B, 3, H, W] in [-1, 1] to scaled latents [B, 8, H/8, W/8], float32."""
     mean = autoencoder.encoder(images).float().chunk(2, dim=1)[0]
     return (mean - autoencoder.config.shift_factor) * autoencoder.config.scaling_factor
 
@@ -51,7 +51,7 @@ def encode_shards(
     until: float = float("inf"),
     shrink: int = 1,
 ) -> int:
-    """Encode every finished shard that has no latents yet (float16 [n, 16, h, w]); how many shards have them.
+    """Encode every finished shard that has no latents yet (float16 [n, 8, h, w]); how many shards have them.
 
     Pictures are made `shrink` times smaller first.
     """

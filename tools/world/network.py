@@ -1,6 +1,6 @@
 """The picture side of the pipeline: autoencoder and transformer, and all parts put together (arXiv:2403.03206).
 
-192 x 192 pictures become latents [B, 16, 24, 24], read by the transformer as 144 image tokens; 128 x 192 and 192 x 128
+192 x 192 pictures become latents [B, 8, 24, 24], read by the transformer as 144 image tokens; 128 x 192 and 192 x 128
 are trained too, with the middle of the same grid of position embeddings.
 """
 
@@ -12,7 +12,7 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 from tools.world.architecture import TEXT_WIDTH
 
 IMAGE_SIZE = 192
-LATENT_CHANNELS = 16
+LATENT_CHANNELS = 8
 PATCH = 8
 SHIFT = 3.0
 
@@ -28,7 +28,7 @@ class Shape:
 
 
 def build_autoencoder(shape: Shape) -> AutoencoderKL:
-    """A convolutional autoencoder, [B, 3, H, W] to [B, 16, H/8, W/8]; no attention, so any size decodes."""
+    """A convolutional autoencoder, [B, 3, H, W] to [B, 8, H/8, W/8]; no attention, so any size decodes."""
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from tools.world.architecture import embed
 from tools.world.latents import decode
+from tools.world.network import LATENT_CHANNELS
 
 
-def noise(seeds: Sequence[int], height: int = 192, width: int = 192, channels: int = 16) -> Tensor:
-    """Starting latents [B, 16, H/8, W/8], one generator per seed."""
+def noise(seeds: Sequence[int], height: int = 192, width: int = 192, channels: int = LATENT_CHANNELS) -> Tensor:
+    """Starting latents [B, 8, H/8, W/8], one generator per seed."""
     shape = (channels, height // 8, width // 8)
     return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
@@ -41,7 +42,7 @@ class Sampler:
 
     @torch.no_grad()
     def velocity(self, x: Tensor, sigma: float) -> Tensor:
-        """v(x, sigma) [B, 16, h, w] of x of that shape."""
+        """v(x, sigma) [B, 8, h, w] of x of that shape."""
         empty, full = self.pipeline.transformer(
             torch.cat([x, x]),
             encoder_hidden_states=self.states,
@@ -71,7 +72,7 @@ def generate(
     negatives: Sequence[str] | None = None,
     batch: int = 8,
 ) -> tuple[Tensor, Tensor]:
-    """Latents [N, 16, 24, 24] and pictures [N, 3, 192, 192] in [-1, 1], a picture per prompt and seed; on the CPU.
+    """Latents [N, 8, 24, 24] and pictures [N, 3, 192, 192] in [-1, 1], a picture per prompt and seed; on the CPU.
 
     They are made where the pipeline is.
     """

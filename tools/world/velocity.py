@@ -59,7 +59,7 @@ class VelocityRecipe:
 
 @dataclass(frozen=True)
 class Shard:
-    """Latents [n, 16, h, w] of one size, the codes of their scenes, how likely each is to be taken, and what else there
+    """Latents [n, 8, h, w] of one size, the codes of their scenes, how likely each is to be taken, and what else there
     is to know of them: see `Samples`.
     """
 
@@ -72,7 +72,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Samples:
-    """One step's worth: latents [B, 16, h, w] float16, token ids [B, T], sigma [B] and the seed of the noise.
+    """One step's worth: latents [B, 8, h, w] float16, token ids [B, T], sigma [B] and the seed of the noise.
 
     Where they are kept: what the judge sees, [B, SEEN, H/16, W/16], and what share things cover, [B, H/16, W/16].
     """

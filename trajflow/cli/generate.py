@@ -28,7 +28,9 @@ def generate(
     strategy: Annotated[str, typer.Option(help="How to use what is cached.")] = "auto",
     tiers: Annotated[
         str,
-        typer.Option(help="How far to resume: published, conservative, aggressive, or own as 0.9:0.6,0.7:0.3."),
+        typer.Option(
+            help="How far to resume: published, conservative, aggressive, learned, or own as 0.9:0.6,0.7:0.3."
+        ),
     ] = "published",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("pictures"),
     compare: Annotated[bool, typer.Option("--compare", help="Also run from scratch, and say how close it is.")] = False,
@@ -40,7 +42,8 @@ def generate(
     from trajflow.session import Session
     from trajflow.settings import resolve_request
 
-    table = tier_table(read_tiers(tiers))
+    wanted = read_tiers(tiers)
+    tier_table(wanted)
     model = load_model(model_name)
     options: dict[str, Any] = {
         "seed": seed,
@@ -53,7 +56,7 @@ def generate(
     for prompt in prompts:
         resolve_request(Request(prompt, **options), model.defaults)
     make_folder(out)
-    session = Session(model, tiers=table)
+    session = Session(model, tiers=wanted)
     for number, prompt in enumerate(prompts, 1):
         result = session.generate(prompt, **options)
         path = out / f"{number:02d}-{_slug(prompt)}-seed{seed}.png"

@@ -43,7 +43,7 @@ def order_of(asks: Sequence[Ask]) -> list[int]:
 def run(tab_session: TabSession, asks: Sequence[Ask], *, is_lab: bool = False) -> Iterator[Event]:
     """Make every cell; others' work goes between two. A cell that fails says why, and the next one is made.
 
-    In the lab nothing is kept, and no cell starts from another.
+    In the lab only the from-scratch picture is kept, and no cell starts from another.
     """
     if not 0 < len(asks) <= MOST_CELLS:
         raise RequestError(f"A sheet has 1 to {MOST_CELLS} pictures.")
@@ -79,9 +79,14 @@ def _picture(tab_session: TabSession, ask: Ask) -> Generator[Event, None, dict[s
 
 
 def _exact(tab_session: TabSession, ask: Ask) -> Generator[Event, None, Image.Image]:
-    """The from-scratch picture that the lab measures against; from the session where it is held."""
+    """The from-scratch picture that the lab measures against; from the session where it is held, and shown as held."""
+    session = tab_session.session
     settings = {name: ask.options[name] for name in ("prompt", *GROUP) if name in ask.options}
-    result = yield from _last(tab_session.session.stream(**settings, budget=_steps(tab_session, ask)))
+    result = yield from _last(session.stream(**settings, budget=_steps(tab_session, ask)))
+    entry = next((entry for entry in session.entries() if entry.key == result.key), None)
+    if entry is not None:
+        node = describe.node(entry, tab_session.tree.node(entry.key), session.model.defaults)
+        yield {"type": "exact", "node": node, "image": png.data_uri(result.image)}
     return result.image
 
 
