@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import trajflow
+from tests.models.conftest import CASES
 from trajflow.errors import NumericalError
 
 
@@ -59,6 +60,18 @@ def test_the_end_of_a_prompt_that_no_encoder_reads_is_named_and_no_more(built, a
     [warning] = whole.warnings
     assert warning.startswith("The prompt is longer than")
     assert model.encode("a cabin", "", 1.0).warnings == ()
+
+
+@pytest.mark.parametrize("name", ["Stable Diffusion 3", "Qwen-Image", "Z-Image"])
+def test_a_negative_prompt_without_guidance_is_said_to_change_nothing(built, adapter, model, name):
+    model = adapter(CASES[name], built(CASES[name])) if name in CASES else model
+    off = model.unguided
+    plain, ignored, heard = (model.encode("a cabin", *rest) for rest in (("", off), ("fog", off), ("fog", off + 1.5)))
+    assert plain.tensors.keys() == ignored.tensors.keys()
+    assert all(torch.equal(plain.tensors[part], ignored.tensors[part]) for part in plain.tensors), "nothing changes"
+    assert (plain.warnings, heard.warnings) == ((), ())
+    [warning] = ignored.warnings
+    assert f"Raise guidance above {off:g}." in warning
 
 
 def test_a_result_says_what_of_its_prompt_changed_nothing(model):

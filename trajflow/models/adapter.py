@@ -7,6 +7,7 @@ section 5.3.2).
 """
 
 import copy
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +64,8 @@ class Adapter(ABC):
     """A pipeline as a velocity field. A family names its parts below and supplies the abstract methods.
 
     `encoders` and `tokenizers` are names of the pipeline's components, of which `optional` ones may be None;
-    `text_length` is that of the text unless `max_sequence_length` says otherwise; `seam` is where the transformer is
+    `text_length` is that of the text unless `max_sequence_length` says otherwise; up to a guidance of `unguided` a
+    negative prompt is not asked; `seam` is where the transformer is
     cut open for what `levels` keep. `settings` are those of `takes`.
     """
 
@@ -74,6 +76,7 @@ class Adapter(ABC):
     tokenizers: tuple[str, ...] = ("tokenizer",)
     optional: tuple[str, ...] = ()
     text_length = 512
+    unguided = -math.inf
     most_prompts = 1
     seam: Seam
 
@@ -174,9 +177,9 @@ class Adapter(ABC):
 
     @torch.no_grad()
     def encode(self, prompt: str, negative_prompt: str, guidance: float) -> Conditioning:
-        """What the text encoders say.
+        """What the text encoders say, with a warning of what changes nothing.
 
-        Raises RequestError for a negative prompt that the model would not listen to, NumericalError for NaN.
+        Raises RequestError for a negative prompt to a model that has no use for one, NumericalError for NaN.
         """
         with ENCODING:
             self.pipeline.maybe_free_model_hooks()
@@ -184,8 +187,13 @@ class Adapter(ABC):
             unread = {"prompt": self.unread(prompt), "negative prompt": self.unread(negative_prompt)}
         for tensor in tensors.values():
             check_finite(tensor, "text encoders")
-        warnings = tuple(_cut(name, end) for name, end in unread.items() if end)
-        return Conditioning(prompt, negative_prompt, guidance, tensors, warnings)
+        warnings = [_cut(name, end) for name, end in unread.items() if end]
+        if negative_prompt.strip() and guidance <= self.unguided:
+            warnings.append(
+                f"At guidance {guidance:g} this model does not ask its negative prompt: it changes nothing. "
+                f"Raise guidance above {self.unguided:g}."
+            )
+        return Conditioning(prompt, negative_prompt, guidance, tensors, tuple(warnings))
 
     def unread(self, text: str) -> str:
         """The end of a text that lies past what each of the text encoders reads; empty where one reads all of it."""

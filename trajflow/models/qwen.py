@@ -28,6 +28,7 @@ class QwenModel(BranchAdapter):
     family = "Qwen-Image"
     usual = (50, 4.0)
     guided_by = "classifier-free, renormalised, row by row"
+    unguided = 1.0
     seam = Seam("img_in", ("transformer_blocks",), "norm_out", ("attn", "img_mlp", "txt_mlp"))
 
     def __init__(self, pipeline: QwenImagePipeline, name: str, settings: Mapping[str, Any]) -> None:

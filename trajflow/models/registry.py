@@ -112,7 +112,8 @@ def load(
     use. tiling: decode large pictures in tiles. settings: the adapter's own (see its class), laid over those of
     `trajflow.json` in the folder. A given pipeline stays as it is and takes only `settings`.
 
-    Raises ModelError, in one sentence, when the model cannot be loaded or its pipeline class is not supported.
+    Raises ModelError, in one sentence, when the model cannot be loaded or its pipeline class is not supported, and
+    PluginError when what another package brings for it does not work.
 
     >>> import trajflow
     >>> model = trajflow.load("tiny")

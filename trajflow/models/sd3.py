@@ -37,6 +37,7 @@ class SD3Model(Adapter):
     optional = ("text_encoder_3", "tokenizer_3")
     guided_by = "classifier-free, negative row first, one batch"
     text_length = 256
+    unguided = 1.0
     most_prompts = 16
     seam = SEAM
 

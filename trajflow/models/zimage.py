@@ -28,6 +28,7 @@ class ZImageModel(Adapter):
 
     family = "Z-Image"
     guided_by = "classifier-free above 0, positive row first, one batch"
+    unguided = 0.0
     levels = ("velocity", "blocks")
     side = 1024
     noise_dtype = torch.float32

@@ -18,8 +18,8 @@ from trajflow.settings import Settings
 class Estimate:
     """What a request would do, known before it runs.
 
-    `nfe` are the evaluations of the picture; `seconds` are those of the comparison too, where one is asked for, and
-    None until an evaluation was timed. `forecast` is None where none can be made.
+    `nfe` are the most evaluations that the picture may take; `seconds` are those of the comparison too, where one is
+    asked for, and None until an evaluation was timed. `forecast` is None where none can be made.
 
     >>> import trajflow
     >>> from trajflow.testing import GaussianMixture

@@ -61,6 +61,8 @@ class Session:
     `profile` is what is known of the model, by default what `find_profile` finds. Every comparison (`compare=True`, or
     a completed run) improves this session's forecasts; `learned` is what it added, `forget_learned` drops that.
 
+    Raises RequestError for a mode or tiers that there are not, CacheError for a folder that cannot be used.
+
     >>> import trajflow
     >>> from trajflow.testing import GaussianMixture
     >>> session = trajflow.Session(GaussianMixture())
@@ -128,12 +130,14 @@ class Session:
 
         None means the model's default; sizes are in pixels, guidance is the pipeline's primary scale. `budget` is a
         ceiling on network evaluations (nfe), 1 <= budget <= steps; budget = steps is the from-scratch run bit for bit,
-        None lets the planner choose, so as to reach a PSNR of `fidelity` dB to the from-scratch picture (None: 40).
-        `strategy="baseline"` ignores the cache. `compare=True` also runs from scratch,
-        reports that cost apart, keeps it as a true source and fills `result.metrics`.
+        None lets the planner choose, so as to reach a PSNR of `fidelity` dB to the from-scratch picture (None: 40);
+        `auto`, `basis` and `difference` take one, instead of a budget. `strategy="baseline"` ignores the cache.
+        `compare=True` also runs from scratch, reports that cost apart, keeps it as a true source and fills
+        `result.metrics`.
 
         Raises RequestError for a request that cannot be run, Cancelled after `stop()`, NumericalError for NaN,
-        MemoryExhausted where the device is full even without this session's cached runs.
+        MemoryExhausted where the device is full even without this session's cached runs, MissingExtra for a strategy
+        that needs an extra that is not installed.
         """
         *_, result = self.stream(
             prompt,
@@ -156,9 +160,10 @@ class Session:
         the run; one that is not asked for more is in the way of no other request.
 
         With `refine=True` a `Result` comes after every pass: a preview within 3 evaluations, then better ones, all of
-        one key, `is_final` on the last, which is the from-scratch picture bit for bit after at most 1.5 `steps`
-        evaluations in all. A run that is stopped or closed leaves the last of them in the session. For strategies that
-        transport, without a budget; `compare` then measures every picture against the last one.
+        one key but for a held picture that is shown first. `is_final` is set on the last, which is the from-scratch
+        picture bit for bit after at most 1.5 `steps` evaluations in all. A run that is stopped or closed leaves the
+        last of them in the session. For `auto`, `basis` and `difference`, without a budget; `compare` then measures
+        every picture against the last one.
         """
         request = Request(prompt, **options)
         settings = resolve_request(request, self.model.defaults)
