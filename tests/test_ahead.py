@@ -5,6 +5,7 @@ import pytest
 import trajflow
 from trajflow.errors import Cancelled, RequestError
 from trajflow.session.variants import variants
+from trajflow.settings import LONGEST_PROMPT
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,29 @@ def test_it_never_takes_another_runs_place(mixture) -> None:
     assert len(tight.entries()) == 1
     with pytest.raises(RequestError, match="no longer kept"):
         list(tight.work_ahead(held.key))
+
+
+def test_a_variant_that_would_be_longer_than_a_prompt_may_be_is_not_made(mixture) -> None:
+    session = trajflow.Session(mixture)
+    session.generate("a mountain " + "x" * (LONGEST_PROMPT - 15))
+    assert list(session.work_ahead()) == []
+
+
+def test_it_goes_with_what_it_was_made_for_and_leaves_nothing_hidden(mixture) -> None:
+    """The first picture gives way for want of room; what was made ahead of it would never be listed."""
+    bytes_of_one = _nbytes(mixture)
+    session = trajflow.Session(mixture, cache_bytes=3 * bytes_of_one)
+    session.generate("a mountain", seed=3)
+    list(session.work_ahead())
+    assert session.nbytes == 3 * bytes_of_one
+    other = session.generate("a lake", seed=4)
+    assert [entry.key for entry in session.entries()] == [other.key]
+    assert session.nbytes == bytes_of_one
+    session.forget(other.key)
+    assert session.nbytes == 0
+
+
+def _nbytes(mixture) -> int:
+    session = trajflow.Session(mixture)
+    session.generate("a mountain")
+    return session.nbytes

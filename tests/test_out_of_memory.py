@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import trajflow
+from trajflow.cache.entry import on_device
 from trajflow.errors import MemoryExhausted, NumericalError
 from trajflow.memory import nothing_to_give, retry_on_oom
 
@@ -181,3 +182,20 @@ def test_nothing_of_a_run_with_nan_is_kept(make_mixture, strategy, first) -> Non
         assert entry.result.is_final
         assert entry.prefix is None
         assert torch.isfinite(entry.trajectory.velocities).all()
+
+
+def test_a_source_that_finds_no_room_on_the_device_is_fetched_again(mixture, monkeypatch) -> None:
+    session = trajflow.Session(mixture)
+    session.generate("snowy mountain", seed=3)
+    fetched, relieved = [], []
+
+    def fetch(entry, device):
+        fetched.append(entry.key)
+        if len(fetched) == 1:
+            raise torch.OutOfMemoryError(FULL)
+        return on_device(entry, device)
+
+    monkeypatch.setattr("trajflow.session.cache.on_device", fetch)
+    monkeypatch.setattr(session._cache, "make_room", lambda: relieved.append(True))
+    assert session.generate("snowy mountain dusk", seed=3, budget=4).cost.nfe == 4
+    assert (len(fetched), relieved) == (2, [True])

@@ -145,3 +145,17 @@ def test_only_learned_tiers_follow_what_was_measured(preset: str, is_moved: bool
     assert cache.tiers == tier_table(preset)
     outcomes += [Resumed(0.95, 0.75, 20.0)] * 4
     assert (cache.tiers != tier_table(preset)) == is_moved
+
+
+def test_what_a_picture_was_made_from_gives_way_last(mixture) -> None:
+    """Its nearest source, the picture that is edited, above all."""
+    probe = trajflow.Session(mixture)
+    probe.generate("a mountain", seed=3)
+    session = trajflow.Session(mixture, cache_bytes=3 * probe.nbytes)
+    for prompt in ("a mountain", "a mountain in the fog", "a lake by a castle"):
+        session.generate(prompt, seed=3, strategy="baseline")
+    carried = session.generate("a mountain in fog", seed=3, strategy="basis", budget=3)
+    assert len(carried.plan.sources) == 3
+    left = {entry.key for entry in session.entries()}
+    assert carried.plan.sources[0] in left
+    assert carried.plan.sources[-1] not in left

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from trajflow.errors import RequestError
@@ -46,3 +48,14 @@ def test_a_bare_prompt_is_a_prompt_and_nothing_is_refused():
 def test_numbers_that_are_none_are_left_out():
     read = parameters.read("a castle\nSteps: 9999999999999999999999999, CFG scale: inf, Seed: x, Size: 1e9x5")
     assert set(read) == {"prompt", "negative_prompt", "height"}
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 100_000, " " * 99_999 + "a", "a:" * 50_000, 'a:"' * 33_000, "Steps: 2, " * 10_000]
+)
+def test_a_long_line_is_read_at_once(text):
+    """The search for pairs took minutes, in which the server answered nobody."""
+    began = time.process_time()
+    assert parameters.read(f"a castle\n{text}")["prompt"].startswith("a castle")
+    assert parameters.read(f"a castle\nSteps: 9, {text[:3900]}")["steps"] in (2, 9)
+    assert time.process_time() - began < 2

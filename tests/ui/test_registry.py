@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -130,3 +131,57 @@ def test_a_visitor_who_waits_or_may_undo_is_not_taken_for_empty(mixture):
     with pytest.raises(Busy):
         registry.open(None)
     opened.set()
+
+
+def test_deleted_pictures_that_can_come_back_count_until_they_are_given_up(registry):
+    mine = registry.open(None)
+    mine.session.generate("a mountain")
+    held = registry.nbytes
+    [entry] = mine.session.entries()
+    mine.tree.delete(entry)
+    mine.session.forget(entry.key)
+    assert (mine.session.nbytes, registry.nbytes, registry.nbytes_by_place()) == (0, held, {"memory": held})
+    registry.drop(mine.key)
+    assert registry.nbytes == 0
+
+
+def test_a_tab_that_comes_back_from_the_browsers_cache_is_in_use_again(mixture):
+    """It sends no greeting; a program's request for the same session is no tab."""
+    registry = Registry(lambda: Session(mixture), most_sessions=2)
+    mine, other = registry.open(None), registry.open(None)
+    for tab_session in (mine, other):
+        tab_session.session.generate("a mountain")
+        registry.leave(tab_session.key)
+    assert registry.find(mine.key, is_shown=True) is mine
+    assert registry.find(other.key) is other
+    registry.open(None)
+    assert registry.find(mine.key) is mine
+    assert registry.find(other.key) is None
+
+
+def test_work_that_takes_longer_than_a_session_may_be_idle_counts_as_use(registry, clock):
+    mine, begun, go_on, ended = registry.open(None), threading.Event(), threading.Event(), threading.Event()
+
+    def long():
+        begun.set()
+        assert go_on.wait(20)
+        yield {"type": "step"}
+
+    registry.desk.submit(Job(mine.key, long, lambda event: ended.set() if event["type"] == "done" else None))
+    assert begun.wait(20)
+    clock.now = 1000.0
+    registry.sweep()
+    go_on.set()
+    assert ended.wait(20)
+    wait_until(lambda: not registry.desk.is_busy(mine.key))
+    clock.now = 1050.0
+    registry.sweep()
+    assert registry.find(mine.key) is mine
+
+
+def wait_until(is_so):
+    for _ in range(2000):
+        if is_so():
+            return
+        time.sleep(0.01)
+    raise AssertionError

@@ -17,6 +17,7 @@ from trajflow.ui import png
 from trajflow.ui.registry import Registry
 from trajflow.ui.routes import routes
 from trajflow.ui.tree import BIN_SIZE
+from trajflow.ui.variations import MOST_CELLS
 from trajflow.ui.wire import HEADER
 
 
@@ -288,6 +289,14 @@ def changed(saved, name, data):
     return out.getvalue()
 
 
+def test_a_contact_sheet_has_as_many_pictures_as_a_sheet(visitor):
+    key = visitor.run("a mountain")["node"]["key"]
+    assert visitor.post("contact", {"keys": [key] * MOST_CELLS, "columns": 8}).status_code == 200
+    refused = visitor.post("contact", {"keys": [key] * (MOST_CELLS + 1), "columns": 8})
+    assert refused.status_code == 400
+    assert f"at most {MOST_CELLS} pictures" in refused.text
+
+
 def test_hostile_sessions_are_refused_before_anything_is_kept(client, visitor):
     key = visitor.run("a mountain", quality="exact")["node"]["key"]
     saved = visitor.post("save").content
@@ -301,6 +310,9 @@ def test_hostile_sessions_are_refused_before_anything_is_kept(client, visitor):
         {**about, "entries": [{**entry, "path_kinds": ["computed"]}]},
         {**about, "entries": [{**entry, "kinds": ["<script>"]}]},
         {**about, "entries": [{**entry, "cost": [1e400, 0]}]},
+        {**about, "entries": [{**entry, "seconds": {"sample": float("nan")}}]},
+        {**about, "entries": [{**entry, "angles": {"1": float("inf")}}]},
+        {**about, "entries": [{**entry, "created": 1e400}]},
         {**about, "entries": "all"},
     ]
     attacks = [

@@ -47,7 +47,7 @@ class Recipe:
     shape: Shape = field(default_factory=Shape)
     judge: JudgeRecipe = field(default_factory=JudgeRecipe)
     autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
-    coarse: VelocityRecipe = field(default_factory=lambda: VelocityRecipe(steps=4000, batch=128))
+    coarse: VelocityRecipe = field(default_factory=VelocityRecipe)
     velocity: VelocityRecipe = field(default_factory=VelocityRecipe)
 
 

@@ -19,7 +19,7 @@ from trajflow.session.cache import SessionCache
 from trajflow.session.complete import counted
 from trajflow.session.runner import Runner
 from trajflow.session.variants import variants
-from trajflow.settings import resolve_request
+from trajflow.settings import LONGEST_PROMPT, resolve_request
 
 ENOUGH = 3
 
@@ -33,7 +33,7 @@ def work_ahead(
     Raises RequestError for an entry of another model, NumericalError for NaN.
     """
     about = replace(entry.result.request, strategy="baseline", budget=None, fidelity=None, compare=False, refine=False)
-    for prompt in variants(entry.prompt):
+    for prompt in (each for each in variants(entry.prompt) if len(each) <= LONGEST_PROMPT):
         request = replace(about, prompt=prompt)
         settings = resolve_request(request, runner.model.defaults)
         cache_key = runner.cache_key(settings)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from trajflow.cache.similarity import weigh
 from trajflow.cache.tiers import LEARNED, Resumed, Tier, Tiers, move_tiers, tier_of, tier_table
 from trajflow.errors import CacheError, SourceGone
 from trajflow.field import Field, euler_step
+from trajflow.memory import retry_on_oom
 from trajflow.methods import METHODS
 from trajflow.settings import Settings
 
@@ -147,8 +149,18 @@ class SessionCache(TrajectoryCache):
         super()._let_go(key)
         if self._is_opening:
             self._unheld.add(key)
-        elif self._shelf is not None:
+            return
+        if self._shelf is not None:
             self._shelf.delete(key)
+        if self._ahead.pop(key, None) is not None:
+            self._note_ahead()
+
+    def _settle(self, after: dict[str, int]) -> None:
+        super()._settle(after)
+        # What was made ahead goes with what it was made for.
+        for made, owner in list(self._ahead.items()):
+            if made in self._records and owner not in self._records and owner not in self._unheld:
+                self._let_go(made)
 
     def entries(self) -> tuple[Entry, ...]:
         """Every finished request still held, newest first; neither companions nor runs made ahead."""
@@ -272,7 +284,7 @@ class SessionCache(TrajectoryCache):
     def prefetch(self, settings: Settings, cache_key: CacheKey) -> None:
         """Begin to bring what may serve a request back to the GPU, on which the text encoders run meanwhile."""
         if self._device.type == "cuda":
-            for match in self.matches(settings, cache_key):
+            for match in reversed(self.matches(settings, cache_key)):
                 self.get(match.key)
 
     def planned(
@@ -282,23 +294,28 @@ class SessionCache(TrajectoryCache):
         matches: tuple[Match, ...],
         plan: Callable[[tuple[Match, ...]], Plan],
     ) -> tuple[Plan, tuple[Trajectory, ...]]:
-        """The plan for these sources, with their trajectories; another one where one of them has gone meanwhile."""
+        """The plan for these sources, with their trajectories; another one where one of them has gone meanwhile.
+
+        The best one is used last, so that it is the last to give way to what is made of them.
+        """
         while True:
             made = plan(matches)
             try:
-                return made, tuple(self.source(key, settings.negative_prompt) for key in made.sources)
+                sources = [self.source(key, settings.negative_prompt) for key in reversed(made.sources)]
+                return made, tuple(reversed(sources))
             except SourceGone:
                 matches = self.matches(settings, cache_key)
 
     def source(self, key: str, negative_prompt: str) -> Trajectory:
         """The trajectory of an entry that `matches` named, for a run with that negative prompt: without its negative
-        branch where that is of another one. Raises SourceGone when it is no longer held.
+        branch where that is of another one. Raises SourceGone when it is no longer held, MemoryExhausted when there is
+        no room for it on the device.
         """
         entry = self.get(key)
         if entry is None or entry.trajectory is None:
             raise SourceGone("A run that this picture was to start from is no longer held. Ask for the picture again.")
         # It may have come from a file, or wait in the host's memory.
-        trajectory = on_device(entry, self._device).trajectory
+        trajectory = retry_on_oom(partial(on_device, entry, self._device), self.make_room).trajectory
         assert trajectory is not None
         if entry.cache_key.negative_prompt != negative_prompt:
             return replace(trajectory, negative=None)

@@ -292,6 +292,17 @@ class Session:
         """Every finished request still held, newest first."""
         return self._cache.entries()
 
+    def apart(self, tiers: Tiers) -> "Session":
+        """An empty session on the same model and profile; where the device is full for it, this one makes room too."""
+        other = Session(self.model, cache_bytes=self.capacity, tiers=tiers, profile=self.profile)
+
+        def make_room() -> None:
+            other._cache.make_room()
+            self._cache.make_room()
+
+        other._runner.free_memory = make_room
+        return other
+
     def adopt(self, entry: Entry) -> None:
         """Hold another session's entry as the newest, shared and not copied. Its fingerprint decides what it serves."""
         self._cache.adopt(entry)

@@ -6,6 +6,7 @@ A path of another model, or of other weights, is left out while its picture stay
 
 import io
 import json
+import math
 import re
 import zipfile
 from collections.abc import Mapping
@@ -64,7 +65,7 @@ def read(tab_session: TabSession, data: bytes) -> tuple[int, int]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check(archive, session.capacity)
-            told = _entries(json.loads(archive.read("session.json")))
+            told = _entries(json.loads(archive.read("session.json"), parse_constant=_refuse))
             found = [_entry(archive, session, each) for each in told]
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, RecursionError, SafetensorError, OSError) as error:
         raise RequestError("This is not a session that trajflow has saved, or it is damaged.") from error
@@ -95,6 +96,18 @@ def _check(archive: zipfile.ZipFile, capacity: int) -> None:
         raise RequestError("The file holds something that no session has; nothing of it was read.")
     if archive.getinfo("session.json").file_size > MOST_TEXT or sum(info.file_size for info in infos) > capacity:
         raise RequestError("The session in this file is larger than this one may be.")
+
+
+def _refuse(constant: str) -> None:
+    """NaN and Infinity, which Python reads and no browser does."""
+    raise ValueError(constant)
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(number)
+    return number
 
 
 def _entries(about: Any) -> list[Mapping[str, Any]]:
@@ -162,8 +175,8 @@ def _entry(archive: zipfile.ZipFile, session: Session, told: Mapping[str, Any]) 
     background = None if exact is None else Cost(*(_count(each) for each in told["background"]))
     result = Result(
         request, image, plan, Cost(*(_count(each) for each in told["cost"])),
-        {str(name)[:20]: abs(float(value)) for name, value in told["seconds"].items()},
-        _kinds(told["kinds"]), {int(k): float(angle) for k, angle in told["angles"].items()}, key,
+        {str(name)[:20]: abs(_finite(value)) for name, value in told["seconds"].items()},
+        _kinds(told["kinds"]), {int(k): _finite(angle) for k, angle in told["angles"].items()}, key,
         metrics=metrics, baseline=exact, baseline_cost=background, baseline_seconds=None if exact is None else {},
     )  # fmt: skip
     vector = SentenceEncoder(remembered=1).encode(settings.prompt)
@@ -171,7 +184,7 @@ def _entry(archive: zipfile.ZipFile, session: Session, told: Mapping[str, Any]) 
     parent = None if given["parent"] is None else _key(given["parent"])
     name = str(given["name"])[:LONGEST_NAME]
     node = Node(key, parent, name, given["is_favourite"] is True, given["is_pinned"] is True)
-    return Entry(key, cache_key, result, path, vector, abs(float(told["created"]))), node
+    return Entry(key, cache_key, result, path, vector, abs(_finite(told["created"]))), node
 
 
 def _path(

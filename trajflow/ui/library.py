@@ -11,6 +11,7 @@ from trajflow.errors import RequestError
 from trajflow.ui import archive, describe, learning, parameters, png, sheet, wire
 from trajflow.ui.registry import Registry, TabSession
 from trajflow.ui.tree import BIN_SIZE
+from trajflow.ui.variations import MOST_CELLS
 
 MOST_PICTURE_BYTES = 32 * 2**20
 
@@ -31,7 +32,7 @@ def told(tab_session: TabSession, defaults: Defaults) -> dict[str, Any]:
 
 def entry_of(tab_session: TabSession, key: Any) -> Entry:
     """The entry of that key. Raises RequestError."""
-    entry = next((e for e in tab_session.session.entries() if e.key == key), None)
+    entry = tab_session.entry(key)
     if entry is None:
         raise RequestError("That picture is no longer kept.")
     return entry
@@ -131,9 +132,12 @@ class Library:
         keys, columns, labels = given.get("keys"), given.get("columns", 4), given.get("labels", [])
         if not isinstance(keys, list) or not isinstance(columns, int) or not isinstance(labels, list):
             raise RequestError("A contact sheet is a list of pictures and a number of columns.")
+        if len(keys) > MOST_CELLS:
+            raise RequestError(f"A contact sheet has at most {MOST_CELLS} pictures.")
         entries = [entry_of(tab_session, key) for key in keys]
-        image = await wire.in_thread(sheet.contact, entries, columns, [str(label)[:200] for label in labels])
-        return Response(png.encode(image), media_type="image/png", headers=wire.PRIVATE)
+        shown = [str(label)[:200] for label in labels]
+        encoded = await wire.in_thread(lambda: png.encode(sheet.contact(entries, columns, shown)))
+        return Response(encoded, media_type="image/png", headers=wire.PRIVATE)
 
     async def save(self, request: Request) -> Response:
         """The session as one file."""

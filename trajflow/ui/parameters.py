@@ -12,7 +12,8 @@ from typing import Any
 from trajflow.errors import RequestError
 
 NEGATIVE = "Negative prompt: "
-PAIR = re.compile(r'\s*([\w][\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+LONGEST_LINE = 4000
+PAIR = re.compile(r'\s*([\w][\w \-/]{1,60}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 OWN = "Trajflow "
 
 
@@ -38,7 +39,8 @@ def write(settings: Mapping[str, Any]) -> str:
 def read(text: str) -> dict[str, Any]:
     """The settings that a text names, ours and A1111's; unknown pairs are left out. Raises RequestError."""
     *lines, last = text.strip().split("\n")
-    pairs = dict(PAIR.findall(last))
+    # No tool writes longer ones, and a search through them would take its time.
+    pairs = dict(PAIR.findall(last)) if len(last) <= LONGEST_LINE else {}
     if "Steps" not in pairs:
         lines, pairs = [*lines, last], {}
     prompt, _, negative = "\n".join(lines).partition(f"\n{NEGATIVE}" if lines else NEGATIVE)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trajflow.cache import Shelf, Store
+from trajflow.cache import Entry, Shelf, Store
 from trajflow.cache.store import owner_of
 from trajflow.errors import CacheError
 from trajflow.session import Session
@@ -46,6 +46,10 @@ class TabSession:
         if self.shelf is not None and note != self.kept:
             self.shelf.write_note(NOTE, note)
             self.kept = note
+
+    def entry(self, key: str) -> Entry | None:
+        """The entry of that key, where it is held and listed."""
+        return next((entry for entry in self.session.entries() if entry.key == key), None)
 
     @property
     def is_bare(self) -> bool:
@@ -103,16 +107,17 @@ class Registry:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of trajectories held by all sessions together."""
+        """Bytes of trajectories held by all sessions together, those of deleted pictures among them."""
         with self._lock:
-            return sum(tab_session.session.nbytes for tab_session in self._tab_sessions.values())
+            return sum(each.session.nbytes + each.tree.nbytes for each in self._tab_sessions.values())
 
     def nbytes_by_place(self) -> dict[str, int]:
         """The same by where they are held."""
         held: dict[str, int] = {}
         with self._lock:
             for tab_session in self._tab_sessions.values():
-                for place, nbytes in tab_session.session.nbytes_by_place().items():
+                places = tab_session.session.nbytes_by_place()
+                for place, nbytes in (*places.items(), ("memory", tab_session.tree.nbytes)):
                     held[place] = held.get(place, 0) + nbytes
         return held
 
@@ -163,17 +168,26 @@ class Registry:
         """A session that is only kept, as it was."""
         return self._new(key) if key and self._is_kept(key) else None
 
-    def find(self, key: str | None) -> TabSession | None:
-        """The session of `key`, or None; counts as use."""
+    def find(self, key: str | None, *, is_shown: bool = False) -> TabSession | None:
+        """The session of `key`, or None; counts as use. `is_shown`: by a tab that shows it, so it is not spare."""
         with self._lock:
-            return self._used(key) if key in self._tab_sessions and key else None
+            if key is None or key not in self._tab_sessions:
+                return None
+            tab_session = self._used(key)
+            # A tab may come back without a greeting, from the browser's own cache.
+            tab_session.is_spare = tab_session.is_spare and not is_shown
+            return tab_session
 
     def sweep(self) -> None:
         """Give up the sessions whose time has run out, then the least recently used ones beyond the byte budget."""
         with self._lock:
             now, newest = self._clock(), next(reversed(self._tab_sessions), None)
             for key, tab_session in list(self._tab_sessions.items()):
-                if tab_session.deadline < now and not self.desk.is_busy(key):
+                if self.desk.is_busy(key):
+                    # What it is at work on is as good as use.
+                    least = self._left_seconds if tab_session.is_spare else self._idle_seconds
+                    tab_session.deadline = max(tab_session.deadline, now + least)
+                elif tab_session.deadline < now:
                     self.drop(key)
             for key in list(self._tab_sessions):
                 if self.nbytes <= self._total_bytes:

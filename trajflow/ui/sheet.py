@@ -83,7 +83,7 @@ def _exact(tab_session: TabSession, ask: Ask) -> Generator[Event, None, Image.Im
     session = tab_session.session
     settings = {name: ask.options[name] for name in ("prompt", *GROUP) if name in ask.options}
     result = yield from _last(session.stream(**settings, budget=_steps(tab_session, ask)))
-    entry = next((entry for entry in session.entries() if entry.key == result.key), None)
+    entry = tab_session.entry(result.key)
     if entry is not None:
         node = describe.node(entry, tab_session.tree.node(entry.key), session.model.defaults)
         yield {"type": "exact", "node": node, "image": png.data_uri(result.image)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trajflow.cache import Entry
+from trajflow.cache.entry import on_cpu
 from trajflow.errors import RequestError
 
 LONGEST_NAME = 80
@@ -35,6 +36,11 @@ class Tree:
         self.nodes: dict[str, Node] = {}
         self.away: dict[str, Node] = {}
         self.deleted: list[tuple[Entry, Node]] = []
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what was deleted and can be brought back."""
+        return sum(entry.nbytes for entry, _ in self.deleted)
 
     def node(self, key: str) -> Node:
         """The node of an entry, one without a past where the tree does not know it."""
@@ -84,8 +90,8 @@ class Tree:
                 self.remove(key)
 
     def delete(self, entry: Entry) -> None:
-        """Take a node out, remembering how to bring it back."""
-        self.deleted = [*self.deleted, (entry, self.node(entry.key))][-BIN_SIZE:]
+        """Take a node out, remembering how to bring it back; its path waits in the host's memory."""
+        self.deleted = [*self.deleted, (on_cpu(entry), self.node(entry.key))][-BIN_SIZE:]
         self.remove(entry.key)
 
     def undelete(self) -> Entry:

@@ -59,8 +59,8 @@ async def read_bytes(request: Request, most: int) -> bytes:
 
 
 def tab_of(request: Request, registry: Registry) -> TabSession:
-    """The session that a request names. Raises Gone."""
-    tab_session = registry.find(request.headers.get(HEADER))
+    """The session that a page's request names. Raises Gone."""
+    tab_session = registry.find(request.headers.get(HEADER), is_shown=True)
     if tab_session is None:
         raise Gone("This tab's session has ended; a new one begins.")
     return tab_session

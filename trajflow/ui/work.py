@@ -4,15 +4,18 @@ Every event is plain JSON. `step`: one step taken; `picture`: a picture and its 
 `estimate`: what Enter would do.
 """
 
+import logging
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
+import torch
+
 from trajflow.base import Result, Step
 from trajflow.cache import LEARNED, PRESETS
-from trajflow.errors import Cancelled, RequestError, TrajflowError
+from trajflow.errors import Cancelled, NumericalError, RequestError, TrajflowError
 from trajflow.sampler import RemoteModel
 from trajflow.session import Session
 from trajflow.ui import describe, png
@@ -23,6 +26,7 @@ from trajflow.ui.learning import learned_tiers
 from trajflow.ui.registry import TabSession
 from trajflow.ui.tree import Node
 
+logger = logging.getLogger(__name__)
 REDRAW_SECONDS = 0.12
 # Of a run's time, at most, for pictures of what is not finished.
 PREVIEW_SHARE = 0.2
@@ -41,23 +45,23 @@ def run(tab_session: TabSession, ask: Ask, asked_at: float) -> Iterator[Event]:
                 if not ask.is_preview or event.kind == "computed":
                     yield drawing.step(event)
                 continue
-            if event.is_final:
-                yield run_made(event)
             if scratch is not None:
                 bring(scratch, session, event.key)
             waited = None if not event.is_final else time.monotonic() - asked_at
-            yield from finished(tab_session, event, ask, waited)
+            # Before anything is told: a run that is stopped while it tells has its picture, and a draft is one.
+            place(tab_session, event, ask, waited)
+            if event.is_final:
+                yield run_made(event)
+            yield from finished(tab_session, event, waited)
     if ask.is_preview:
         yield estimate(session, ask)
 
 
-def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | None) -> Iterator[Event]:
-    """A picture has been made: give it its place, and take away the draft it replaces."""
-    tree, session = tab_session.tree, tab_session.session
-    key = result.key
-    entry = next((e for e in session.entries() if e.key == key), None)
+def place(tab_session: TabSession, result: Result, ask: Ask, waited: float | None) -> None:
+    """Give a picture that has been made, and is held, its place in the tree."""
+    tree, key = tab_session.tree, result.key
+    entry = tab_session.entry(key)
     if entry is None:
-        yield {"type": "picture", "node": None, "image": png.data_uri(result.image), "reason": result.plan.reason}
         return
     known = tree.nodes.get(key)
     if known is None:
@@ -69,9 +73,19 @@ def finished(tab_session: TabSession, result: Result, ask: Ask, waited: float | 
         known = replace(known, is_draft=False)
     tree.put(known)
     tab_session.keep()
+
+
+def finished(tab_session: TabSession, result: Result, waited: float | None) -> Iterator[Event]:
+    """Show a picture that has its place, and take away the draft it replaces."""
+    tree, session = tab_session.tree, tab_session.session
+    key = result.key
+    entry = tab_session.entry(key)
+    if entry is None:
+        yield {"type": "picture", "node": None, "image": png.data_uri(result.image), "reason": result.plan.reason}
+        return
     yield {
         "type": "picture",
-        "node": describe.node(entry, known, session.model.defaults),
+        "node": describe.node(entry, tree.node(key), session.model.defaults),
         "image": png.data_uri(describe.shown_image(entry.result)),
         "stored": result.from_store,
         "spent": result.cost.nfe,
@@ -107,8 +121,14 @@ def complete(tab_session: TabSession, key: str, *, is_ahead: bool = False) -> It
         except TrajflowError:
             # Forgotten meanwhile, or of another model: its picture stands as it is.
             continue
-    if is_ahead and any(entry.key == key for entry in session.entries()):
-        yield from _work_ahead(session, key)
+    if is_ahead and tab_session.entry(key) is not None:
+        try:
+            yield from _work_ahead(session, key)
+        except Cancelled:
+            raise
+        except TrajflowError as error:
+            # Nobody has asked for it, so nobody is to be told that it failed.
+            logger.info("Working ahead has ended: %s", error)
 
 
 def _work_ahead(session: Session, key: str) -> Iterator[Event]:
@@ -132,7 +152,7 @@ def _complete(tab_session: TabSession, key: str) -> Iterator[Event]:
                 yield completion_made(event)
     tree.settle(key)
     tab_session.keep()
-    entry = next((e for e in session.entries() if e.key == key), None)
+    entry = tab_session.entry(key)
     if entry is not None:
         yield {
             "type": "picture",
@@ -166,7 +186,7 @@ def apart(session: Session, ask: Ask) -> Session | None:
     tiers = learned_tiers(session) if ask.tiers == LEARNED else ask.tiers
     if not (ask.pinned or ask.excluded or ask.is_apart or tiers != PRESETS["published"]):
         return None
-    scratch = Session(session.model, cache_bytes=session.capacity, profile=session.profile, tiers=tiers)
+    scratch = session.apart(tiers)
     prompt = str(ask.options["prompt"]).strip()
     chosen = [
         entry
@@ -223,7 +243,11 @@ class Drawing:
         }
         if self._is_drawn and step.phase == "cached" and time.monotonic() >= self._next and step.k + 1 < step.steps:
             began = time.monotonic()
-            event["image"] = png.jpeg_uri(self._session.decode(step.preview), describe.PREVIEW_QUALITY)
+            try:
+                event["image"] = png.jpeg_uri(self._session.decode(step.preview), describe.PREVIEW_QUALITY)
+            except (NumericalError, torch.OutOfMemoryError):
+                # An estimate that cannot be drawn is no reason to end the run: its picture may well be.
+                self._is_drawn = False
             ended = time.monotonic()
             self._next = ended + max(REDRAW_SECONDS, (ended - began) * (1 / PREVIEW_SHARE - 1))
         return event
