@@ -116,7 +116,7 @@ class Search:
     def __init__(self, model: Model, asked: Sequence[Asked], steps: int, budget: int) -> None:
         self.known: Known = run_known(model, asked, steps)
         self._forced = SurrogateError(self.known)
-        self._model = SharingModel(model)
+        self._model = model
         self._steps, self._budget = steps, budget
 
     def forced(self, seed: int = 0, start: Nodes | None = None) -> tuple[Found, float]:
@@ -125,10 +125,11 @@ class Search:
 
     def real(self, iterations: int, seed: int = 0, start: Nodes | None = None) -> tuple[Found, float]:
         """By annealing on real runs, without the climb after it."""
-        memo = Memo()
+        # Each search pays for its own evaluations, as its seconds are told.
+        memo, model = Memo(), SharingModel(self._model)
 
         def loss(mask: Nodes) -> float:
-            return memo(str(mask), lambda: run_mask(self._model, self.known, mask, "hold"))
+            return memo(str(mask), lambda: run_mask(model, self.known, mask, "hold"))
 
         return self._timed(loss, seed=seed, start=start, iterations=iterations, rounds=0)
 

@@ -216,3 +216,22 @@ def test_an_export_that_fails_leaves_nothing(folder, tmp_path, monkeypatch) -> N
     with pytest.raises(CacheError, match="No space left on device"):
         export_store(store, tmp_path / "all.zip")
     assert {each.name for each in tmp_path.iterdir()} == {"state"}
+
+
+def test_verify_holds_one_document_at_a_time(folder, monkeypatch) -> None:
+    """A full folder has gigabytes."""
+    peek, alive, most = FolderStore.peek, [], []
+
+    class Document(bytes):
+        def __del__(self):
+            alive.pop()
+
+    def watched(store, row):
+        alive.append(row)
+        most.append(len(alive))
+        return Document(peek(store, row))
+
+    monkeypatch.setattr(FolderStore, "peek", watched)
+    assert run("verify", folder)[0] == 0
+    assert len(most) == 3
+    assert max(most) <= 2

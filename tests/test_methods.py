@@ -1,6 +1,8 @@
 """The table of methods: every row keeps its promises, and so does one that another package brings."""
 
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +17,7 @@ from trajflow.methods import BUILT_IN, METHODS, Method, register
 from trajflow.testing import GaussianMixture, check_method
 from trajflow.transitions.basis import Basis
 from trajflow.transitions.direct import Direct
+from trajflow.transitions.reuse import Reuse
 from trajflow.ui import choices
 
 README = Path(__file__).parents[1] / "README.md"
@@ -84,6 +87,18 @@ def test_a_solver_from_another_package_is_a_method_like_any_other(bring) -> None
     assert read_steps() == searched, "what was searched for the others is as it was"
 
 
+def test_a_package_that_is_imported_before_the_library_brings_its_method_all_the_same(bring, tmp_path) -> None:
+    """Its import asks for the library, which then finds the package half made."""
+    bring("outside_solver:AB3")
+    program = "import outside_solver, trajflow; from trajflow.testing import GaussianMixture as G; "
+    program += "print(trajflow.Session(G()).generate('a mountain', strategy='ab3', budget=5).cost.nfe)"
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).resolve().parents[1])])
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert (done.stdout.strip(), done.returncode) == ("5", 0), done.stderr
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
@@ -139,3 +154,26 @@ class Writing(Direct):
 def test_a_method_that_breaks_a_promise_is_told_so(transition) -> None:
     with pytest.raises((AssertionError, trajflow.errors.BudgetExceeded)):
         check_method(Method("wrong", "switch", transition, "not to be trusted"))
+
+
+class Boaster(Reuse):
+    """Calls every step computed."""
+
+    def velocity(self, k, x, state, field):
+        velocity, _, state = super().velocity(k, x, state, field)
+        return velocity, "computed", state
+
+
+class Stranger(Reuse):
+    """Has a word of its own for what is not computed."""
+
+    def velocity(self, k, x, state, field):
+        velocity, kind, state = super().velocity(k, x, state, field)
+        return velocity, kind if kind == "computed" else "predicted", state
+
+
+@pytest.mark.parametrize(("transition", "words"), [(Boaster(), "steps computed with"), (Stranger(), "calls steps")])
+def test_a_method_says_of_each_step_what_it_was(transition, words) -> None:
+    """Else a run that coasted would be taken for the from-scratch one, or could not be kept."""
+    with pytest.raises(AssertionError, match=words):
+        check_method(Method("another", "reuse", transition, "nothing new"))

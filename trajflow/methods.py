@@ -16,6 +16,7 @@ nodes.
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Literal, get_args
 
 from trajflow import plugins
@@ -120,6 +121,9 @@ def register(method: Method) -> None:
     METHODS[method.name] = method
 
 
+_waiting: list[EntryPoint] = []
+
+
 def load_plugins() -> None:
     """Add what installed packages bring. One that cannot be used is named in the log, and left out."""
     try:
@@ -128,12 +132,25 @@ def load_plugins() -> None:
         logger.warning("No method of another package is there. %s", error)
         return
     for entry in entries:
-        try:
-            brought = plugins.load(entry)
-            for method in (brought,) if isinstance(brought, Method) else _rows(brought):
-                register(method)
-        except (PluginError, ValueError) as error:
-            logger.warning("The method %s of %s is left out: %s", entry.name, plugins.owner(entry), error)
+        if plugins.is_being_imported(entry):
+            _waiting.append(entry)
+        else:
+            _bring(entry)
+
+
+def load_waiting() -> None:
+    """Add what packages bring that were themselves being imported, and had asked for this module, at `load_plugins`."""
+    while _waiting:
+        _bring(_waiting.pop(0))
+
+
+def _bring(entry: EntryPoint) -> None:
+    try:
+        brought = plugins.load(entry)
+        for method in (brought,) if isinstance(brought, Method) else _rows(brought):
+            register(method)
+    except (PluginError, ValueError) as error:
+        logger.warning("The method %s of %s is left out: %s", entry.name, plugins.owner(entry), error)
 
 
 def _rows(brought: object) -> Iterable[Method]:

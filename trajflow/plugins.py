@@ -6,6 +6,7 @@ A package says so in its pyproject.toml, and nothing of it is imported before it
     MyPipeline = "my_package:MyAdapter"
 """
 
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -30,6 +31,12 @@ def load(entry: EntryPoint) -> Any:
     except Exception as error:
         said = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise PluginError(f"{owner(entry)} brings {entry.name} ({entry.group}) and it fails: {said}.") from error
+
+
+def is_being_imported(entry: EntryPoint) -> bool:
+    """Whether the entry's module is half made: it is what has asked for whoever asks this."""
+    module = sys.modules.get(entry.module)
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
 def owner(entry: EntryPoint) -> str:

@@ -126,12 +126,20 @@ export function putImage(key, which, dataUri) {
 }
 
 export function dropImages(key) {
-  for (const which of ["shown", "cached", "exact"]) images.delete(`${key}/${which}`);
+  for (const which of ["shown", "cached", "exact"]) {
+    const name = `${key}/${which}`;
+    if (images.has(name)) URL.revokeObjectURL(images.get(name));
+    images.delete(name);
+  }
 }
 
 /** The address of a picture, fetched when it is not at hand. */
 export async function imageOf(key, which = "shown") {
   const name = `${key}/${which}`;
-  if (!images.has(name)) images.set(name, URL.createObjectURL(await download(`picture/${key}/${which}`)));
+  if (!images.has(name)) {
+    const blob = await download(`picture/${key}/${which}`);
+    // It may have come by another way meanwhile.
+    if (!images.has(name)) images.set(name, URL.createObjectURL(blob));
+  }
   return images.get(name);
 }

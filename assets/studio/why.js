@@ -30,6 +30,8 @@ async function draw() {
   shown = signature;
   isLive = false;
   const body = at("why-body");
+  // Charts listen to the window until they are told not to.
+  body.querySelectorAll(".js-plotly-plot").forEach((chart) => window.Plotly.purge(chart));
   if (!node) { body.replaceChildren(el("p", { class: "note" }, "Make a picture first.")); return; }
   const { sources, error } = node.sources.length ? await post("sources", { key: node.key }).catch(({ message }) => ({ sources: [], error: message })) : { sources: [] };
   if (error) shown = "";

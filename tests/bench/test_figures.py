@@ -40,3 +40,14 @@ def test_parts_are_named_or_all():
     assert read_parts("b", ("a", "b")) == ("b",)
     with pytest.raises(RequestError, match="no part 'c'"):
         read_parts("a, c", ("a", "b"))
+
+
+def test_a_part_that_cannot_run_takes_nothing_from_those_before_it(tmp_path, capsys):
+    def parts():
+        yield REACHED
+        raise RequestError("There is no server here.")
+
+    with pytest.raises(RequestError):
+        report(parts(), tmp_path / "rows.json")
+    assert REACHED.what in capsys.readouterr().out
+    assert REACHED.what in (tmp_path / "rows.json").read_text()

@@ -1,5 +1,6 @@
 """`trajflow bench load` in miniature, and that each of its figures can be missed."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from tests.bench.conftest import Slow
 from trajflow import Session
 from trajflow.bench.load import intruders
 from trajflow.bench.load.isolation import Library, Tab, compare
-from trajflow.bench.load.measure import Size, growth_figure, measure_library, overflow_figure
+from trajflow.bench.load.measure import Size, _people, growth_figure, measure_library, overflow_figure
 from trajflow.bench.load.memory import Growth, soak, visits
 from trajflow.bench.load.overflow import overflow, overflow_of_programs
 from trajflow.bench.load.people import closed_loop, jain
@@ -92,3 +93,13 @@ def test_memory_is_compared_with_what_it_was_when_the_app_was_full(serve):
     assert visits(app, 2).after > 0
     assert growth_figure("a day", Growth(1000, 1040)).is_ok
     assert not growth_figure("a day", Growth(1000, 1050)).is_ok
+
+
+def test_nobody_asks_for_a_picture_twice(mixture):
+    """From one phase to the next: what was made before would come from the store."""
+    asked = [[], [], []]
+    people = [partial(lambda numbers, number: numbers.append(number), numbers) for numbers in asked]
+    list(_people(people, lambda: 1, replace(SMALL, rounds=2, seconds=0.01)))
+    for numbers in asked:
+        assert numbers == list(range(len(numbers)))
+        assert len(numbers) > 2

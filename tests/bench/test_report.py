@@ -1,6 +1,7 @@
 """The report on a model of one's own: what stands in it, on an exact velocity field, and scores that are not there."""
 
 import json
+import sys
 
 import pytest
 
@@ -65,3 +66,11 @@ def test_the_short_form_names_the_floor_and_what_is_absent(found) -> None:
     assert "plain attention identical" in text
     assert "Not given: lpips (ModuleNotFoundError" in text
     assert "| basis" in text
+
+
+def test_a_judge_is_found_where_the_command_is_given(tmp_path, monkeypatch) -> None:
+    (tmp_path / "my_own_judge.py").write_text("def score(picture, prompt):\n    return 0.5\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    scores, _ = find_scores("my_own_judge:score")
+    assert scores["judge"](None, None, "a mountain") == 0.5

@@ -249,3 +249,16 @@ def test_the_application_that_the_manifest_names_is_built_with_its_arguments():
     deployment = application._bound_deployment
     assert deployment.num_replicas == 2
     assert deployment.ray_actor_options == {"num_cpus": 1.0, "num_gpus": 1.0}
+
+
+def test_the_operator_shows_the_token_that_the_cluster_asks_for():
+    """KubeRay reads the secret's key `auth_token`, and asks its workers how they are with wget."""
+    cluster = KUBERNETES["RayService", "trajflow"]["spec"]["rayClusterConfig"]
+    groups = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
+    containers = [container for group in groups for container in group["template"]["spec"]["containers"]]
+    for container in containers:
+        given = {each["name"]: each for each in container["env"]}
+        assert given["RAY_AUTH_MODE"]["value"] == cluster["authOptions"]["mode"] == "token"
+        secret = given["RAY_AUTH_TOKEN"]["valueFrom"]["secretKeyRef"]
+        assert secret == {"name": cluster["authOptions"]["secretName"], "key": "auth_token"}
+    assert " wget " in (DEPLOY / "Dockerfile").read_text()

@@ -104,3 +104,26 @@ def test_equal_states_of_different_prompts_are_told_apart(model) -> None:
     runs = [run_known(sharing, [(prompt, 1)], 4) for prompt in ("a red cabin", "the sea at dusk")]
     assert torch.equal(runs[0].noise, runs[1].noise)
     assert not torch.allclose(runs[0].velocities[0], runs[1].velocities[0])
+
+
+def test_what_is_remembered_keeps_to_its_bytes(model, known, monkeypatch) -> None:
+    """Residuals of a large network are hundreds of megabytes each."""
+    counted = []
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(model, name)
+
+        def evaluate(self, *asked):
+            counted.append(1)
+            return model.evaluate(*asked)
+
+    masks = ((0, 1), (0, 2))
+    plain = [run_mask(model, known, mask, "hold") for mask in masks]
+    for limit, evaluations in ((2**30, 3), (0, 4)):
+        monkeypatch.setattr("trajflow.learning.known.REMEMBERED_BYTES", limit)
+        counted.clear()
+        sharing = SharingModel(Counting())
+        assert [run_mask(sharing, known, mask, "hold") for mask in masks] == plain
+        assert len(counted) == evaluations
+        assert sharing._nbytes <= limit

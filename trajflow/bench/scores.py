@@ -7,6 +7,8 @@ returns a number, named as module:function.
 
 import importlib
 import importlib.util
+import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,9 @@ def find_scores(judge: str | None = None) -> tuple[dict[str, Score], dict[str, s
 
 def _judge(name: str) -> Score:
     module, _, attribute = name.partition(":")
+    # A command's own folder comes first in the path, and a judge lies where the command is given.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
         judged = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:

@@ -60,15 +60,20 @@ def verify(
         if remove:
             store.remove(trouble)
     harmed = {trouble.row for trouble in troubles}
-    rows = [row for row in store.documents() if row not in harmed]
-    # A server may replace or remove any of them meanwhile: those are nothing to tell of.
-    read = [(row, document) for row in rows if (document := store.peek(row)) is not None]
-    strange = [row for row, document in read if not is_sound(row.key, document)]
-    for row in strange:
-        typer.echo(f"{row.key} of {row.owner[:12]}: it is whole, but nothing that this version reads")
-    wrong = len(troubles) + len(strange)
+    sound = strange = 0
+    for row in store.documents():
+        # A server may replace or remove any of them meanwhile: those are nothing to tell of.
+        document = None if row in harmed else store.peek(row)
+        if document is None:
+            continue
+        if is_sound(row.key, document):
+            sound += 1
+        else:
+            strange += 1
+            typer.echo(f"{row.key} of {row.owner[:12]}: it is whole, but nothing that this version reads")
+    wrong = len(troubles) + strange
     said = "is wrong" if wrong == 1 else "are wrong"
-    typer.echo(f"{len(read) - len(strange)} documents are as they were put, {wrong} {said}.")
+    typer.echo(f"{sound} documents are as they were put, {wrong} {said}.")
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -1,5 +1,6 @@
 """A model whose weights are in another process: prompts travel as words, and every question is a call of its own."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ class Facts:
     def of(cls, model: Model) -> "Facts":
         """Those of a model as it is now."""
         takes, levels = tuple(model.takes), tuple(model.levels)
-        identity, vocabulary = dict(model.identity()), vocabulary_of(model)
+        # As keys have it: plain JSON, whatever kind of mapping a stranger's adapter holds.
+        identity, vocabulary = json.loads(json.dumps(model.identity())), vocabulary_of(model)
         return cls(model.name, model.family, takes, levels, model.defaults, identity, vocabulary)
 
 

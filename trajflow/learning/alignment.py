@@ -47,7 +47,7 @@ def align_mask(
     for _ in range(rounds):
         nudged = [logits.detach() + NUDGE * unit for unit in torch.eye(len(logits)).double()]
         gradient = torch.tensor([(loss(each) - here) / NUDGE for each in nudged], dtype=torch.float64)
-        logits.grad = gradient.nan_to_num(posinf=0.0)
+        logits.grad = gradient.nan_to_num(posinf=0.0, neginf=0.0)
         optimizer.step()
         here = loss(logits.detach())
         if here < least:

@@ -22,6 +22,7 @@ from trajflow.transitions.direct import Direct
 
 Asked = tuple[str, int]
 REMEMBERED_STATES = 512
+REMEMBERED_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,11 @@ def run_known(model: Model, asked: Sequence[Asked], steps: int) -> Known:
 
 
 class SharingModel:
-    """A model that remembers its newest evaluations by state, whichever run asked for them."""
+    """A model that remembers its newest evaluations by state, whoever asked for them, within `REMEMBERED_BYTES`."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._nbytes = 0
         self._seen: OrderedDict[tuple[Any, ...], tuple[Conditioning, Evaluation]] = OrderedDict()
 
     def __getattr__(self, name: str) -> Any:
@@ -138,7 +140,14 @@ class SharingModel:
         if state not in self._seen:
             evaluation = self._model.evaluate(x, point, conditioning, keep)
             self._seen[state] = conditioning, evaluation
+            self._nbytes += _nbytes(evaluation)
         self._seen.move_to_end(state)
-        if len(self._seen) > REMEMBERED_STATES:
-            self._seen.popitem(last=False)
-        return self._seen[state][1]
+        found = self._seen[state][1]
+        while self._seen and (len(self._seen) > REMEMBERED_STATES or self._nbytes > REMEMBERED_BYTES):
+            _, (_, oldest) = self._seen.popitem(last=False)
+            self._nbytes -= _nbytes(oldest)
+        return found
+
+
+def _nbytes(evaluation: Evaluation) -> int:
+    return sum(tensor.nbytes for tensor in (evaluation.velocity, *evaluation.residual.values()))

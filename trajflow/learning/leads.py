@@ -119,7 +119,7 @@ def _fit(given: Sequence[Tensor], wanted: Sequence[Tensor], weights: Sequence[fl
     columns = torch.cat([weight * each.double().flatten(3) for weight, each in zip(weights, given, strict=True)], 3)
     target = torch.cat([weight * each.double().flatten(2) for weight, each in zip(weights, wanted, strict=True)], 2)
     basis = columns[:, 0].permute(1, 2, 0)
-    held = torch.zeros(basis.shape[-1], dtype=torch.float64)
+    held = torch.zeros(basis.shape[-1], dtype=torch.float64, device=basis.device)
     held[0] = 1.0
     products = basis.mT @ basis
     missing = (basis.mT @ (target[0] - basis @ held)[..., None])[..., 0]

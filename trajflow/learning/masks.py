@@ -75,11 +75,11 @@ class SurrogateError:
     """The error at the end if every computed step met the from-scratch velocity: mean square over all prompts."""
 
     def __init__(self, known: Known) -> None:
-        sigmas = known.schedule.sigmas.double()
+        sigmas = known.schedule.sigmas.cpu().double()
         self._h = sigmas.diff().numpy()
         columns = torch.cat([known.velocities, known.noise[None], torch.ones_like(known.noise)[None]]).double()
         by_channel = columns.movedim(2, 0).flatten(2)
-        self._products = (by_channel @ by_channel.mT / by_channel.shape[-1]).numpy()
+        self._products = (by_channel @ by_channel.mT / by_channel.shape[-1]).cpu().numpy()
 
     def __call__(self, mask: Nodes, rule: Rule) -> float:
         """log10 of it, for steps that hold the newest velocity or follow the newest few."""

@@ -124,7 +124,7 @@ class QuadratureSurrogate:
 
 def _displacement(velocities: Tensor, axis: int, sigmas: Sequence[float]) -> Tensor:
     """x_k - x_0 for k = 0..N along `axis`, of velocities with N steps there."""
-    h = torch.tensor(sigmas).diff()
+    h = torch.tensor(sigmas, device=velocities.device).diff()
     shape = [1] * velocities.ndim
     shape[axis] = -1
     steps = (h.view(shape) * velocities).cumsum(axis)

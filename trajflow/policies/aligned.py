@@ -38,8 +38,8 @@ class Aligned:
 
 
 def logits_of(sigmas: Tensor, mask: Sequence[int]) -> Tensor:
-    """The logits [K + 1] float64 that leave a grid of sigmas [N + 1] as it is."""
-    ends = sigmas.double()[[*mask, len(sigmas) - 1]]
+    """The logits [K + 1] float64, on the CPU, that leave a grid of sigmas [N + 1] as it is."""
+    ends = sigmas.cpu().double()[[*mask, len(sigmas) - 1]]
     gaps = -ends.diff()
     # The last share fixes only the scale, which the stretching undoes: any positive value will do.
     return torch.cat([gaps, gaps.mean()[None]]).log()
@@ -50,7 +50,7 @@ def align(schedule: Schedule, mask: Sequence[int], logits: Tensor) -> Schedule:
 
     Raises ValueError when rounding has made two of them equal.
     """
-    sigmas, last = schedule.sigmas.double(), len(schedule.sigmas) - 1
+    sigmas, last = schedule.sigmas.cpu().double(), len(schedule.sigmas) - 1
     shares = torch.softmax(logits, 0).flip(0).cumsum(0).flip(0)
     ends = sigmas[-1] + (sigmas[0] - sigmas[-1]) * (shares - shares[-1]) / (shares[0] - shares[-1])
     moved = sigmas.clone()

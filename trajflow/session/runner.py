@@ -168,7 +168,7 @@ class Runner:
         if result.raw_forecast is not None:
             raw = result.raw_forecast
             self.learned = self.learned.add(Outcome(raw.low_db, raw.median_db, raw.high_db, measured))
-        elif sampling.start_step and result.plan.match is not None:
+        elif sampling.start_step and result.plan.match is not None and _is_resumed_only(result):
             fraction = sampling.start_step / sampling.schedule.steps
             self.learned = self.learned.add_resume(Resumed(result.plan.match.similarity, fraction, measured))
 
@@ -233,3 +233,10 @@ class Runner:
 
 def _with_tensors(conditioning: Conditioning, change: Callable[[Tensor], Tensor]) -> Conditioning:
     return replace(conditioning, tensors={name: change(tensor) for name, tensor in conditioning.tensors.items()})
+
+
+def _is_resumed_only(result: Result) -> bool:
+    """Whether what a run fell short by is that it resumed late: it was switched to the new prompt, every step of it."""
+    sampling = result.plan.sampling
+    left = sampling.schedule.steps - sampling.start_step
+    return sampling.method in ("resume", "published") and result.kinds.count("computed") == left

@@ -11,6 +11,7 @@ from typing import Literal, Unpack
 from PIL.Image import Image
 from torch import Tensor
 
+from trajflow import methods
 from trajflow.base import Model, Options, Request, Result, Spent, Step
 from trajflow.cache import Entry, FolderStore, Shelf
 from trajflow.cache.store import owner_of
@@ -83,6 +84,7 @@ class Session:
         spill: str | Path | None = None,
         state: str | Path | Shelf | None = None,
     ) -> None:
+        methods.load_waiting()
         if mode not in MODES:
             raise RequestError(f"There is no mode {mode!r}. Choose one of: {', '.join(MODES)}.")
         self.model = model

@@ -4,11 +4,12 @@
 """
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from trajflow.base import Cost, NodeSchedule, SamplingPlan, Trajectory
+from trajflow.base import Cost, NodeSchedule, SamplingPlan, StepKind, Trajectory
 from trajflow.field import Field, even_nodes
 from trajflow.methods import Method
 from trajflow.policies.budcache import BudCache
@@ -50,10 +51,15 @@ def check_method(method: Method) -> None:
 
 
 def check_budget(method: Method) -> None:
-    """It evaluates no more often than its plan allows, at least once, and what it makes is finite."""
+    """It evaluates no more often than its plan allows, at least once, says of each step what it was, calls no more of
+    them computed than were, and what it makes is finite."""
     for budget in BUDGETS if method.family != "full" else (STEPS,):
         made = make(method, budget)
         assert 1 <= made.cost.nfe <= budget, f"{method.name} spent {made.cost.nfe} of {budget} evaluations"
+        kinds = made.trajectory.kinds
+        assert set(kinds) <= set(get_args(StepKind)), f"{method.name} calls steps {', '.join(sorted(set(kinds)))}"
+        called = kinds.count("computed")
+        assert called <= made.cost.nfe, f"{method.name} calls {called} steps computed with {made.cost.nfe} evaluations"
         assert bool(made.latents.isfinite().all()), f"{method.name} made NaN or infinity with {budget} evaluations"
 
 

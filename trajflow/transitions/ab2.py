@@ -27,7 +27,7 @@ class AdamsBashforth:
         fresh = field.evaluate(x, k)
         if state is None:
             return fresh, "computed", fresh
-        sigmas = field.schedule.sigmas.double()
+        sigmas = field.schedule.sigmas.cpu().double()
         lean = float((sigmas[k + 1] - sigmas[k]) / (2 * (sigmas[k] - sigmas[k - 1])))
         newer, older = fresh.float(), state.float()
         return (newer + lean * (newer - older)).to(fresh.dtype), "computed", fresh

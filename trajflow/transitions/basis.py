@@ -20,10 +20,11 @@ along what they leave unexplained.
 
 With fresh velocity v and cached velocities V_1..V_S of the same step, the weights are the w, sum w = 1, that minimise
 
-    |v - sum_i w_i V_i|^2 + ridge |w - w_ref|^2
+    |v - sum_i w_i V_i|^2 + ridge sum_{i != a} (w_i - w_ref,i)^2
 
-globally (w_ref: all weight on the nearest source), then in a sliding 3 x 3 window of latent pixels (w_ref: the global
-weights).
+globally (w_ref: all weight on the nearest source a), then in a sliding 3 x 3 window of latent pixels (w_ref: the global
+weights, a: the source that weighs most in them). The ridge is in units of the mean squared difference of the sources to
+a, whose own weight is what the others leave of 1.
 """
 
 from dataclasses import dataclass, replace

@@ -44,7 +44,7 @@ class DPMSolver:
     ) -> tuple[Tensor, StepKind, Tensor]:
         """(x_{k+1} - x_k) / h_k."""
         fresh = field.evaluate(x, k)
-        sigmas = field.schedule.sigmas.double().tolist()
+        sigmas = field.schedule.sigmas.cpu().double().tolist()
         clean = x.float() - sigmas[k] * fresh.float()
         if state is None:
             return fresh, "computed", clean

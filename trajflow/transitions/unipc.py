@@ -59,7 +59,7 @@ class UniPC:
     ) -> tuple[Tensor, StepKind, UniPCState]:
         """(x_{k+1} - x_k) / h_k for the uncorrected x_k, which is where the network is asked."""
         fresh = field.evaluate(x, k)
-        sigmas = field.schedule.sigmas.double().tolist()
+        sigmas = field.schedule.sigmas.cpu().double().tolist()
         clean = x.float() - sigmas[k] * fresh.float()
         if state is None:
             return fresh, "computed", UniPCState(x.float(), (clean,))

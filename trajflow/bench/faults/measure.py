@@ -22,7 +22,7 @@ from trajflow.session import Session
 
 LONGEST_GAP_SECONDS = 3.0
 # What a part needs beside the library: extras, and whether a store's server.
-NEEDS = {"hang-ups": ("ui",), "replicas": ("ray",), "store": ("ray", "store")}
+NEEDS = {"hang-ups": ("ui",), "kills": ("ui",), "replicas": ("ray",), "store": ("ray", "store")}
 
 
 @dataclass(frozen=True)

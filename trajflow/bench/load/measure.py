@@ -12,7 +12,7 @@ from trajflow.bench.load import intruders
 from trajflow.bench.load.isolation import Library, Tab, compare
 from trajflow.bench.load.memory import KEPT_SESSIONS, Growth, soak, visits
 from trajflow.bench.load.overflow import Overflow, overflow, overflow_of_programs
-from trajflow.bench.load.people import Ask, Counted, closed_loop, jain, together
+from trajflow.bench.load.people import Ask, Counted, closed_loop, jain, onwards, together
 from trajflow.bench.load.prompts import prompt
 from trajflow.bench.served import Served, served
 from trajflow.bench.visitor import Visitor
@@ -107,8 +107,9 @@ def _people_at(app: Served, size: Size) -> Iterator[Figure]:
         visitor.close()
 
 
-def _people(people: Sequence[Ask], held: Callable[[], int], size: Size) -> Iterator[Figure]:
+def _people(asks: Sequence[Ask], held: Callable[[], int], size: Size) -> Iterator[Figure]:
     """Figures of the closed loop; `held()` is the memory in bytes beside the cached pictures."""
+    people = [onwards(ask) for ask in asks]
     closed_loop(people, 0.1)
     alone: list[Counted] = []
     crowd: list[Counted] = []

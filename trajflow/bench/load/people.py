@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 # Makes the picture of a person, by how many that person has had.
 Ask = Callable[[int], object]
@@ -39,6 +40,12 @@ def jain(counts: Sequence[float]) -> float:
     """
     squares = sum(count * count for count in counts)
     return 1.0 if squares == 0 else sum(counts) ** 2 / (len(counts) * squares)
+
+
+def onwards(ask: Ask) -> Ask:
+    """The same person, who goes on counting from phase to phase: what was asked for once would come from the store."""
+    numbers = count()
+    return lambda _: ask(next(numbers))
 
 
 def closed_loop(people: Sequence[Ask], seconds: float) -> Counted:

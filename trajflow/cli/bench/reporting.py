@@ -36,15 +36,19 @@ def report(figures: Iterator["Figure"], out: Path | None) -> None:
     if out is not None:
         make_folder(out.parent)
     began, rows = time.monotonic(), []
-    for figure in figures:
-        rows.append(figure)
-        seconds = time.monotonic() - began
-        typer.echo(f"{seconds:7.1f} s  {figure.what}: {figure.measured}{'' if figure.is_ok else '  MISSED'}", err=True)
-    typer.echo(table(rows))
-    if out is not None:
-        command = shlex.join(["trajflow", *sys.argv[1:]])
-        write(out, rows, {"command": command, "seconds": round(time.monotonic() - began, 1), **machine()})
-    missed = sum(not figure.is_ok for figure in rows)
-    if missed:
-        typer.echo(f"{missed} of {len(rows)} figures are not reached.", err=True)
+    try:
+        for figure in figures:
+            rows.append(figure)
+            seconds, missed = time.monotonic() - began, "" if figure.is_ok else "  MISSED"
+            typer.echo(f"{seconds:7.1f} s  {figure.what}: {figure.measured}{missed}", err=True)
+    finally:
+        # A part that cannot run takes nothing from those before it.
+        if rows:
+            typer.echo(table(rows))
+        if rows and out is not None:
+            command = shlex.join(["trajflow", *sys.argv[1:]])
+            write(out, rows, {"command": command, "seconds": round(time.monotonic() - began, 1), **machine()})
+    count = sum(not figure.is_ok for figure in rows)
+    if count:
+        typer.echo(f"{count} of {len(rows)} figures are not reached.", err=True)
         raise typer.Exit(1)
