@@ -72,9 +72,11 @@ def choose_nodes(
     plan: SamplingPlan, node_schedule: NodeSchedule, diagnostics: tuple[NodeDiagnostics, ...]
 ) -> NodeSchedule:
     """The nodes to go on with after the newest of `diagnostics`; a plan without an escalation keeps its own."""
-    ways = plan.escalation
+    # A way for near sources is forecast by runs from near sources alone.
+    distance = diagnostics[0].unexplained
+    ways = tuple(way.at_distance(distance) for way in plan.escalation)
     if not ways:
-        return node_schedule.at_distance(diagnostics[0].unexplained) if len(diagnostics) == 1 else node_schedule
+        return node_schedule.at_distance(distance) if len(diagnostics) == 1 else node_schedule
     if len(diagnostics) == 1:
         return next((other for other in ways if is_promising(plan, other, diagnostics)), ways[-1])
     if is_promising(plan, node_schedule, diagnostics):
@@ -107,6 +109,10 @@ def escalate(
     def joined(own: tuple, other: tuple) -> tuple:
         return (*own[:paid], *(other[i] for i in ahead)) if own and other else ()
 
+    leads: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    if node_schedule.leads and dearer.leads:
+        # Nothing was learned for the gap from the one to the other, so it is followed without coefficients.
+        leads = (*node_schedule.leads[: paid - 1], (), *(dearer.leads[i] for i in ahead))
     nodes = joined(node_schedule.nodes, dearer.nodes)
     # A forecaster belongs to a number of nodes seen; the dearer one's last ones serve whatever is still to come.
     is_known = node_schedule.forecasters and dearer.forecasters
@@ -117,4 +123,5 @@ def escalate(
         slopes=joined(node_schedule.slopes, dearer.slopes),
         corrections=joined(node_schedule.corrections, dearer.corrections),
         forecasters=forecasters,
+        leads=leads,
     )

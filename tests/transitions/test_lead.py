@@ -20,7 +20,7 @@ from trajflow.base import (
 from trajflow.calibration import Placement, Profile, read_profile, write_profile
 from trajflow.errors import CacheError
 from trajflow.field import latents_at
-from trajflow.forecast import choose_nodes
+from trajflow.forecast import choose_nodes, escalate
 from trajflow.learning.leads import FAR, distance, fit_leads, place_far
 from trajflow.learning.placing import Case, log_error, run_case
 from trajflow.sampler import collect, sample
@@ -130,12 +130,24 @@ def test_far_sources_have_a_schedule_of_their_own_and_near_ones_do_not_follow_it
     assert place_far(model, cases[:5], HELD) == HELD
 
 
-def test_a_run_that_spends_as_it_goes_follows_no_gap_that_it_may_leave(world) -> None:
+def test_a_run_that_spends_as_it_goes_chooses_among_the_ways_for_its_distance(world) -> None:
+    """The near way's forecasts know of near sources alone."""
     way = replace(HELD, far=LEARNED, far_from=FAR)
     plan = SamplingPlan.transporting("basis", world[1][0].grid, way, budget=4)
     seen = (NodeDiagnostics(0, 2 * FAR, 2 * FAR, 0.0),)
     assert choose_nodes(plan, way, seen) == LEARNED
-    assert choose_nodes(replace(plan, escalation=(way,)), way, seen) == way
+    assert choose_nodes(replace(plan, escalation=(way,)), way, seen) == LEARNED
+
+
+def test_where_a_run_spends_more_no_coefficients_are_followed_that_were_learned_for_another_gap() -> None:
+    other = replace(LEARNED, nodes=tuple(node + 1 if node else 0 for node in LEARNED.nodes))
+    seen = tuple(NodeDiagnostics(node, 0.2, 0.2, 0.1) for node in LEARNED.nodes[:2])
+    joined = escalate(LEARNED, other, seen)
+    assert joined.nodes == (*LEARNED.nodes[:2], *(node for node in other.nodes if node > LEARNED.nodes[1]))
+    assert len(joined.leads) == len(joined.nodes)
+    assert joined.leads[0] == LEARNED.leads[0]
+    assert joined.leads[1] == ()
+    assert all(lead in (*other.leads, ()) for lead in joined.leads[2:])
 
 
 def test_the_same_prompt_stays_what_it_is(world) -> None:
