@@ -97,6 +97,7 @@ def test_what_there_is_is_packed_at_any_time_and_small(machine, joined, tmp_path
         torch.testing.assert_close(value.float(), average[name].half().float())
     for name in ("text", "vae", "judge"):
         assert any((tmp_path / "work" / name).iterdir())
+    assert not any(str(machine[0]) in path.read_text() for path in (tmp_path / "packed").rglob("*.json"))
     # Before there is anything, nothing is written and nothing fails.
     carry.pack(tmp_path / "none", tmp_path / "empty")
     assert not any((tmp_path / "empty").iterdir())

@@ -8,6 +8,7 @@ heads and the judge. Pictures and latents are made anew where training goes on, 
 """
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def pack(work: Path, folder: Path, shape: Shape | None = None) -> None:
             transformer.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
             transformer.half().save_pretrained(model / "transformer", max_shard_size=LARGEST)
             break
+    forget_origin(model)
+
+
+def forget_origin(model: Path) -> None:
+    """Leave out of a pipeline's configurations where its parts were read from."""
+    for path in model.glob("*/config.json"):
+        config = json.loads(path.read_text())
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def pack_readers(work: Path, folder: Path) -> None:

@@ -249,10 +249,7 @@ def release(pipeline: StableDiffusion3Pipeline, folder: Path, vocabulary: Path |
     for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
         part.cpu().half()
     pipeline.save_pretrained(folder)
-    for path in folder.glob("*/config.json"):
-        config = json.loads(path.read_text())
-        config.pop("_name_or_path", None)
-        path.write_text(json.dumps(config, indent=2) + "\n")
+    carry.forget_origin(folder)
     (folder / "trajflow.json").write_text(json.dumps(SETTINGS, indent=2) + "\n")
     if vocabulary and vocabulary.exists():
         shutil.copy(vocabulary, folder / "vocabulary.json")
