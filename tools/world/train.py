@@ -297,6 +297,8 @@ def main(arguments: list[str] | None = None) -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     if options.carried and together.place() == 0:
         carry.take(options.carried, options.work)
+    # The others begin once it is there.
+    together.agree(True)
     pipeline = workshop.run(recipe, tuple(options.stages))
     if pipeline and options.release and together.place() == 0:
         release(pipeline, options.release, options.work / "text" / "vocabulary.json")
