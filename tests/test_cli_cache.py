@@ -218,6 +218,32 @@ def test_an_export_that_fails_leaves_nothing(folder, tmp_path, monkeypatch) -> N
     assert {each.name for each in tmp_path.iterdir()} == {"state"}
 
 
+def test_an_export_that_is_refused_leaves_the_files_beside_it(folder, exported, tmp_path) -> None:
+    beside = tmp_path / f"{exported.name}.partial"
+    beside.write_bytes(b"precious")
+    assert run("export", folder, exported)[0] == 2
+    assert beside.read_bytes() == b"precious"
+    exported.unlink()
+    assert run("export", folder, exported)[0] == 0, "nor is it in the way of another"
+    assert beside.read_bytes() == b"precious"
+
+
+def test_an_export_beside_a_server_has_what_is_renewed_meanwhile(mixture, folder, tmp_path, monkeypatch) -> None:
+    store = FolderStore(folder)
+    session = trajflow.Session(mixture, state=Shelf(store, OWNER))
+    coasted = session.generate("snowy mountain fog", budget=3).key
+    keys, peek = {entry.key for entry in session.entries()}, FolderStore.peek
+
+    def beside_a_server(store, row):
+        list(session.complete(coasted))
+        return peek(store, row)
+
+    monkeypatch.setattr(FolderStore, "peek", beside_a_server)
+    assert export_store(store, tmp_path / "all.zip") == 4
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert keys <= {name.partition("/")[2] for name in archive.namelist()}
+
+
 def test_verify_holds_one_document_at_a_time(folder, monkeypatch) -> None:
     """A full folder has gigabytes."""
     peek, alive, most = FolderStore.peek, [], []

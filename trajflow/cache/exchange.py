@@ -7,6 +7,7 @@ first is kept. None being compressed, what is in the file cannot be larger than 
 import json
 import os
 import re
+import secrets
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trajflow.cache.document import read_document
-from trajflow.cache.files import flush_names, remove
+from trajflow.cache.files import PARTIAL, put_in_place, remove
 from trajflow.cache.folder_store import FolderStore
 from trajflow.cache.shelf import LONGEST_NOTE
 from trajflow.errors import CacheError
@@ -25,22 +26,18 @@ MOST_DOCUMENTS = 100_000
 
 def export_store(store: FolderStore, path: Path) -> int:
     """Write every document that can be read to a new file; how many those are. Raises CacheError."""
-    partial, count = path.with_name(f"{path.name}.partial"), 0
+    count = 0
     try:
         if path.exists():
             raise CacheError(f"{path} exists. Name another file, or remove it.")
-        with _private(partial) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        with _new_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for row in store.documents():
                 document = store.peek(row)
                 if document is not None and is_sound(row.key, document):
                     archive.writestr(f"{row.owner}/{row.key}", document)
                     count += 1
-        os.replace(partial, path)
-        flush_names(path.absolute().parent)
     except OSError as error:
         raise CacheError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        remove(partial)
     return count
 
 
@@ -91,10 +88,15 @@ def _checked(archive: zipfile.ZipFile, size: int) -> list[tuple[zipfile.ZipInfo,
 
 
 @contextmanager
-def _private(path: Path) -> Iterator[BinaryIO]:
-    """A new file that nobody else may read, written to the disk at the end."""
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(number, "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that nobody else may read, under its name once all of it is on the disk, and gone when that fails."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(16)}{PARTIAL}")
+    number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(number, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        put_in_place(partial, path)
+    finally:
+        remove(partial)

@@ -153,11 +153,17 @@ class FolderStore:
         return self._index.all()
 
     def peek(self, row: Row) -> bytes | None:
-        """The bytes of one of these, None where they are not what was put; no use, and nothing is changed."""
-        try:
-            return read_whole(self._path(row), row.size, row.sha256)
-        except (OSError, ValueError):
-            return None
+        """The bytes of one of these, or of what was put in its place since; None where they are not what was put, or it
+        was removed. No use, and nothing is changed."""
+        current: Row | None = row
+        while current is not None:
+            try:
+                return read_whole(self._path(current), current.size, current.sha256)
+            except (OSError, ValueError):
+                former, current = current, self._index.find(row.owner, row.key)
+                if current == former:
+                    return None
+        return None
 
     def sweep(self) -> int:
         """Remove what was not used for too long, what is too much, and files that dead processes left; how many
