@@ -215,6 +215,34 @@ def test_ending_it_before_the_first_picture_keeps_nothing(session) -> None:
     assert session.entries() == ()
 
 
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_picture_forgotten_while_it_is_refined_stays_forgotten(session, is_resumed: bool) -> None:
+    session.generate(FIRST, steps=STEPS)
+    stream = session.stream(SECOND, steps=STEPS, refine=True)
+    first = next(event for event in stream if isinstance(event, Result))
+    if is_resumed:
+        stream.close()
+        stream = session.stream(SECOND, steps=STEPS, refine=True)
+        assert next(stream).key == first.key
+    session.forget(first.key)
+    results = results_of(stream)
+    assert {result.key for result in results} == {""}
+    assert results[-1].is_final
+    assert [entry.prompt for entry in session.entries()] == [FIRST]
+
+
+def test_a_picture_completed_while_it_is_refined_stays_complete(session) -> None:
+    session.generate(FIRST, steps=STEPS)
+    stream = session.stream(SECOND, steps=STEPS, refine=True)
+    first = next(event for event in stream if isinstance(event, Result))
+    list(session.complete(first.key))
+    second = next(event for event in stream if isinstance(event, Result))
+    stream.close()
+    assert (second.key, second.is_final) == (first.key, False)
+    assert session.entries()[0].is_true
+    assert session.generate(SECOND, steps=STEPS).from_store
+
+
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_it_goes_on_from_where_it_was_left(mixture, make_mixture, after: int) -> None:
     session = trajflow.Session(mixture)

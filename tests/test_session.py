@@ -527,6 +527,42 @@ def test_two_sessions_share_nothing(mixture) -> None:
     assert len(yours.entries()) == 2
 
 
+@pytest.mark.parametrize("is_stored", [False, True])
+@pytest.mark.parametrize("after", [3, 7])
+def test_a_picture_forgotten_during_its_comparison_stays_forgotten(session, after: int, is_stored: bool) -> None:
+    session.generate(FIRST)
+    if is_stored:
+        session.generate(SECOND, budget=2)
+    stream = session.stream(SECOND, budget=2, compare=True)
+    steps = [next(stream) for _ in range(after if is_stored else 8 + after)]
+    assert steps[-1].phase == "baseline"
+    session.forget(session.entries()[0].key)
+    *_, result = stream
+    assert (result.key, result.metrics is None) == ("", False)
+    assert [entry.prompt for entry in session.entries()] == [FIRST]
+    assert session.nbytes == session.entries()[0].nbytes
+
+
+def test_a_picture_completed_during_its_comparison_stays_complete(session) -> None:
+    session.generate(FIRST)
+    stream = session.stream(SECOND, budget=2, compare=True)
+    while next(stream).phase != "baseline":
+        pass
+    key = session.entries()[0].key
+    list(session.complete(key))
+    *_, result = stream
+    assert result.key == key
+    assert next(entry for entry in session.entries() if entry.key == key).is_true
+
+
+def test_where_there_is_room_for_one_run_the_picture_stays_and_not_what_it_was_compared_with(session) -> None:
+    session.generate(FIRST, compare=True)
+    small = trajflow.Session(session.model, cache_bytes=session.nbytes)
+    result = small.generate(SECOND, budget=4, strategy="interval", compare=True)
+    [entry] = small.entries()
+    assert (entry.key, entry.result.metrics) == (result.key, result.metrics)
+
+
 # Stopping
 
 

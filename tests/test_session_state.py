@@ -91,6 +91,66 @@ def test_what_is_forgotten_is_gone_from_the_disk(mixture, tmp_path) -> None:
     assert trajflow.Session(mixture, state=tmp_path).entries() == ()
 
 
+def test_what_a_forgotten_picture_was_compared_with_goes_from_the_disk_too_where_it_has_no_room(
+    mixture, tmp_path
+) -> None:
+    session = trajflow.Session(mixture, state=tmp_path)
+    session.generate("a mountain")
+    compared = session.generate("a mountain at dusk", budget=3, compare=True).key
+    small = trajflow.Session(mixture, state=tmp_path, cache_bytes=session.entries()[0].nbytes)
+    assert [entry.key for entry in small.entries()] == [compared]
+    assert len(small.unheld) == 2
+    small.forget(compared)
+    assert len(small.unheld) == documents(tmp_path) == 1
+    assert prompts(trajflow.Session(mixture, state=tmp_path)) == ["a mountain"]
+
+
+def test_a_picture_without_room_hides_what_it_was_compared_with_and_takes_it_along(mixture, tmp_path) -> None:
+    session = trajflow.Session(mixture, state=tmp_path)
+    session.generate(PROMPTS[0])
+    first = session.generate(PROMPTS[1], budget=3).key
+    session.generate(PROMPTS[1], budget=3, compare=True)
+    small = trajflow.Session(mixture, state=tmp_path, cache_bytes=session.entries()[1].nbytes)
+    assert small.unheld == {entry.key for entry in session.entries()} > {first}
+    assert (small.nbytes > 0, small.entries()) == (True, ())
+    small.forget(first)
+    assert (small.nbytes, documents(tmp_path)) == (0, 1)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_sessions_on_one_folder_leave_each_others_relations(mixture, tmp_path, share) -> None:
+    """Of a comparison and of work ahead; also where one of them has no room for what the other has made."""
+    one = filled(mixture, tmp_path)
+    other = trajflow.Session(mixture, state=tmp_path)
+    one.generate("snowy mountain lake", budget=3, compare=True)
+    one.generate("a red cabin", seed=5)
+    list(one.work_ahead())
+    if share < 1:
+        other = trajflow.Session(mixture, state=tmp_path, cache_bytes=int(share * one.nbytes))
+    other.generate("snowy mountain sun", budget=3, compare=True)
+    other.generate("a green cabin", seed=6)
+    list(other.work_ahead())
+    listed = prompts(trajflow.Session(mixture, state=tmp_path, cache_bytes=2**30))
+    asked = {*PROMPTS, "snowy mountain lake", "snowy mountain sun", "a red cabin", "a green cabin"}
+    assert set(listed) <= asked
+    assert len(listed) == len(set(listed))
+    assert len(listed) == len(asked) or share < 1
+
+
+def test_what_another_session_has_completed_is_caught_up_with(mixture, tmp_path) -> None:
+    one = trajflow.Session(mixture, state=tmp_path)
+    one.generate(PROMPTS[0])
+    key = one.generate(PROMPTS[1], budget=3).key
+    other = trajflow.Session(mixture, state=tmp_path)
+    *_, completed = other.complete(key)
+    order = prompts(one)
+    one.catch_up()
+    [entry] = [entry for entry in one.entries() if entry.key == key]
+    assert entry.is_true
+    assert (entry.result.metrics, prompts(one)) == (completed.metrics, order)
+    assert one.generate(PROMPTS[1]).from_store
+
+
 def test_memory_that_is_given_back_leaves_the_disk_as_it_is(mixture, tmp_path) -> None:
     session = filled(mixture, tmp_path)
     session.release()

@@ -34,7 +34,12 @@ class Shelf:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is kept, as far as the store says."""
-        return not self._keys()
+        return not self.keys()
+
+    def keys(self) -> tuple[str, ...]:
+        """The keys of every run and every note."""
+        nothing: tuple[str, ...] = ()
+        return self._asked(lambda: self._store.keys(self.owner), nothing)
 
     def put(self, entry: Entry) -> None:
         """Keep a run in place of the former one of its key."""
@@ -46,7 +51,7 @@ class Shelf:
 
     def entries(self) -> list[Entry]:
         """Every run that can be read, the first made first. A document that cannot stays, and the log says so."""
-        found = [entry for key in self._keys() if RUN.fullmatch(key) and (entry := self._read(key)) is not None]
+        found = [entry for key in self.keys() if RUN.fullmatch(key) and (entry := self._read(key)) is not None]
         return sorted(found, key=lambda entry: entry.created)
 
     def delete(self, key: str) -> None:
@@ -73,10 +78,6 @@ class Shelf:
             logger.warning("The note %r of a session cannot be read. It is passed over.", name)
             return {}
         return note
-
-    def _keys(self) -> tuple[str, ...]:
-        nothing: tuple[str, ...] = ()
-        return self._asked(lambda: self._store.keys(self.owner), nothing)
 
     def _read(self, key: str) -> Entry | None:
         document = self._asked(lambda: self._store.get(self.owner, key), None)

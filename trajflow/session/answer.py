@@ -89,7 +89,7 @@ def answer(
             raise
         runner.learn(result)
         if result.key:
-            cache.keep(cache_key, result, trajectory)
+            result = cache.keep_again(cache_key, result, trajectory)
     yield result
 
 

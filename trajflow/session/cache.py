@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,7 +68,8 @@ class SessionCache(TrajectoryCache):
         self._ahead: dict[str, str] = {}
 
         self._shelf = shelf
-        self._unheld: set[str] = set()
+        # Each with its companion.
+        self._unheld: dict[str, str] = {}
         self._is_opening = True
         self.catch_up()
         self._is_opening = False
@@ -88,21 +89,28 @@ class SessionCache(TrajectoryCache):
         """Hold also what the shelf holds: to begin with, or after another process has worked for this session."""
         if self._shelf is None:
             return
-        companions = self._shelf.read_note(COMPANIONS)
         for entry in self._shelf.entries():
             if entry.result.plan.sampling.method not in METHODS:
                 logger.warning("A kept run was made by a method that is not known here. It is passed over.")
                 continue
             with self._lock:
+                held = self._records.get(entry.key)
+                if entry.key in self._unheld or (held is not None and not _is_further(entry, held.entry)):
+                    continue
                 try:
-                    if entry.key not in self._records and entry.key not in self._unheld:
-                        super().adopt(on_device(entry, self._device))
+                    arrived = on_device(entry, self._device)
+                    if held is None:
+                        super().adopt(arrived)
+                    elif not super().renew(arrived):
+                        # It has gone from the shelf with what was let go.
+                        self._shelf.put(entry)
                 except (CacheError, torch.OutOfMemoryError) as error:
                     logger.warning("A kept run is not held again. %s", str(error))
-                    self._unheld.add(entry.key)
-        for key, companion in companions.items():
+                    if held is None:
+                        self._unheld[entry.key] = ""
+        for key, companion in self._shelf.read_note(COMPANIONS).items():
             if isinstance(companion, str):
-                super().accompany(key, companion)
+                self._relate(key, companion)
         ahead = self._shelf.read_note(AHEAD)
         self._ahead |= {made: owner for made, owner in ahead.items() if isinstance(owner, str)}
 
@@ -130,11 +138,31 @@ class SessionCache(TrajectoryCache):
 
     def accompany(self, key: str, companion: str) -> None:
         """As of any cache."""
-        super().accompany(key, companion)
-        if self._shelf is not None:
-            with self._lock:
-                companions = {key: record.companion for key, record in self._records.items() if record.companion}
-            self._shelf.write_note(COMPANIONS, companions)
+        self._relate(key, companion)
+        self._note(COMPANIONS, {**self._companions(), key: companion})
+
+    def _relate(self, key: str, companion: str) -> None:
+        """As `accompany`, for a run that is `unheld` too; not noted."""
+        with self._lock:
+            if key in self._unheld:
+                self._unheld[key] = companion
+            else:
+                super().accompany(key, companion)
+
+    def _companions(self) -> dict[str, str]:
+        """The companions of the runs that have one, `unheld` ones too."""
+        with self._lock:
+            held = {key: record.companion for key, record in self._records.items()}
+            return {key: companion for key, companion in {**held, **self._unheld}.items() if companion}
+
+    def _note(self, name: str, related: Mapping[str, str]) -> None:
+        """Note which run belongs to which, "" for none, beside what other sessions have noted on the same shelf."""
+        if self._shelf is None:
+            return
+        with self._lock:
+            there = {*self._shelf.keys(), *self._records, *self._unheld}
+        noted = {**self._shelf.read_note(name), **related}
+        self._shelf.write_note(name, {key: other for key, other in noted.items() if other and key in there})
 
     def _put_back(self, key: str) -> None:
         """Let the shelf hold of a key what is held here."""
@@ -148,12 +176,12 @@ class SessionCache(TrajectoryCache):
     def _let_go(self, key: str) -> None:
         super()._let_go(key)
         if self._is_opening:
-            self._unheld.add(key)
+            self._unheld[key] = ""
             return
         if self._shelf is not None:
             self._shelf.delete(key)
         if self._ahead.pop(key, None) is not None:
-            self._note_ahead()
+            self._note(AHEAD, self._ahead)
 
     def _settle(self, after: dict[str, int]) -> None:
         super()._settle(after)
@@ -164,7 +192,9 @@ class SessionCache(TrajectoryCache):
 
     def entries(self) -> tuple[Entry, ...]:
         """Every finished request still held, newest first; neither companions nor runs made ahead."""
-        return tuple(entry for entry in super().entries() if entry.key not in self._ahead)
+        with self._lock:
+            hidden = {*self._ahead, *self._unheld.values()}
+            return tuple(entry for entry in super().entries() if entry.key not in hidden)
 
     def keep_ahead(self, owner: str, cache_key: CacheKey, result: Result, trajectory: Trajectory) -> Result:
         """Hold a run that was made ahead of the entry `owner`, and drop it with that one."""
@@ -174,21 +204,30 @@ class SessionCache(TrajectoryCache):
             kept = self.keep(cache_key, result, trajectory)
             if kept.key:
                 self._ahead[kept.key] = owner
-                self._note_ahead()
+                self._note(AHEAD, self._ahead)
             return kept
+
+    def keep_beside(self, owner: str, cache_key: CacheKey, result: Result, trajectory: Trajectory) -> None:
+        """Hold a run that was made to compare the entry `owner` with, and hide it behind that one, unless that has
+        gone."""
+        with self._lock:
+            record = self._records.get(owner)
+            if record is None or not self.keep(cache_key, result, trajectory).key:
+                return
+            if owner in self._records:
+                self.accompany(owner, result.key)
+            else:
+                # There is no room for both.
+                self.keep(cache_key, record.entry.result, record.entry.trajectory)
 
     def reveal(self, key: str) -> None:
         """A run made ahead, or only to compare another with, has been asked for: it is listed from now on."""
         with self._lock:
             if self._ahead.pop(key, None) is not None:
-                self._note_ahead()
-            owners = [owner for owner, record in self._records.items() if record.companion == key]
+                self._note(AHEAD, {**self._ahead, key: ""})
+            owners = [owner for owner, companion in self._companions().items() if companion == key]
         for owner in owners:
             self.accompany(owner, "")
-
-    def _note_ahead(self) -> None:
-        if self._shelf is not None:
-            self._shelf.write_note(AHEAD, self._ahead)
 
     def keep(self, cache_key: CacheKey, result: Result, trajectory: Trajectory | None) -> Result:
         """Hold a finished run; one that cannot be held is returned without a key instead."""
@@ -199,25 +238,37 @@ class SessionCache(TrajectoryCache):
             return replace(result, key="")
         return result
 
+    def keep_again(self, cache_key: CacheKey, result: Result, trajectory: Trajectory | None) -> Result:
+        """Hold a run in place of the former one of its key, but for a true one, which stays. Returned without a key
+        where that has gone: what was forgotten meanwhile stays forgotten."""
+        with self._lock:
+            former = self._records.get(result.key)
+            if former is None:
+                return replace(result, key="")
+            entry = Entry(result.key, cache_key, result, trajectory, former.entry.vector, time.time())
+            if entry.is_true or not former.entry.is_true:
+                return result if self.renew(entry) else replace(result, key="")
+            return result
+
     def forget(self, key: str) -> None:
-        """Drop one entry and its companion, and what is known of its prompt if no other run has it; one that is
-        `unheld` goes from the shelf."""
-        if key in self._unheld and self._shelf is not None:
-            self._unheld.discard(key)
-            self._shelf.delete(key)
+        """Drop one entry and its companion, `unheld` ones from the shelf, and what is known of its prompt if no other
+        run has it."""
         with self._lock:
             for made in [made for made, owner in self._ahead.items() if owner == key]:
                 del self._ahead[made]
                 self.forget(made)
             self._ahead.pop(key, None)
-            former, gone = self._records.get(key), [key]
-            while (record := self._records.get(gone[-1])) is not None:
-                gone.append(record.companion)
-            super().forget(key)
+            former, is_known = self._records.get(key), key in self._records or key in self._unheld
+            companions, gone = self._companions(), [key]
+            while companion := companions.pop(gone[-1], ""):
+                gone.append(companion)
+            for each in gone:
+                super().forget(each)
+                self._unheld.pop(each, None)
             prompts = {record.entry.prompt for record in self._records.values()}
             if former is not None and former.entry.prompt not in prompts:
                 self._encoder.forget(former.entry.prompt)
-        for each in gone[:-1]:
+        for each in gone if is_known else ():
             if self._shelf is not None:
                 self._shelf.delete(each)
 
@@ -320,6 +371,11 @@ class SessionCache(TrajectoryCache):
         if entry.cache_key.negative_prompt != negative_prompt:
             return replace(trajectory, negative=None)
         return trajectory
+
+
+def _is_further(kept: Entry, held: Entry) -> bool:
+    """Whether a kept run has come further than the held one of its key: completed elsewhere, or made later."""
+    return (kept.is_true, kept.created) > (held.is_true, held.created)
 
 
 def leading_velocities(entry: Entry) -> tuple[Tensor, ...]:

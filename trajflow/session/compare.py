@@ -35,10 +35,10 @@ def compare(
         seconds = {"embed": result.seconds["embed"], **run.seconds}
         request = replace(result.request, strategy="baseline", budget=None, fidelity=None, compare=False)
         full = Result(request, run.image, plan, run.cost, seconds, run.trajectory.kinds, {}, new_key())
-        if cache.keep(cache_key, full, run.trajectory).key:
-            cache.accompany(result.key, full.key)
+        cache.keep_beside(result.key, cache_key, full, run.trajectory)
     return replace(
         result,
+        key="" if cache.place_of(result.key) is None else result.key,
         metrics=compare_images(result.image, full.image),
         baseline=full.image,
         baseline_cost=full.cost,

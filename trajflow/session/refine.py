@@ -119,10 +119,11 @@ def refine(
     template, sources = _start(runner, cache, settings, cache_key)
     field = runner.field(settings, template, most_evaluations(settings.steps))
     results: list[Result] = []
-    key = new_key()
+    key, is_kept = new_key(), False
     if begun is not None:
         remember(field, begun)
-        key = key if begun.result.is_final else begun.key
+        if not begun.result.is_final:
+            key, is_kept = begun.key, True
         results.append(_stored(request, begun, seconds))
         yield results[-1]
     for nodes in _remaining(settings.steps, begun):
@@ -138,7 +139,9 @@ def refine(
         results.append(result)
         if is_final and request.compare:
             result = _compared(results)
-        yield cache.keep(cache_key, result, run.trajectory)
+        kept = (cache.keep_again if is_kept else cache.keep)(cache_key, result, run.trajectory)
+        is_kept = is_kept or kept.key == key
+        yield kept
 
 
 def _known(begun: Entry | None) -> int:
