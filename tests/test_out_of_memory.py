@@ -1,5 +1,6 @@
 """A device that is full: cached runs make room, the step is tried once more, and then it is one sentence."""
 
+import pkgutil
 from functools import partial
 
 import pytest
@@ -40,7 +41,7 @@ def pictures(session) -> list[bytes]:
     return [entry.result.image.tobytes() for entry in session.entries()]
 
 
-@pytest.mark.parametrize("word", ["evaluate", "encode", "decode"])
+@pytest.mark.parametrize("word", ["evaluate", "encode", "decode", "noise"])
 @pytest.mark.parametrize("first", [1, 2])
 def test_a_call_that_fails_once_is_made_again_and_changes_nothing(make_model, mixture, word, first) -> None:
     results = []
@@ -65,7 +66,40 @@ def test_every_way_goes_on_after_a_step_that_failed_once(make_model, mixture, st
     assert crowded.cost == plain.cost
 
 
-@pytest.mark.parametrize("word", ["evaluate", "encode", "decode"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "trajflow.sampler.Recording.finish",
+        "trajflow.transitions.prediction.Prediction.of",
+        "trajflow.session.runner.device_copy",
+    ],
+)
+def test_what_stands_around_the_steps_is_tried_again_too(mixture, monkeypatch, place) -> None:
+    def after_a_source() -> trajflow.Session:
+        session = trajflow.Session(mixture)
+        session.generate("snowy mountain", seed=3)
+        return session
+
+    asked = {"prompt": "snowy mountain dusk", "seed": 3, "strategy": "shooting", "budget": 4}
+    plain = after_a_source().generate(**asked)
+    session, relieved, failed = after_a_source(), [], []
+    session._runner.free_memory = lambda: relieved.append(True)
+    works = pkgutil.resolve_name(place)
+
+    def crowded(*arguments, **options):
+        if not failed:
+            failed.append(True)
+            raise torch.OutOfMemoryError(FULL)
+        return works(*arguments, **options)
+
+    monkeypatch.setattr(place, crowded)
+    result = session.generate(**asked)
+    assert result.image.tobytes() == plain.image.tobytes()
+    assert (result.cost, relieved) == (plain.cost, [True])
+    assert len(session.entries()) == 2
+
+
+@pytest.mark.parametrize("word", ["evaluate", "encode", "decode", "noise"])
 def test_what_fails_again_is_one_sentence_and_nothing_is_kept(make_model, word) -> None:
     model = make_model(range(1, 100), word)
     session = trajflow.Session(model)

@@ -131,12 +131,12 @@ def sample(
     """Yield a `Step` for each step taken, and return the `Trajectory` of the whole run.
 
     The caller drives: it may look at a step, decode its preview, or stop asking. The seconds of a step are its own,
-    from when it was asked for. A step that runs out of memory is tried once more after `free_memory`. Raises
+    from when it was asked for. What runs out of memory is tried once more after `free_memory`. Raises
     BudgetExceeded and NumericalError from the field, and MemoryExhausted; nothing is recorded then.
     """
     sigmas, steps = plan.schedule.sigmas, plan.schedule.steps
     began = time.perf_counter()
-    state, start, x = transition.begin(sources, plan, field)
+    state, start, x = retry_on_oom(partial(transition.begin, sources, plan, field), free_memory)
     recording = Recording(steps - start)
     kinds: list[StepKind] = []
     for k in range(start, steps):
@@ -167,7 +167,7 @@ def sample(
             raw_forecast=getattr(state, "raw_forecast", None),
         )
         began = time.perf_counter()
-    velocities = recording.finish()
+    velocities = retry_on_oom(recording.finish, free_memory)
     return Trajectory(
         prompt, plan.schedule, field.noise, velocities, tuple(kinds), field.negative, field.is_start_exact
     )

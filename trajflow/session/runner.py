@@ -99,7 +99,7 @@ class Runner:
         asked = (settings.seed, self.shape(settings))
         noise = self._noises.get(asked)
         if noise is None:
-            noise = self.model.noise(*asked)
+            noise = retry_on_oom(partial(self.model.noise, *asked), self.free_memory)
             self._noises = {asked: noise}
         return noise
 
@@ -134,7 +134,7 @@ class Runner:
         key = (hashlib.sha256(identity.encode()).hexdigest(), *asked)
         if key in self._conditionings:
             known, device = self._conditionings[key]
-            return _with_tensors(known, partial(device_copy, device=device))
+            return retry_on_oom(partial(_with_tensors, known, partial(device_copy, device=device)), self.free_memory)
         found = retry_on_oom(partial(self.model.encode, *asked), self.free_memory)
         device = next((tensor.device for tensor in found.tensors.values()), CPU)
         newest = [*self._conditionings.items(), (key, (_with_tensors(found, host_copy), device))]
