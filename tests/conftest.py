@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import trajflow
 from tools.tiny.architecture import build_tokenizer
 from trajflow.base import (
     Cost,
+    Forecast,
     Forecaster,
     Model,
     NodeSchedule,
@@ -27,10 +28,11 @@ from trajflow.base import (
     Trajectory,
 )
 from trajflow.cache.similarity import has_encoder, is_searchable
-from trajflow.calibration import Placement, Profile
+from trajflow.calibration import Caching, Placement, Profile, model_digest
 from trajflow.field import Field, even_nodes
 from trajflow.methods import METHODS
 from trajflow.models.registry import bundled_folder, wrap
+from trajflow.policies.budcache import BudCache
 from trajflow.sampler import collect, sample
 from trajflow.testing import GaussianMixture
 
@@ -289,6 +291,13 @@ def make_profile() -> Callable[..., Profile]:
         return Profile(model, steps, placements, placements, made={"by": "hand"})
 
     return make
+
+
+@pytest.fixture
+def preferring_none(mixture: GaussianMixture, make_profile: Callable[..., Profile]) -> Profile:
+    """A profile of the mixture by which at 3 of 8 evaluations a run without a source is better than one with any."""
+    alone = {3: Caching({"solver": BudCache((0, 3, 6), "stack")}, {"solver": Forecast(50.0, 52.0, 54.0, 58.0)})}
+    return replace(make_profile(8, {3: 30.0}, model_digest(mixture.identity())), without_sources=alone)
 
 
 @pytest.fixture(scope="module")

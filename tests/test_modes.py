@@ -5,17 +5,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 import trajflow
-from trajflow.base import Cost, Forecast, Result, Step
-from trajflow.calibration import Caching, model_digest
+from trajflow.base import Cost, Result, Step
 from trajflow.errors import Cancelled, NumericalError, RequestError
-from trajflow.policies.budcache import BudCache
 from trajflow.session.economy import MOST_FULL, deserves_full, distance_to
 from trajflow.session.idle import Bell, IdleWorker
 
@@ -435,12 +432,12 @@ def test_economy_carries_over_what_is_near_and_never_pays_twice_for_the_first_ve
     assert session.estimate(THIRD, budget=3).nfe == STEPS, "it may be computed in full"
 
 
-def test_economy_keeps_to_the_budget_where_a_run_without_sources_is_the_better_one(mixture, make_profile) -> None:
-    solver = {"solver": BudCache((0, 3, 6), "stack")}
-    alone = {3: Caching(solver, {"solver": Forecast(50.0, 52.0, 54.0, 58.0)})}
-    profile = replace(make_profile(STEPS, {3: 30.0}, model_digest(mixture.identity())), without_sources=alone)
-    session = trajflow.Session(mixture, mode="economy", profile=profile)
+def test_economy_keeps_to_the_budget_where_a_run_without_sources_is_the_better_one(mixture, preferring_none) -> None:
+    session = trajflow.Session(mixture, mode="economy", profile=preferring_none)
     session.generate(FIRST)
+    foreseen = session.estimate(THIRD, budget=3)
+    assert foreseen.nfe == 3
+    assert "If nothing computed in full is near" not in foreseen.reason
     result = session.generate(THIRD, budget=3)
     assert (result.plan.sampling.method, result.plan.sources, result.cost.nfe) == ("solver", (), 3)
 

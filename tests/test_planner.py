@@ -91,7 +91,7 @@ def test_every_plan_can_be_run(plan_for, calibrated, strategy: str) -> None:
 
 @pytest.mark.parametrize("strategy", METHODS)
 def test_every_reason_is_one_sentence_for_the_user(plan_for, calibrated, strategy: str) -> None:
-    asked = itertools.product((None, 5, STEPS), SOME_MATCHES, (0.0, FRACTION), (Profile(), calibrated))
+    asked = itertools.product((None, 5, STEPS), SOME_MATCHES, (0.0, 0.01, FRACTION), (Profile(), calibrated))
     for budget, matches, fraction, profile in asked:
         reason = plan_for(strategy, budget, matches, fraction=fraction, profile=profile).reason
         assert re.fullmatch(r"[A-Z“].{20,200}\.", reason), reason
@@ -150,6 +150,20 @@ def test_a_resume_takes_the_tiers_share_or_leaves_the_budget(plan_for, strategy:
 def test_even_the_latest_resume_computes_a_step(plan_for) -> None:
     plan = plan_for("resume", fraction=0.99, steps=4)
     assert (plan.sampling.start_step, plan.budget) == (3, 1)
+
+
+@pytest.mark.parametrize("strategy", ["resume", "published", "resume-budcache"])
+def test_a_share_of_less_than_a_step_is_not_called_distant(plan_for, strategy: str) -> None:
+    for steps, fraction, said in (
+        (1, 0.95, "95% of 1 step leaves"),
+        (4, 0.1, "10% of 4 steps leaves"),
+        (4, 0.0, "too "),
+    ):
+        plan = plan_for(strategy, steps=steps, fraction=fraction)
+        assert plan.sampling.start_step == 0
+        assert said in plan.reason
+        assert ("too " in plan.reason) == (fraction == 0)
+        assert "first 0" not in plan.reason
 
 
 def test_difference_takes_the_nearest_source_and_basis_all(plan_for) -> None:

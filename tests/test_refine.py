@@ -60,6 +60,15 @@ def test_the_account_is_kept_by_hand() -> None:
 # From cached runs
 
 
+def test_cached_runs_that_are_passed_over_are_not_said_to_be_missing(mixture, preferring_none) -> None:
+    session = trajflow.Session(mixture, profile=preferring_none)
+    first, *_ = results_of(session.stream(FIRST, refine=True))
+    assert "nothing cached fits" in first.plan.reason
+    second, *_ = results_of(session.stream("red cabin", refine=True))
+    assert second.plan.sources == ()
+    assert "the cached runs are too far to gain from" in second.plan.reason
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 8, 28])
 @pytest.mark.parametrize("is_cold", [False, True], ids=["from-a-source", "from-nothing"])
 def test_it_ends_at_the_baseline_bit_for_bit_within_its_account(mixture, make_mixture, steps, is_cold) -> None:

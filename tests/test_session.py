@@ -808,6 +808,8 @@ def test_an_estimate_warns_and_names_what_changed(session, change: dict, named: 
 def test_an_estimate_without_a_change_gives_no_warning(session) -> None:
     """A full budget uses nothing cached by choice; a run on another grid left nothing to use."""
     session.generate(FIRST)
+    assert session.estimate(SECOND, guidance=5.0, budget=8).warning == "", "what is cached fits"
+    assert "starts from scratch" in session.estimate(SECOND, seed=1, budget=8).warning
     assert session.estimate(SECOND, budget=8).warning == ""
     other = trajflow.Session(session.model)
     other.generate(FIRST, budget=3)

@@ -32,7 +32,7 @@ def switch_plan(settings: Settings, match: Match, grid: Schedule, profile: Profi
     elif start:
         reason = f"{match.called} is {match.tier}, so {fraction:.0%} of its steps are taken as they are."
     else:
-        reason = f"{match.called} is too distant to resume from, so all {steps} steps are computed."
+        reason = f"{match.called} is {_not_resumed(match, steps)}, so all {steps} steps are computed."
     sampling = SamplingPlan.switching(settings.strategy, grid, start, match.similarity)
     return Plan(settings.strategy, reason, sampling, (match.key,), match)
 
@@ -45,6 +45,7 @@ def _steered(settings: Settings, match: Match, grid: Schedule, start: int, profi
     placed = profile.placement(steps, budget, 1).node_schedule.nodes
     nodes = suffix_mask(placed, start, steps, budget)
     tier = f"{match.called} is {match.tier} (similarity {match.similarity:.2f})"
+    too_far = _none_left(match, steps) if match.resume_fraction else "too far for its tiers"
     evaluated = f"the other {left}" if budget == left else f"{budget} of the other {left}"
     if start:
         fade = blend_steps(match.similarity)
@@ -53,13 +54,9 @@ def _steered(settings: Settings, match: Match, grid: Schedule, start: int, profi
             f"where MPC fades to the new prompt over {fade} steps, planned anew at each."
         )
     elif budget == left:
-        reason = (
-            f"{tier}, too far for its tiers: nothing is resumed, MPC has nothing to blend, all {steps} are computed."
-        )
+        reason = f"{tier}, {too_far}: nothing is resumed, MPC has nothing to blend, all {steps} are computed."
     else:
-        reason = (
-            f"{tier}, too far for its tiers: nothing is resumed, MPC steers from the noise by {budget} evaluations."
-        )
+        reason = f"{tier}, {too_far}: nothing is resumed, MPC steers from the noise by {budget} evaluations."
     sampling = SamplingPlan.switching(settings.strategy, grid, start, match.similarity, nodes)
     return Plan(settings.strategy, reason, sampling, (match.key,), match)
 
@@ -73,9 +70,20 @@ def _resume_reusing(
     budget = min(left, settings.budget or max(1, left // 2))
     whole = profile.budcache(steps, budget) or BudCache(even_nodes(steps, budget), level)
     policy = replace(whole, mask=suffix_mask(whole.mask, start, steps, budget))
-    reason = (
-        f"The first {start} steps are taken from {match.called}, which is {match.tier}; of the other {left}, "
-        f"{budget} are computed and the rest reuse them."
-    )
+    taken = f"The first {start} steps are taken from {match.called}, which is {match.tier}; of the other {left}"
+    if not start:
+        taken = f"{match.called} is {_not_resumed(match, steps)}; of all {steps} steps"
+    reason = f"{taken}, {budget} are computed and the rest reuse them."
     sampling = SamplingPlan.reusing(settings.strategy, grid, policy, policy.mask, budget=budget, start_step=start)
     return Plan(settings.strategy, reason, sampling, (match.key,), match)
+
+
+def _not_resumed(match: Match, steps: int) -> str:
+    """What a run is of which no step is taken, in words."""
+    return f"{match.tier}, {_none_left(match, steps)}" if match.resume_fraction else "too distant to resume from"
+
+
+def _none_left(match: Match, steps: int) -> str:
+    """Of a tier whose share is less than a step, or all there is to compute."""
+    counted = "1 step" if steps == 1 else f"{steps} steps"
+    return f"but {match.resume_fraction:.0%} of {counted} leaves none to take"

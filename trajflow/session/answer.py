@@ -55,8 +55,7 @@ def answer(
         return
     with clock("plan"):
         plan, sources = cache.planned(settings, cache_key, matches, lambda offered: runner.plan(settings, offered))
-        # Where matches were passed over, a run without them was found the better one at this budget.
-        if economy is not None and (plan.sources or not matches) and may_be_full(settings, plan):
+        if economy is not None and may_be_full(settings, matches, plan):
             plan, sources, field = economy.decide(runner, settings, plan, sources)
         else:
             is_carried = METHODS[plan.sampling.method].family == "transport" and plan.budget < settings.steps

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from trajflow.base import Plan, Trajectory
+from trajflow.base import Match, Plan, Trajectory
 from trajflow.field import Field
 from trajflow.methods import METHODS
 from trajflow.session.runner import Runner
@@ -37,9 +37,11 @@ def deserves_full(distance: float, full: int, total: int) -> bool:
     return distance > FAR and full + 1 <= MOST_FULL * (total + 1)
 
 
-def may_be_full(settings: Settings, plan: Plan) -> bool:
+def may_be_full(settings: Settings, matches: tuple[Match, ...], plan: Plan) -> bool:
     """Whether the plan leaves it open how much of the run to compute: it carries the run over, in part."""
-    return METHODS[settings.strategy].family == "transport" and plan.budget < settings.steps
+    # Where matches were passed over, a run without them was found the better one at this budget.
+    is_open = bool(plan.sources) or not matches
+    return is_open and METHODS[settings.strategy].family == "transport" and plan.budget < settings.steps
 
 
 class Economy:

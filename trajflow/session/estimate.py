@@ -3,7 +3,7 @@
 import statistics
 from dataclasses import dataclass
 
-from trajflow.base import Forecast, Plan, Request
+from trajflow.base import Forecast, Request
 from trajflow.cache import CacheKey
 from trajflow.cache.entry import differences
 from trajflow.methods import METHODS
@@ -47,17 +47,18 @@ def estimate_request(
         if comparison:
             reason = f"{reason} The from-scratch picture beside it takes {comparison} evaluations."
         return Estimate("", 0, _seconds(runner, comparison), reason, None)
-    plan = runner.plan(settings, cache.matches(settings, cache_key))
+    matches = cache.matches(settings, cache_key)
+    plan = runner.plan(settings, matches)
     nfe, reason = plan.budget, plan.reason
     if request.refine:
         nfe = refinement_evaluations(cache, settings, cache_key)
         reason = f"A first picture after at most 3 evaluations, refined up to the from-scratch picture after {nfe}."
-    elif is_economy and may_be_full(settings, plan):
+    elif is_economy and may_be_full(settings, matches, plan):
         nfe = settings.steps
         reason = f"{reason} If nothing computed in full is near, all {nfe} steps are computed."
     is_full = request.refine or plan.sampling.schedule.steps == settings.steps == plan.budget
     seconds = _seconds(runner, nfe + (0 if is_full else comparison))
-    warning = _warning(cache, settings, cache_key, plan)
+    warning = "" if matches else _warning(cache, settings, cache_key)
     return Estimate(warning, nfe, seconds, reason, None if request.refine else plan.forecast)
 
 
@@ -66,11 +67,11 @@ def _seconds(runner: Runner, evaluations: int) -> float | None:
     return statistics.median(timed) * evaluations if timed else None if evaluations else 0.0
 
 
-def _warning(cache: SessionCache, settings: Settings, cache_key: CacheKey, plan: Plan) -> str:
-    """What changed since the last picture, where that is why nothing cached can be used; else nothing."""
+def _warning(cache: SessionCache, settings: Settings, cache_key: CacheKey) -> str:
+    """What changed since the last picture, where that is why nothing cached fits; else nothing."""
     latest = next(iter(cache.entries()), None)
     changed = differences(latest.cache_key, cache_key) if latest else ()
-    if not changed or plan.sources or METHODS[settings.strategy].family not in ("switch", "transport"):
+    if not changed or METHODS[settings.strategy].family not in ("switch", "transport"):
         return ""
     return (
         f"Changed since the last picture: {', '.join(changed)}. "

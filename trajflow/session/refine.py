@@ -159,20 +159,22 @@ def _remaining(steps: int, begun: Entry | None) -> tuple[tuple[int, ...], ...]:
 def _start(
     runner: Runner, cache: SessionCache, settings: Settings, cache_key: CacheKey
 ) -> tuple[Plan, tuple[Trajectory, ...]]:
-    """The plan that every pass but the last is cut from, and its sources."""
+    """The plan that every pass but the last is cut from, and its sources; without any, its reason says why."""
     preview = replace(settings, budget=max(1, min(PREVIEW, settings.steps - 1)))
 
     def plan(matches: tuple[Match, ...]) -> Plan:
         return runner.plan(preview, _others(matches, settings.prompt))
 
     others = _others(cache.matches(settings, cache_key), settings.prompt)
+    why = "nothing cached fits"
     if others and settings.steps > 1:
         template, sources = cache.planned(settings, cache_key, others, plan)
         if sources:
             return template, sources
+        why = "the cached runs are too far to gain from"
     grid = runner.schedule(settings)
     source = at_rest(grid, runner.noise(settings))
-    return Plan(settings.strategy, "", SamplingPlan.transporting("basis", grid, NodeSchedule(()))), (source,)
+    return Plan(settings.strategy, why, SamplingPlan.transporting("basis", grid, NodeSchedule(()))), (source,)
 
 
 def _others(matches: tuple[Match, ...], prompt: str) -> tuple[Match, ...]:
@@ -184,8 +186,9 @@ def _pass_plan(runner: Runner, settings: Settings, template: Plan, nodes: tuple[
     if len(nodes) == settings.steps:
         reason = f"Refined to the end: all {settings.steps} steps are computed."
         return replace(runner.full_plan(settings), strategy=settings.strategy, reason=reason)
-    origin = "the cached runs are carried over" if template.sources else "nothing cached fits, so it is the path itself"
-    reason = f"Being refined: {len(nodes)} of {settings.steps} steps are computed, and between them {origin}."
+    carried = "the cached runs are carried over"
+    between = carried if template.sources else f"{template.reason}, so it is the path itself"
+    reason = f"Being refined: {len(nodes)} of {settings.steps} steps are computed, and between them {between}."
     # Without a source all of the velocity is carried, which bends too much between so few nodes to be corrected.
     corrections = (CORRECTION,) * len(nodes) if template.sources else ()
     before = template.sampling
