@@ -95,3 +95,8 @@ def test_what_may_serve_a_request_is_brought_up_before_its_text_is_encoded(mixtu
     session.generate("snowy mountain dusk", seed=1)
     session.generate("snowy mountain dusk by", budget=4, strategy="difference")
     assert seen[-1] == ["snowy mountain dusk", "snowy mountain dusk"]
+
+
+def test_a_session_apart_has_the_memory_of_its_own_and_no_more(mixture, tmp_path) -> None:
+    session = trajflow.Session(mixture, cache_bytes=2**20, spill=tmp_path)
+    assert session.apart("published").capacity == 2**20

@@ -89,6 +89,7 @@ class Session:
             raise RequestError(f"There is no mode {mode!r}. Choose one of: {', '.join(MODES)}.")
         self.model = model
         self.mode = mode
+        self._cache_bytes = cache_bytes
         self._shelf = Shelf(FolderStore(Path(state)), owner_of("")) if isinstance(state, str | Path) else state
         self._cache = SessionCache(
             cache_bytes,
@@ -133,9 +134,9 @@ class Session:
         None means the model's default; sizes are in pixels, guidance is the pipeline's primary scale. `budget` is a
         ceiling on network evaluations (nfe), 1 <= budget <= steps; budget = steps is the from-scratch run bit for bit,
         None lets the planner choose, so as to reach a PSNR of `fidelity` dB to the from-scratch picture (None: 40);
-        `auto`, `basis` and `difference` take one, instead of a budget. `strategy="baseline"` ignores the cache.
-        `compare=True` also runs from scratch, reports that cost apart, keeps it as a true source and fills
-        `result.metrics`.
+        `auto`, `basis` and `difference` take one, instead of a budget. `strategy="baseline"` ignores the cache and the
+        budget: all steps are computed. `compare=True` also runs from scratch, reports that cost apart, keeps it as a
+        true source and fills `result.metrics`.
 
         Raises RequestError for a request that cannot be run, Cancelled after `stop()`, NumericalError for NaN,
         MemoryExhausted where the device is full even without this session's cached runs, MissingExtra for a strategy
@@ -296,7 +297,7 @@ class Session:
 
     def apart(self, tiers: Tiers) -> "Session":
         """An empty session on the same model and profile; where the device is full for it, this one makes room too."""
-        other = Session(self.model, cache_bytes=self.capacity, tiers=tiers, profile=self.profile)
+        other = Session(self.model, cache_bytes=self._cache_bytes, tiers=tiers, profile=self.profile)
 
         def make_room() -> None:
             other._cache.make_room()
