@@ -9,12 +9,13 @@ import json
 import math
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -36,6 +37,22 @@ MOST_TEXT = 16 * 2**20
 KEY = re.compile(r"[0-9a-f]{32}")
 KINDS = ("cached", "coasted", "computed", "reused")
 REQUEST = (*FIELDS, "budget", "fidelity")
+# What reading a file that is none of ours, or a damaged one, may end in.
+DAMAGE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Image.DecompressionBombError,
+    SafetensorError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def write(tab_session: TabSession) -> bytes:
@@ -67,9 +84,7 @@ def read(tab_session: TabSession, data: bytes) -> tuple[int, int]:
             _check(archive, session.capacity)
             told = _entries(json.loads(archive.read("session.json"), parse_constant=_refuse))
             found = [_entry(archive, session, each) for each in told]
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, RecursionError, SafetensorError, OSError) as error:
-        raise RequestError("This is not a session that trajflow has saved, or it is damaged.") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, NotImplementedError, RuntimeError) as error:
+    except DAMAGE as error:
         raise RequestError("This is not a session that trajflow has saved, or it is damaged.") from error
     held = {entry.key for entry in session.entries()}
     new = [(entry, node) for entry, node in found if entry.key not in held]
@@ -130,6 +145,7 @@ def _told(entry: Entry, node: Node) -> dict[str, Any]:
         "background": None if spent is None else [spent.nfe, spent.rows],
         "seconds": dict(result.seconds),
         "kinds": list(result.kinds),
+        "is_final": result.is_final,
         "path_kinds": [] if entry.trajectory is None else list(entry.trajectory.kinds),
         "is_start_exact": entry.trajectory is None or entry.trajectory.is_start_exact,
         "angles": {str(k): angle for k, angle in result.angles.items()},
@@ -178,6 +194,8 @@ def _entry(archive: zipfile.ZipFile, session: Session, told: Mapping[str, Any]) 
         {str(name)[:20]: abs(_finite(value)) for name, value in told["seconds"].items()},
         _kinds(told["kinds"]), {int(k): _finite(angle) for k, angle in told["angles"].items()}, key,
         metrics=metrics, baseline=exact, baseline_cost=background, baseline_seconds=None if exact is None else {},
+        # Files of before it was told do not say which pictures are previews.
+        is_final=told.get("is_final", True) is True,
     )  # fmt: skip
     vector = SentenceEncoder(remembered=1).encode(settings.prompt)
     given = told["node"]
