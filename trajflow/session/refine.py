@@ -164,7 +164,7 @@ def _start(
 
     others = _others(cache.matches(settings, cache_key), settings.prompt)
     if others and settings.steps > 1:
-        template, sources = cache.planned(settings, cache_key, others, plan)
+        template, sources = cache.planned(settings, cache_key, others, runner.noise(settings).device, plan)
         if sources:
             return template, sources
     grid = runner.schedule(settings)
