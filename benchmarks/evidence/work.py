@@ -17,13 +17,15 @@ _bench: dict[int | None, Bench] = {}
 
 
 def tasks_of(parts: Sequence[str], setting: Setting) -> list[Task]:
-    """Everything to measure: all parts of a pair after each other, parts that come at once behind, timed ones last."""
+    """Everything to measure: what comes at once, the longest first; all parts of a pair after each other; the timed."""
     tasks = [(name, unit) for name in parts for unit in named(name).units(setting)]
     several = {name for name in parts if len(named(name).units(setting)) > 1}
 
-    def place(task: Task) -> tuple[bool, bool, int, int]:
+    def place(task: Task) -> tuple[bool, bool, int, int, int]:
         name, unit = task
-        return named(name).is_timed, name not in several, unit, NAMES.index(name)
+        part = named(name)
+        is_piece = name in several
+        return part.is_timed, is_piece, 0 if is_piece else -part.minutes, unit, NAMES.index(name)
 
     return sorted(tasks, key=place)
 

@@ -2,11 +2,15 @@
 
 import asyncio
 import os
+import subprocess
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.ui.test_api import launched
+from tests.warm import Warm
 from trajflow import Session
 from trajflow.bench.served import Served
 from trajflow.engine.blending import blending
@@ -20,6 +24,17 @@ class Slow(GaussianMixture):
     def evaluate(self, *arguments, **options):
         time.sleep(0.02)
         return super().evaluate(*arguments, **options)
+
+
+@pytest.fixture
+def is_warm(monkeypatch):
+    """The commands' `trajflow ui` is still a process of its own, and starts in a moment."""
+
+    def begin(command, *, stdout, stderr, env):
+        return Warm(command[command.index("trajflow") + 1 :], Path(stdout.name), env)
+
+    stand_in = SimpleNamespace(**vars(subprocess) | {"Popen": begin})
+    monkeypatch.setattr("trajflow.bench.served.subprocess", stand_in)
 
 
 @pytest.fixture

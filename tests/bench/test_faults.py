@@ -52,7 +52,7 @@ def test_runs_that_a_killed_process_has_kept_answer_again(small_folder, tmp_path
 
 
 @pytest.mark.slow
-def test_an_app_that_was_killed_goes_on_where_it_was(small_folder, tmp_path):
+def test_an_app_that_was_killed_goes_on_where_it_was(small_folder, tmp_path, is_warm):
     seen = kills_of_the_app(str(small_folder), tmp_path / "state", 1, 2)
     assert (seen.committed, seen.is_clean) == (1, True), seen
 

@@ -14,9 +14,10 @@ from benchmarks.evidence import JOURNAL, redraw, sections, statistics
 from benchmarks.evidence.bench import FULL, QUICK, choose_pairs
 from benchmarks.evidence.journal import Journal
 from benchmarks.evidence.numerics import condition
-from benchmarks.evidence.parts import PARTS
+from benchmarks.evidence.parts import PARTS, Setting, named
 from benchmarks.evidence.published import FIGURES
 from benchmarks.evidence.report import TABLES
+from benchmarks.evidence.work import tasks_of
 from benchmarks.rows import read_csv, write_csv
 from trajflow.errors import RequestError
 from trajflow.methods import METHODS
@@ -137,6 +138,14 @@ def test_the_parts_and_their_cost_are_listed():
     done = CliRunner().invoke(app, ["evidence", "--list"])
     assert done.exit_code == 0, done.output
     assert all(f"\n{part.name} " in f"\n{done.output}" for part in PARTS)
+
+
+def test_what_cannot_be_divided_begins_first_and_the_longest_of_it_before_the_rest(tmp_path):
+    """Begun last it would leave all processes but one idle at the end."""
+    setting = Setting(QUICK, choose_pairs(QUICK), tmp_path, is_quick=True)
+    tasks = tasks_of(("contest", "tiers", "grid", "planner"), setting)
+    assert [name for name, _ in tasks[:2]] == sorted(("grid", "planner"), key=lambda name: -named(name).minutes)
+    assert tasks[2:] == [("contest", 0), ("tiers", 0), ("contest", 1), ("tiers", 1)]
 
 
 @pytest.mark.parametrize("flag", ["--only", "--methods"])

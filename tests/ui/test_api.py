@@ -38,10 +38,10 @@ class Precious:
         return self
 
 
-async def launched(model, registry):
+async def launched(model, registry, credentials=None):
     """Gradio opens an event loop of its own, and never closes it, where none is running."""
     app = build(model, registry)
-    options = launch_options(model, registry)
+    options = launch_options(model, registry, credentials)
     # Gradio, which goes through ports until one is free, leaves a socket open at each that is not.
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -6,9 +6,10 @@ import httpx
 import pytest
 from gradio_client import Client
 
+from tests.ui.test_api import launched
 from trajflow import Session
 from trajflow.errors import RequestError
-from trajflow.ui import Registry, build, launch_options
+from trajflow.ui import Registry
 from trajflow.ui.lock import read_credentials
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")
@@ -19,17 +20,9 @@ ROUTES = (
 )
 
 
-async def launched(model, registry):
-    """Gradio opens an event loop of its own, and never closes it, where none is running."""
-    app = build(model, registry)
-    options = launch_options(model, registry, read_credentials(":".join(KNOWN)))
-    app.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **options)
-    return app
-
-
 @pytest.fixture
 def url(mixture):
-    app = asyncio.run(launched(mixture, Registry(lambda: Session(mixture))))
+    app = asyncio.run(launched(mixture, Registry(lambda: Session(mixture)), read_credentials(":".join(KNOWN))))
     yield app.local_url
     app.close(verbose=False)
 

@@ -10,18 +10,20 @@ from tools.world import focus, text
 from tools.world.autoencoder import laplacian_pyramid
 from tools.world.coarse import coarsen_positions
 from tools.world.codes import WIDTH, is_heldout, to_codes, to_scene
-from tools.world.judge import labels_of
+from tools.world.judge import Judge, labels_of
 from tools.world.measure import SECTIONS, main
 from tools.world.network import Shape, build_transformer
+from tools.world.obedience import obeyed
 from tools.world.optimizer import Optimizer, rate_factor
 from tools.world.pictures import Album, bucket, draw_pictures, draw_shard, finished_shards, plan, shard_path
 from tools.world.quality import explained_share, frechet, verdict
 from tools.world.render import render
 from tools.world.sampling import generate
-from tools.world.scene import KINDS, draw
+from tools.world.scene import KINDS, UNCOLOURED, Thing, Told, draw
 from tools.world.stage import Pace
 from tools.world.train import MINIATURE, SETTINGS, Workshop, load_released, release
-from tools.world.velocity import LENGTHS, Lessons, train_velocity, weigh
+from tools.world.train import main as train_all
+from tools.world.velocity import EMPTY_SHARE, LENGTHS, Lessons, train_velocity, weigh
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +133,24 @@ def test_lessons_come_in_every_length_and_are_always_the_same(workshop):
         assert torch.equal(lessons[step].ids, lessons[step].ids)
 
 
+def test_one_lesson_in_ten_has_no_words_however_short_the_row(workshop):
+    readers = text.load(workshop.work / "text")
+    lessons = Lessons(workshop.work / "latents", readers.tokenizer, 4, seed=0)
+    scene = draw(np.random.default_rng(0))
+    for tokens in LENGTHS:
+        ids = lessons.word([scene] * 600, tokens, np.random.default_rng(1))
+        empty = (ids[:, 1] == readers.tokenizer.eos_token_id).float().mean()
+        assert abs(float(empty) - EMPTY_SHARE) < 0.035
+
+
+def test_nobody_is_asked_how_many_roads_there_are():
+    judge, picture = Judge().eval(), torch.zeros(1, 3, 192, 192)
+    for kind, is_asked in (("boat", True), ("road", False), ("flower", False)):
+        told = Told("hills", things=(Thing(kind, 1, None if kind in UNCOLOURED else "red"),))
+        answers = obeyed(judge, picture, [told])
+        assert bool(answers["count"]) == is_asked
+
+
 def test_half_of_the_lessons_are_photos_however_few_there_are():
     rng = np.random.default_rng(0)
     scenes = [draw(rng) for _ in range(400)]
@@ -215,8 +235,18 @@ def test_a_stage_stops_when_time_is_up(workshop, tmp_path):
 
 def test_a_finished_stage_is_not_run_again(workshop):
     before = (workshop.work / "velocity" / "velocity.csv").read_text()
-    workshop.run(MINIATURE, ("velocity",))
+    pipeline = workshop.run(MINIATURE, ("velocity",))
     assert (workshop.work / "velocity" / "velocity.csv").read_text() == before
+    # Nor is anything else released in its place.
+    for stages, until in ((("coarse",), float("inf")), (("velocity",), 0.0)):
+        other = dataclasses.replace(workshop, until=until).run(MINIATURE, stages)
+        for one, kept in zip(other.transformer.parameters(), pipeline.transformer.parameters(), strict=True):
+            assert torch.equal(one, kept)
+
+
+def test_who_asks_for_a_release_without_a_velocity_is_told(tmp_path):
+    with pytest.raises(SystemExit, match="Nothing was released"):
+        train_all(["--work", str(tmp_path), "--release", str(tmp_path / "out"), "--stages", "polish"])
 
 
 @pytest.mark.parametrize(("height", "width"), [(192, 192), (128, 192), (192, 128)])

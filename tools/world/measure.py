@@ -26,7 +26,7 @@ from tools.world.judge import Judge, read_judge
 from tools.world.latents import decode, encode
 from tools.world.obedience import heldout_requests, obeyed, shares
 from tools.world.phrases import load_phrases, score
-from tools.world.pictures import Album, as_images
+from tools.world.pictures import Album, as_images, finished_shards
 from tools.world.progress import PROMPTS
 from tools.world.quality import (
     band_energy,
@@ -230,7 +230,7 @@ def table(report: Mapping[str, Mapping]) -> str:
         (f"obeys: {name}", f"{100 * share:.1f} % (renders {100 * obedience['renders'][name]:.1f} %)", "90 %")
         for name, share in obedience["pictures"].items()
     ]
-    reading, memory = report["phrases"], report["memory"]
+    reading, memory, removal = report["phrases"], report["memory"], report["removal"]
     rows += [
         ("phrases typed by hand read as meant", f"{reading['read']} of {reading['of']}", "270 of 300"),
         ("SSIM between seeds", f"{variety['seed_ssim']:.2f}", "0.45 or less"),
@@ -239,6 +239,11 @@ def table(report: Mapping[str, Mapping]) -> str:
         ("Euler, half the steps", f"{hardness['half_the_steps_db']:.1f} dB", "30 to 36 dB"),
         ("bfloat16 against float32", f"{hardness['bfloat16_db']:.1f} dB", "45 dB or less"),
         ("edit angle at the noise, median", f"{hardness['edit_angle_degrees']:.1f} degrees", "15 degrees or less"),
+        (
+            "a weather is seen that was not asked for",
+            f"{100 * removal['without']:.0f} %; with a negative prompt that names it {100 * removal['with']:.0f} %",
+            "less with it",
+        ),
         ("nearest training picture", f"{memory['pictures']:.2f} (fresh render {memory['renders']:.2f})", "no nearer"),
     ]
     rows += [
@@ -270,6 +275,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=400)
     options = parser.parse_args(arguments)
+    if not finished_shards(options.work / "pictures"):
+        parser.error("there are no training pictures to compare with; python -m tools.world.pictures draws them")
     measurement = Measurement(options.model, options.work, options.pictures)
     contact_sheet(as_pixels(measurement.pictures[:48]), 8).save(options.out.with_suffix(".png"))
     report = {}

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tools.world.codes import is_heldout
 from tools.world.judge import Judge
-from tools.world.scene import ATTRIBUTES, COLOURS, KINDS, SIDES, UNCOUNTED, Scene, Told, draw, tell
+from tools.world.scene import ATTRIBUTES, COLOURS, KINDS, SIDES, SINGLE, UNCOUNTED, Scene, Told, draw, tell
 
 
 def heldout_requests(count: int, seed: int = 9) -> list[tuple[Scene, Told]]:
@@ -39,7 +39,7 @@ def obeyed(judge: Judge, images: Tensor, told: Sequence[Told]) -> dict[str, list
             seen["colour"] = COLOURS[int(read["colour"][kind])]
             answers["present"].append(seen["count"] > 0)
             for name, value in seen.items():
-                counted = name != "count" or thing.kind not in UNCOUNTED
+                counted = name != "count" or thing.kind not in SINGLE | UNCOUNTED
                 if (thing.kind, name) not in one.open_ and getattr(thing, name) is not None and counted:
                     answers[name].append(value == getattr(thing, name))
         answers["absent"] += [int(read["count"][KINDS.index(kind)]) == 0 for kind in one.without]

@@ -193,6 +193,10 @@ class Workshop:
             transformer = self._train(
                 transformer, "velocity", "latents", pipeline, text_side, recipe.velocity, IMAGE_SIZE
             )
+        elif (kept := self.work / "velocity" / "velocity.pt").exists():
+            transformer.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True)["average"])
+        else:
+            self.begin(transformer)
         pipeline.transformer = transformer
         return pipeline
 
@@ -208,6 +212,9 @@ class Workshop:
 
     def _train(self, transformer, name, latents, pipeline, text_side, recipe: VelocityRecipe, size: int):
         folder = self.work / name
+        encoded, drawn = (len(finished_shards(self.work / kept)) for kept in (latents, "pictures"))
+        if encoded < drawn:
+            print(f"{name} learns from {encoded} of {drawn} shards of pictures: the stage latents encodes the rest")
         progress = Progress(pipeline, folder / "velocity.csv", folder / "progress", size)
         return train_velocity(
             transformer,
@@ -300,6 +307,8 @@ def main(arguments: list[str] | None = None) -> None:
     # The others begin once it is there.
     together.agree(True)
     pipeline = workshop.run(recipe, tuple(options.stages))
+    if options.release and not pipeline:
+        raise SystemExit("Nothing was released: there is no velocity yet, or its stage was not among --stages.")
     if pipeline and options.release and together.place() == 0:
         release(pipeline, options.release, options.work / "text" / "vocabulary.json")
         print(f"released to {options.release}")

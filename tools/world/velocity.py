@@ -128,8 +128,9 @@ class Lessons(Dataset):
         """Token ids [B, tokens] of new captions of the scenes, some of them empty; only at full length are any cut."""
         rows = []
         for scene in scenes:
+            is_empty = rng.random() < EMPTY_SHARE
             for _ in range(_WORDINGS_TRIED):
-                text = "" if rng.random() < EMPTY_SHARE else new_caption(scene, rng)
+                text = "" if is_empty else new_caption(scene, rng)
                 row = self.tokenizer(text, padding="max_length", max_length=TEXT_TOKENS, truncation=True).input_ids
                 if row[tokens - 1] == self.tokenizer.eos_token_id:
                     break
