@@ -22,6 +22,20 @@ def test_on_the_cpu_nothing_is_copied() -> None:
     assert device_copy(tensor, CPU) is tensor
 
 
+@pytest.mark.parametrize(("device", "is_awaited"), [("cpu", True), ("meta", True), ("cuda", False)])
+def test_only_a_copy_to_a_gpu_is_not_waited_for(device, is_awaited) -> None:
+    """What a copy to the CPU brings is read at once."""
+    asked = []
+
+    class Noted(torch.Tensor):
+        def to(self, *place, non_blocking=False):
+            asked.append(non_blocking)
+            return self
+
+    device_copy(torch.ones(2).as_subclass(Noted), torch.device(device))
+    assert asked == [not is_awaited]
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_the_copy_that_left_is_the_same_bit_for_bit() -> None:

@@ -423,10 +423,9 @@ def test_compare_leaves_a_true_source_that_the_history_does_not_show(session) ->
     assert exact.key in {entry.key for entry in session.entries()}
 
 
-def test_a_source_is_handed_out_on_the_models_device_wherever_it_was_kept(session) -> None:
+def test_a_source_is_handed_out_on_a_device_wherever_it_was_kept(session) -> None:
     made = session.generate(FIRST)
-    session._cache._device = torch.device("meta")
-    source = session._cache.source(made.key, "")
+    source = session._cache.source(made.key, "", torch.device("meta"))
     assert {tensor.device.type for tensor in (source.noise, source.velocities, source.schedule.sigmas)} == {"meta"}
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import trajflow
 from tests.cache.test_disk import full_disk
@@ -50,7 +51,7 @@ def test_with_no_source_left_the_request_starts_from_scratch(mixture, monkeypatc
 
 def test_a_source_that_is_gone_is_a_sentence(mixture) -> None:
     with pytest.raises(SourceGone, match="no longer held"):
-        trajflow.Session(mixture)._cache.source("gone", "")
+        trajflow.Session(mixture)._cache.source("gone", "", torch.device("cpu"))
 
 
 def test_what_is_unfinished_of_600_runs_is_known_at_once(mixture) -> None:
@@ -159,3 +160,19 @@ def test_what_a_picture_was_made_from_gives_way_last(mixture) -> None:
     left = {entry.key for entry in session.entries()}
     assert carried.plan.sources[0] in left
     assert carried.plan.sources[-1] not in left
+
+
+def test_sources_go_to_where_the_model_is_now(make_mixture) -> None:
+    """The session was opened before the model was moved."""
+    model = make_mixture()
+    model.device = torch.device("meta")
+    session = trajflow.Session(model)
+    model.device = torch.device("cpu")
+    still = trajflow.Session(model)
+    for each in (session, still):
+        each.generate(FIRST)
+    result, expected = (each.generate(SECOND, budget=4) for each in (session, still))
+    assert result.plan.sources
+    assert result.image.tobytes() == expected.image.tobytes()
+    *_, refined = session.stream(f"{SECOND} too", refine=True)
+    assert refined.is_final

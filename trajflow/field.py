@@ -131,7 +131,7 @@ class Field:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What of the prompts the text encoders did not read, a sentence each."""
+        """What of the prompts changes nothing, a sentence each."""
         return self._conditioning.warnings
 
     @property

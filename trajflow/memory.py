@@ -59,7 +59,8 @@ def host_copy(tensor: Tensor) -> Tensor:
 
 def device_copy(tensor: Tensor, device: torch.device) -> Tensor:
     """`tensor` on a device; from pinned memory to a GPU without waiting for it, the original kept as its host copy."""
-    moved = tensor.to(device, non_blocking=True)
+    # A copy to the CPU that is not waited for may be read before it is there.
+    moved = tensor.to(device, non_blocking=device.type == "cuda")
     if moved.is_cuda and tensor.is_pinned():
         note_host_copy(moved, tensor)
     return moved

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from diffusers import FirstBlockCacheConfig, FlowMatchHeunDiscreteScheduler
+from diffusers.hooks import apply_group_offloading
 from torch import Tensor
 
 import trajflow
@@ -53,6 +55,16 @@ def test_the_baseline_is_the_stock_call_bit_for_bit(built, adapter, kind, asked,
     assert pixels.shape == (*size, 3)
     assert np.array_equal(pixels, expected_pixels)
     assert pixels.std() > 1
+
+
+@pytest.mark.parametrize("name", ["FLUX.1 dev", "FLUX.2 dev", "FLUX.2 klein", "Qwen-Image", "Z-Image"])
+def test_a_scheduler_with_sigmas_of_its_own_is_heard_where_the_stock_call_hears_it(build, adapter, cases, name) -> None:
+    kind = cases[name]
+    pipeline = build(kind)
+    pipeline.scheduler.register_to_config(use_flow_sigmas=True)
+    request = {"prompt": PROMPT, "steps": 3, "guidance": 3.0, "height": 32, "width": 32}
+    expected, _ = stock(pipeline, **kind.stock_call(request))
+    assert torch.equal(kind.tokens(ours(adapter(kind, pipeline), **request)[0]), expected)
 
 
 def test_the_random_pipeline_hears_prompt_seed_steps_and_size(built, adapter, kind) -> None:
@@ -220,12 +232,72 @@ def test_a_setting_that_no_adapter_knows_is_refused(built, adapter, kind) -> Non
 
 def test_a_transformer_that_caches_its_blocks_is_refused(build, adapter, cases) -> None:
     """Its velocities depend on what was asked before."""
-    from diffusers import FirstBlockCacheConfig
-
     pipeline = build(cases["FLUX.1 dev"])
     pipeline.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
     with pytest.raises(ModelError, match="disable_cache"):
         adapter(cases["FLUX.1 dev"], pipeline)
+
+
+def test_group_offloading_is_refused(build, adapter, cases) -> None:
+    """Layers that are elsewhere cannot be told apart."""
+    pipeline = build(cases["FLUX.1 dev"])
+    model = adapter(cases["FLUX.1 dev"], pipeline)
+    here = torch.device("cpu")
+    apply_group_offloading(pipeline.transformer, onload_device=here, offload_device=here, offload_type="leaf_level")
+    for use in (model.identity, lambda: adapter(cases["FLUX.1 dev"], pipeline)):
+        with pytest.raises(ModelError, match=r"transformer is offloaded in groups.*enable_model_cpu_offload"):
+            use()
+
+
+def cache_blocks(pipeline) -> None:
+    pipeline.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
+
+
+def step_otherwise(pipeline) -> None:
+    pipeline.scheduler = FlowMatchHeunDiscreteScheduler()
+
+
+def step_at_random(pipeline) -> None:
+    pipeline.scheduler.register_to_config(stochastic_sampling=True)
+
+
+@pytest.mark.parametrize("change", [cache_blocks, step_otherwise, step_at_random])
+def test_what_is_refused_at_loading_is_refused_later_too(build, adapter, cases, change) -> None:
+    pipeline = build(cases["FLUX.1 dev"])
+    session = trajflow.Session(adapter(cases["FLUX.1 dev"], pipeline))
+    session.generate(PROMPT, steps=2)
+    change(pipeline)
+    with pytest.raises(ModelError, match="disable_cache" if change is cache_blocks else "pipeline's scheduler"):
+        session.generate(PROMPT, steps=2)
+
+
+@pytest.mark.parametrize(("name", "most"), [("FLUX.1 dev", 512), ("Qwen-Image", 1024)])
+def test_a_text_longer_than_the_stock_call_takes_is_refused(built, adapter, cases, name, most) -> None:
+    adapter(cases[name], built(cases[name]), max_sequence_length=most)
+    with pytest.raises(ModelError, match=f"max_sequence_length is {most + 1}; .* at most {most} tokens"):
+        adapter(cases[name], built(cases[name]), max_sequence_length=most + 1)
+
+
+@pytest.mark.parametrize("name", ["FLUX.1 dev", "FLUX.2 dev", "FLUX.2 klein"])
+def test_latents_are_decoded_where_the_decoder_is(build, adapter, cases, monkeypatch, name) -> None:
+    pipeline = build(cases[name])
+    model = adapter(cases[name], pipeline)
+    x = model.noise(0, model.latent_shape(32, 32))
+    decode, seen, asked = pipeline.vae.decode, [], []
+
+    def there(part) -> torch.device:
+        asked.append(part)
+        return torch.device("meta")
+
+    def noting(latents, **options):
+        seen.append(latents.device.type)
+        return decode(torch.zeros(latents.shape), **options)
+
+    for module in ("adapter", "flux2"):
+        monkeypatch.setattr(f"trajflow.models.{module}.get_module_execution_device", there, raising=False)
+    monkeypatch.setattr(pipeline.vae, "decode", noting)
+    model.decode(x)
+    assert (seen, asked) == (["meta"], [pipeline.vae])
 
 
 def test_a_pipeline_without_its_text_encoder_is_refused(build, adapter, cases) -> None:

@@ -7,6 +7,7 @@ import torch
 
 import trajflow
 from tests.models.conftest import CASES
+from trajflow.engine.blending import blending
 from trajflow.errors import NumericalError
 
 
@@ -60,6 +61,21 @@ def test_the_end_of_a_prompt_that_no_encoder_reads_is_named_and_no_more(built, a
     [warning] = whole.warnings
     assert warning.startswith("The prompt is longer than")
     assert model.encode("a cabin", "", 1.0).warnings == ()
+
+
+@pytest.mark.parametrize("name", ["FLUX.1 dev", "Qwen-Image", "Z-Image"])
+def test_two_prompts_that_cannot_be_mixed_are_said_to_be_one(built, adapter, name):
+    """Where each is read in its own length."""
+    model = blending(adapter(CASES[name], built(CASES[name])))
+    cabin, lake = "a cabin", "a lake at dusk"
+    for share, nearer in ((40, cabin), (60, lake)):
+        mixed, alone = (model.encode(prompt, "", 1.0) for prompt in (f"{cabin} ~{share}%~ {lake}", nearer))
+        is_alone = all(torch.equal(mixed.tensors[part], each) for part, each in alone.tensors.items())
+        assert is_alone == (name != "FLUX.1 dev")
+        assert [f'"{nearer}" alone' in warning for warning in mixed.warnings] == [True] * is_alone
+    assert model.encode(f"{cabin} ~0%~ {lake}", "", 1.0).warnings == ()
+    result = trajflow.Session(model).generate(f"{cabin} ~40%~ {lake}", steps=1)
+    assert len(result.warnings) == (name != "FLUX.1 dev")
 
 
 @pytest.mark.parametrize("name", ["Stable Diffusion 3", "Qwen-Image", "Z-Image"])

@@ -4,7 +4,9 @@ import copy
 
 import pytest
 import torch
+from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 import trajflow
 from trajflow.errors import ModelError
@@ -77,6 +79,11 @@ def test_low_rank_layers_count_by_their_scales_and_switches_too(make_pipeline) -
     feed[2].add("first", 0.5)
     identities.check()
     feed[2].scaling["first"] = 0.3
+    identities.check()
+    # A tensor where adapters are to be swapped without compiling anew.
+    feed[2].scaling["first"] = torch.tensor(0.5)
+    identities.check(like=1)
+    feed[2].scaling["first"].fill_(0.25)
     identities.check()
     feed[2].scaling["first"] = 0.5
     identities.check(like=1)
@@ -240,14 +247,102 @@ def test_tiles_and_compilation_are_part_of_the_identity(make_pipeline) -> None:
     assert compiled == {**plain, "compiled": True}
 
 
+@pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")
+def test_compiled_blocks_and_a_compiled_network_around_the_network_count_as_well(build, adapter, cases) -> None:
+    pipeline = build(cases["Qwen-Image"])
+    model = adapter(cases["Qwen-Image"], pipeline)
+    plain, network = copy.deepcopy(model.identity()), pipeline.transformer
+    pipeline.transformer = torch.compile(network, backend="eager")
+    assert model.identity() == {**plain, "compiled": True}
+    pipeline.transformer = network
+    assert model.identity() == plain
+    network.compile_repeated_blocks(backend="eager")
+    assert model.identity() == {**plain, "compiled": True}
+
+
+def test_another_attention_is_another_model_wherever_it_was_asked_for(build, adapter, cases) -> None:
+    """A network that asks for one sets it for every network that asks for none."""
+    case = cases["Qwen-Image"]
+    ours, other = build(case), build(case)
+    model = adapter(case, ours)
+    plain = copy.deepcopy(model.identity())
+    try:
+        other.transformer.set_attention_backend("_native_math")
+        assert model.identity() == {**plain, "attention": ["_native_math"]}
+        ours.transformer.set_attention_backend("native")
+        assert model.identity() == plain
+        ours.transformer.transformer_blocks[0].attn.processor._attention_backend = AttentionBackendName._NATIVE_MATH
+    finally:
+        _AttentionBackendRegistry.set_active_backend(AttentionBackendName.NATIVE)
+    assert model.identity() == {**plain, "attention": ["_native_math", "native"]}
+
+
+def test_what_is_written_around_a_prompt_is_part_of_the_identity(build, adapter, cases) -> None:
+    dev = build(cases["FLUX.2 dev"])
+    model = adapter(cases["FLUX.2 dev"], dev)
+    plain, dev.system_message = copy.deepcopy(model.identity()), "You like fog."
+    assert model.identity() == {**plain, "system_message": "You like fog."}
+    qwen = build(cases["Qwen-Image"])
+    model = adapter(cases["Qwen-Image"], qwen)
+    plain, usual = copy.deepcopy(model.identity()), qwen.prompt_template_encode_start_idx
+    qwen.prompt_template_encode_start_idx = usual - 1
+    assert model.identity() == {**plain, "template": [qwen.prompt_template_encode, usual - 1]}
+    qwen.prompt_template_encode_start_idx, qwen.prompt_template_encode = usual, "Draw {} now"
+    assert model.identity() == {**plain, "template": ["Draw {} now", usual]}
+    # A pipeline that was changed before it was loaded.
+    assert adapter(cases["Qwen-Image"], qwen).identity() == model.identity()
+
+
+def test_a_shift_that_is_set_later_is_another_model_with_another_grid(make_pipeline) -> None:
+    pipeline = make_pipeline()
+    model = trajflow.load(pipeline, settings={"max_sequence_length": 8})
+    plain, session = copy.deepcopy(model.identity()), trajflow.Session(model)
+    asked = {"steps": 4, "guidance": 2.0, "height": 32, "width": 32}
+    before = session.generate("a red cabin", **asked)
+    pipeline.scheduler.set_shift(pipeline.scheduler.config.shift + 2)
+    assert model.identity() == {**plain, "shift": pipeline.scheduler.config.shift + 2}
+    after, fresh = (each.generate("a red cabin", **asked) for each in (session, trajflow.Session(model)))
+    assert after.image.tobytes() == fresh.image.tobytes() != before.image.tobytes()
+    assert not after.from_store
+    pipeline.scheduler.set_shift(pipeline.scheduler.config.shift)
+    assert session.generate("a red cabin", **asked).from_store
+
+
+class Here(Tensor):
+    """A tensor that was copied to the CPU, and what is made of it."""
+
+
+class AppleGPU(TorchFunctionMode):
+    """All other tensors are as on Apple's GPU, which neither hashes nor knows float64."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        is_here = any(isinstance(each, Here) for each in args)
+        if function == Tensor.device.__get__ and not is_here:
+            return torch.device("mps")
+        if not is_here and (function is torch.hash_tensor or any(each is torch.float64 for each in args)):
+            raise NotImplementedError("not on MPS")
+        answer = function(*args, **(kwargs or {}))
+        return answer.as_subclass(Here) if function is Tensor.cpu else answer
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_on_a_device_without_float64_have_the_digest_they_have_elsewhere(dtype) -> None:
+    layer = nn.Linear(7, 300).to(dtype)
+    plain = digest_weights(layer)
+    with AppleGPU():
+        assert layer.weight.device.type == "mps"
+        assert digest_weights(layer) == plain
+
+
 def test_weights_that_only_move_are_the_same_model_and_are_not_hashed_again(make_pipeline, monkeypatch) -> None:
     pipeline = make_pipeline()
     plain = trajflow.load(pipeline).identity()
     pipeline.enable_model_cpu_offload(device="cpu")
     model = trajflow.load(pipeline)
     assert model.identity()["weights"] == plain["weights"]
-    for parameter in pipeline.transformer.parameters():
-        parameter.data = parameter.data.clone()
+    # As `Module.to` does it: parameters get other data, buffers are replaced.
+    for part in (pipeline.transformer, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
+        part._apply(lambda tensor: tensor.clone())
     monkeypatch.setattr("trajflow.models.identity.digest_weights", None)
     assert model.identity()["weights"] == plain["weights"]
 

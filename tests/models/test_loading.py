@@ -158,6 +158,10 @@ def test_a_turbo_model_is_known_by_its_name(make_pipeline, built, cases) -> None
     assert wrap(make_pipeline(), "turbo/stable-diffusion-3.5-large").defaults.steps == 28
     defaults = wrap(built(cases["Z-Image"]), "Tongyi-MAI/Z-Image-Turbo").defaults
     assert (defaults.steps, defaults.guidance) == (8, 0.0)
+    # In the hub's cache the last name is that of a commit.
+    for repository, steps in (("Tongyi-MAI--Z-Image-Turbo", 8), ("turbo--Z-Image", 50)):
+        where = f"/hub/models--{repository}/snapshots/26f23ed"
+        assert wrap(built(cases["Z-Image"]), where).defaults.steps == steps
 
 
 @pytest.mark.parametrize("name", ["FLUX.1 dev", "FLUX.1 schnell", "FLUX.2 dev", "FLUX.2 klein", "FLUX.2 klein base"])

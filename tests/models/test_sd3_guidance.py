@@ -7,6 +7,7 @@ from diffusers import StableDiffusion3Pipeline
 from transformers import T5Config, T5EncoderModel
 
 import trajflow
+from trajflow.errors import ModelError
 from trajflow.field import latents_at
 from trajflow.models.registry import wrap
 
@@ -107,3 +108,14 @@ def test_with_t5_it_is_the_stock_call_and_without_it_another_model(with_t5, pipe
     assert not torch.equal(deaf, heard)
     assert without.identity() != whole.identity()
     assert np.asarray(result.image).shape == (24, 40, 3)
+
+
+def test_half_a_t5_reads_nothing_or_is_refused(with_t5, model) -> None:
+    """A tokenizer without its encoder cuts words that nobody reads; an encoder without its tokenizer cannot read."""
+    parts, settings, long = with_t5.components, {"max_sequence_length": 256}, "a red cabin by the sea " * 6
+    unread = wrap(StableDiffusion3Pipeline(**{**parts, "text_encoder_3": None}), "random", settings).unread(long)
+    assert unread == model.unread(long)
+    assert unread
+    assert not wrap(with_t5, "random", settings).unread(long)
+    with pytest.raises(ModelError, match="has no tokenizer_3"):
+        wrap(StableDiffusion3Pipeline(**{**parts, "tokenizer_3": None}), "random", settings)

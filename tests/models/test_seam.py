@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import trajflow
 from trajflow.models.sd3 import SEAM
 from trajflow.models.seam import twin
 
@@ -101,3 +102,25 @@ def test_a_twin_does_not_run_what_took_over_the_call_of_the_original() -> None:
     x = torch.randn(3, 2)
     assert torch.equal(other(x), original[0](x))
     assert isinstance(original[1], torch.nn.ReLU)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("level", ["stack", "blocks"])
+def test_a_network_inside_a_compiled_one_is_cut_open_as_without(make_pipeline, adapt, level: str) -> None:
+    pipeline = make_pipeline()
+    plain = adapt(make_pipeline())
+    pipeline.transformer = torch.compile(pipeline.transformer, backend="eager")
+    compiled, shape = adapt(pipeline), plain.latent_shape(32, 32)
+    x, grid, conditioning = plain.noise(3, shape), plain.schedule(6, shape), plain.encode(PROMPT, "", 1.0)
+    kept, expected = (each.evaluate(x, grid.point(2), conditioning, level) for each in (compiled, plain))
+    assert torch.equal(kept.velocity, expected.velocity)
+    back, other = (each.reuse(x, grid.point(3), conditioning, kept.residual) for each in (compiled, plain))
+    assert torch.equal(back, other)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_session_reuses_steps_of_a_compiled_network(make_pipeline, adapt) -> None:
+    pipeline = make_pipeline()
+    pipeline.transformer = torch.compile(pipeline.transformer, backend="eager")
+    result = trajflow.Session(adapt(pipeline)).generate(PROMPT, strategy="interval", budget=2, steps=4)
+    assert result.kinds.count("reused") == 2

@@ -27,6 +27,11 @@ class Renamed(GaussianMixture):
         return {"calls": self.calls, "shape": (1, 2)}
 
 
+class Displaced(GaussianMixture):
+    def is_displaced_by_decoding(self):
+        return False
+
+
 class Unfinished(GaussianMixture):
     def schedule(self, steps, shape):
         grid = super().schedule(steps, shape)
@@ -92,6 +97,7 @@ class Small(GaussianMixture):
     [
         (Nameless, "lacks a member"),
         (Levelless, "velocity can always be kept"),
+        (Displaced, "not True or False"),
         (Renamed, "plain JSON"),
         (Unfinished, "last sigma"),
         (Seedless, "two seeds"),

@@ -5,15 +5,17 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 import trajflow
 from tools.tiny.captions import caption
 from tools.tiny.scenes import ALL_SCENES
 from tools.tiny.vocabulary import words as grammar
-from trajflow.base import Vocabulary, vocabulary_of
+from trajflow.base import Conditioning, Vocabulary, vocabulary_of
 from trajflow.engine.blending import blending
 from trajflow.testing import GaussianMixture
-from trajflow.ui.effect import JOINING, judge
+from trajflow.testing.mixture import direction
+from trajflow.ui.effect import JOINING, MADE_UP, judge
 from trajflow.ui.words import IGNORED, PAST, UNKNOWN, places, unheard, unknown
 
 STRANGE = ("castle", "bicycle", "elephant", "piano", "robot", "wizard", "purple", "guitar", "computer", "umbrella")
@@ -91,6 +93,20 @@ def test_reasons_of_one_prompt(bundled, monkeypatch):
 
 def test_a_model_without_text_encoders_reproaches_nothing():
     assert told(GaussianMixture(), "a castle at dusk") == {}
+
+
+class Uneven(GaussianMixture):
+    """Token states [T, D] of the prompt's own length; a word that is not known is another one at every place."""
+
+    def encode(self, prompt, negative_prompt, guidance):
+        told = [word if word not in MADE_UP else f"{word} {at}" for at, word in enumerate(prompt.split())]
+        states = torch.stack([len(word) * direction(word, (16,)).float() for word in [*told, "end"]])
+        return Conditioning(prompt, negative_prompt, guidance, {"text": states})
+
+
+def test_a_word_is_judged_by_the_mean_of_all_token_states():
+    """The last one says nothing of it."""
+    assert not _finished(judge(Uneven(), "a castle at dusk", [(2, 8)], time.monotonic() + 600))
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import torch
 
 from tests.test_out_of_memory import FULL
 from trajflow import Session
+from trajflow.engine.blending import blending
 from trajflow.errors import NumericalError
 from trajflow.ui import work
 from trajflow.ui.ask import Ask
@@ -53,6 +54,22 @@ def test_a_run_whose_way_cannot_be_drawn_goes_on(make_mixture, monkeypatch, erro
     events = list(work.run(tab_session, ask("a mountain"), time.monotonic()))
     assert len(decoded) == 2, "once on the way, and the picture"
     assert [event["type"] for event in events if event["type"] != "step"] == ["made", "picture"]
+
+
+@pytest.mark.parametrize("is_offloaded", [False, True])
+def test_no_way_is_drawn_where_decoding_moves_the_network(make_pipeline, adapt, monkeypatch, is_offloaded):
+    """With model offload each picture on the way would send the network to the CPU and back."""
+    monkeypatch.setattr(work, "REDRAW_SECONDS", 0.0)
+    monkeypatch.setattr(work, "PREVIEW_SHARE", 1.0)
+    pipeline, decoded = make_pipeline(), []
+    if is_offloaded:
+        pipeline.enable_model_cpu_offload(device="cpu")
+    model = adapt(pipeline)
+    decode = model.decode
+    monkeypatch.setattr(model, "decode", lambda latents: decoded.append(latents) or decode(latents))
+    tab_session = Registry(lambda: Session(blending(model))).open(None)
+    list(work.run(tab_session, ask("a mountain", steps=4, height=32, width=32), 0.0))
+    assert len(decoded) == (1 if is_offloaded else 4)
 
 
 def test_work_ahead_that_cannot_be_done_is_told_to_nobody(tab_session):

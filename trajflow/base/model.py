@@ -66,7 +66,7 @@ class Point:
 class Conditioning:
     """What the network is told besides x and time: the adapter's own named tensors, and the guidance they go with.
 
-    `warnings` say in a sentence each what of the prompts the text encoders did not read.
+    `warnings` say in a sentence each what of the prompts changes nothing.
     """
 
     prompt: str
@@ -203,4 +203,7 @@ class Model(Protocol):
         """The guided velocity at x as far as it follows from the residual of another step and the fresh rest."""
 
     def decode(self, x: Tensor) -> Image:
-        """Latents at sigma = 0 to an RGB picture."""
+        """Latents at sigma = 0 to an RGB picture.
+
+        A model that has `is_displaced_by_decoding`, and there True, is asked for none in the middle of a run.
+        """

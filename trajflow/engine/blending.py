@@ -43,6 +43,13 @@ class BlendingModel:
             for name, tensor in a.tensors.items()
         }
         warnings = tuple(dict.fromkeys(a.warnings + b.warnings))
+        uneven = [t for name, t in a.tensors.items() if t.is_floating_point() and t.shape != b.tensors[name].shape]
+        if uneven and 0 < share < 1:
+            nearer = (first if share < 0.5 else second).strip()
+            warnings += (
+                "This model reads the two prompts as texts of different lengths, which cannot be mixed: it draws "
+                f'"{nearer}" alone.',
+            )
         return Conditioning(prompt, negative_prompt, guidance, tensors, warnings)
 
 

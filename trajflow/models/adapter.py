@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
-from diffusers.utils.torch_utils import randn_tensor
+from diffusers.utils.torch_utils import get_module_execution_device, randn_tensor
 from PIL.Image import Image
 from torch import Tensor
 from transformers import CLIPTokenizer
@@ -63,10 +63,10 @@ class PlainCall:
 class Adapter(ABC):
     """A pipeline as a velocity field. A family names its parts below and supplies the abstract methods.
 
-    `encoders` and `tokenizers` are names of the pipeline's components, of which `optional` ones may be None;
-    `text_length` is that of the text unless `max_sequence_length` says otherwise; up to a guidance of `unguided` a
-    negative prompt is not asked; `seam` is where the transformer is
-    cut open for what `levels` keep. `settings` are those of `takes`.
+    `encoders` and `tokenizers` are names of the pipeline's components, one for the other, of which `optional` ones may
+    be None; `text_length` is that of the text unless `max_sequence_length` says otherwise, which may be `longest_text`
+    at most; up to a guidance of `unguided` a negative prompt is not asked; `seam` is where the transformer is cut open
+    for what `levels` keep. `settings` are those of `takes`.
     """
 
     family: str
@@ -76,21 +76,36 @@ class Adapter(ABC):
     tokenizers: tuple[str, ...] = ("tokenizer",)
     optional: tuple[str, ...] = ()
     text_length = 512
+    longest_text: float = math.inf
     unguided = -math.inf
     most_prompts = 1
     seam: Seam
 
     def __init__(self, pipeline: DiffusionPipeline, name: str, settings: Mapping[str, Any]) -> None:
-        check_scheduler(pipeline)
-        needed = ("transformer", "vae", *self.encoders, *self.tokenizers)
-        check_whole(pipeline, tuple(part for part in needed if part not in self.optional))
         self.name = name
         self.pipeline = pipeline
+        self._check()
         self.text_length = int(settings.get("max_sequence_length", self.text_length))
+        if self.text_length > self.longest_text:
+            raise ModelError(
+                f"max_sequence_length is {self.text_length}; {self.family} takes texts of at most {self.longest_text} "
+                "tokens."
+            )
         self.defaults = make_defaults(settings, *self.usual, self.side, self.size_multiple, self.largest_side)
         self._identity = Identity(pipeline, ("transformer", *self.encoders, "vae"), self.tokenizers)
         # Where diffusers has read the pipeline from; empty for one that was put together by hand.
         self._vocabulary = read_vocabulary(Path(pipeline.name_or_path)) if pipeline.name_or_path else None
+
+    def _check(self) -> None:
+        """Raise ModelError for a pipeline that cannot be used as it is now."""
+        check_scheduler(self.pipeline)
+        check_whole(self.pipeline, self.needed)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Names of the components that must be there."""
+        parts = ("transformer", "vae", *self.encoders, *self.tokenizers)
+        return tuple(part for part in parts if part not in self.optional)
 
     @property
     @abstractmethod
@@ -150,7 +165,7 @@ class Adapter(ABC):
         """Pixels [1, 3, H, W] of latents at sigma = 0, as the image processor takes them."""
         vae = self.pipeline.vae
         latents = (x.to(vae.dtype) / vae.config.scaling_factor) + vae.config.shift_factor
-        return vae.decode(latents, return_dict=False)[0]
+        return vae.decode(latents.to(get_module_execution_device(vae)), return_dict=False)[0]
 
     def join(self, each: Sequence[Conditioning]) -> Conditioning:
         """Several prompts as one conditioning, for a family of more than one in `most_prompts`."""
@@ -162,8 +177,17 @@ class Adapter(ABC):
         """Where the pipeline computes."""
         return self.pipeline._execution_device
 
+    @property
+    def is_displaced_by_decoding(self) -> bool:
+        """Whether decoding moves the network off its device, as with model offload."""
+        return getattr(getattr(self.pipeline.vae, "_hf_hook", None), "prev_module_hook", None) is not None
+
     def identity(self) -> Mapping[str, Any]:
-        """Everything that decides a picture: weights and configs of all parts, dtype, text length, batch layout."""
+        """Everything that decides a picture: weights and configs of all parts, dtype, text length, batch layout.
+
+        Raises ModelError where the pipeline was changed so that it can no longer be used.
+        """
+        self._check()
         return self._identity.read(self.facts())
 
     def vocabulary(self) -> Vocabulary | None:
@@ -197,7 +221,8 @@ class Adapter(ABC):
 
     def unread(self, text: str) -> str:
         """The end of a text that lies past what each of the text encoders reads; empty where one reads all of it."""
-        present = (getattr(self.pipeline, name) for name in self.tokenizers)
+        pairs = zip(self.encoders, self.tokenizers, strict=False)
+        present = (getattr(self.pipeline, name) for by, name in pairs if getattr(self.pipeline, by) is not None)
         return min((self._past(tokenizer, text) for tokenizer in present if tokenizer is not None), key=len)
 
     def told(self, text: str) -> str:
@@ -262,6 +287,11 @@ class Adapter(ABC):
 def even_sigmas(steps: int) -> list[float]:
     """1, 1 - 1 / N, ... 1 / N: what FLUX and its kin hand to the scheduler before it shifts them."""
     return np.linspace(1.0, 1 / steps, steps).tolist()
+
+
+def spaced(scheduler: FlowMatchEulerDiscreteScheduler, steps: int, grid: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`grid`, without its sigmas where the scheduler's config asks for the scheduler's own."""
+    return {"steps": steps, "mu": grid["mu"]} if scheduler.config.get("use_flow_sigmas") else grid
 
 
 def shift_for(scheduler: FlowMatchEulerDiscreteScheduler, tokens: int, *, max_shift: float = 1.15) -> float:

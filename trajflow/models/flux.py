@@ -12,6 +12,7 @@ from diffusers import FluxPipeline
 from torch import Tensor
 
 from trajflow.errors import RequestError
+from trajflow.models.adapter import spaced
 from trajflow.models.branches import BranchAdapter
 from trajflow.models.defaults import COMMON
 from trajflow.models.packing import pack
@@ -28,6 +29,7 @@ class FluxModel(BranchAdapter):
     takes = (*COMMON, "true_cfg_scale")
     encoders = ("text_encoder", "text_encoder_2")
     tokenizers = ("tokenizer", "tokenizer_2")
+    longest_text = 512
     seam = Seam(
         "x_embedder",
         ("transformer_blocks", "single_transformer_blocks"),
@@ -58,6 +60,10 @@ class FluxModel(BranchAdapter):
     def latents(self) -> tuple[int, int]:
         """A token is 2 x 2 places."""
         return self.pipeline.transformer.config.in_channels // 4, self.pipeline.vae_scale_factor
+
+    def grid(self, steps: int, shape: tuple[int, ...]) -> Mapping[str, Any]:
+        """As usual, or with the scheduler's own sigmas."""
+        return spaced(self.pipeline.scheduler, steps, super().grid(steps, shape))
 
     def against(self, negative_prompt: str, guidance: float) -> str | None:
         """A negative prompt, where the model was loaded to listen to it."""

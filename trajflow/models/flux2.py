@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from diffusers import Flux2KleinPipeline
 from diffusers.pipelines.flux2.pipeline_flux2 import compute_empirical_mu, format_input
+from diffusers.pipelines.flux2.system_messages import SYSTEM_MESSAGE
+from diffusers.utils.torch_utils import get_module_execution_device
 from torch import Tensor
 
 from trajflow.errors import RequestError
-from trajflow.models.adapter import even_sigmas
+from trajflow.models.adapter import even_sigmas, spaced
 from trajflow.models.branches import BranchAdapter
 from trajflow.models.seam import Seam
 
@@ -54,10 +56,15 @@ class Flux2Model(BranchAdapter):
         """A token is one place of x, and 2 x 2 of the decoder's."""
         return self.pipeline.transformer.config.in_channels, 2 * self.pipeline.vae_scale_factor
 
+    def facts(self) -> Mapping[str, Any]:
+        """A system message of the user's own counts as well."""
+        told = SYSTEM_MESSAGE if self.is_klein else self.pipeline.system_message
+        return {**super().facts(), **({} if told == SYSTEM_MESSAGE else {"system_message": told})}
+
     def grid(self, steps: int, shape: tuple[int, ...]) -> Mapping[str, Any]:
         """It depends on the size and on the number of steps."""
         mu = compute_empirical_mu(image_seq_len=shape[-2] * shape[-1], num_steps=steps)
-        return {"sigmas": even_sigmas(steps), "mu": mu}
+        return spaced(self.pipeline.scheduler, steps, {"sigmas": even_sigmas(steps), "mu": mu})
 
     def against(self, negative_prompt: str, guidance: float) -> str | None:
         """The empty prompt, for klein's base model."""
@@ -105,4 +112,5 @@ class Flux2Model(BranchAdapter):
         mean = vae.bn.running_mean.view(1, -1, 1, 1).to(x.device, x.dtype)
         variance = vae.bn.running_var.view(1, -1, 1, 1)
         deviation = torch.sqrt(variance + vae.config.batch_norm_eps).to(x.device, x.dtype)
-        return vae.decode(pipeline._unpatchify_latents(latents * deviation + mean), return_dict=False)[0]
+        latents = pipeline._unpatchify_latents(latents * deviation + mean)
+        return vae.decode(latents.to(get_module_execution_device(vae)), return_dict=False)[0]

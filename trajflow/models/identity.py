@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
+from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
@@ -39,7 +40,8 @@ class Identity:
         Raises ModelError when there are no weights to look at.
         """
         pipeline = self._pipeline
-        parts = {name: part for name in self._parts if (part := getattr(pipeline, name)) is not None}
+        present = {name: part for name in self._parts if (part := getattr(pipeline, name)) is not None}
+        parts = {name: getattr(part, "_orig_mod", part) for name, part in present.items()}
         for name, part in parts.items():
             state = (id(part), state_of(part))
             if name not in self._hashed or self._hashed[name][0] != state:
@@ -58,19 +60,25 @@ class Identity:
             "device": pipeline._execution_device.type,
             "scheduler": plain_config(pipeline.scheduler),
             **facts,
-            **self._unusual(parts),
+            **self._unusual(present),
         }
 
     def _unusual(self, parts: Mapping[str, nn.Module]) -> dict[str, Any]:
-        """What only some pipelines have: low-rank adapters, a compiled network, a decoder that works in tiles."""
+        """What only some pipelines have: low-rank adapters, a compiled network, another attention, a decoder that works
+        in tiles, a scheduler whose shift is no longer that of its config."""
         found: dict[str, Any] = {}
         adapters = [adapters_of(self._hashed[name][3]) for name in parts]
         if any(adapters):
             found["adapters"] = hashlib.sha256(json.dumps(adapters).encode()).hexdigest()
-        if getattr(parts["transformer"], "_compiled_call_impl", None) is not None:
+        transformer, scheduler = parts["transformer"], self._pipeline.scheduler
+        if hasattr(transformer, "_orig_mod") or any(part._compiled_call_impl for part in transformer.modules()):
             found["compiled"] = True
+        if (attention := attention_of(transformer)) not in ([], [AttentionBackendName.NATIVE.value]):
+            found["attention"] = attention
         if getattr(parts["vae"], "use_tiling", False):
             found["tiling"] = True
+        if scheduler.shift != scheduler.config.shift:
+            found["shift"] = float(scheduler.shift)
         return found
 
 
@@ -78,8 +86,23 @@ def state_of(part: nn.Module) -> tuple:
     """A quick look at a module's tensors, which changes when they do; moving an offloaded module is no change."""
     tensors = [*part.parameters(), *part.buffers()]
     is_moving = hasattr(part, "_hf_hook")
-    places = tuple((id(t), 0 if is_moving else _address(t), 0 if t.is_inference() else t._version) for t in tensors)
-    return places, _middle_values(tensors)
+    return tuple(_place(tensor, is_moving) for tensor in tensors), _middle_values(tensors)
+
+
+def _place(tensor: Tensor, is_moving: bool) -> tuple[int, int, int]:
+    """Which tensor it is, where, and how often it was written to, as far as that stays when its module moves."""
+    # A move gives a parameter other data, and puts another tensor in the place of a buffer.
+    if is_moving and not isinstance(tensor, nn.Parameter):
+        return 0, 0, 0
+    return id(tensor), 0 if is_moving else _address(tensor), 0 if tensor.is_inference() else tensor._version
+
+
+def attention_of(network: nn.Module) -> list[str]:
+    """The attention backends of a network's processors; that of diffusers as a whole for those that name none."""
+    usual, _ = _AttentionBackendRegistry.get_active_backend()
+    processors: Iterator[Any] = (vars(module).get("processor") for module in network.modules())
+    named = {each._attention_backend or usual for each in processors if hasattr(each, "_attention_backend")}
+    return sorted(AttentionBackendName(name).value for name in named)
 
 
 def adapted_layers(part: nn.Module) -> dict[str, Any]:
@@ -94,9 +117,14 @@ def adapted_layers(part: nn.Module) -> dict[str, Any]:
 def adapters_of(layers: Mapping[str, Any]) -> list[Any]:
     """How each layer uses its adapters: their scales, which are active, switched off or merged into the weight."""
     return [
-        [name, sorted(layer.scaling.items()), layer.active_adapters, layer.disable_adapters, layer.merged_adapters]
+        [name, _scales(layer), layer.active_adapters, layer.disable_adapters, layer.merged_adapters]
         for name, layer in layers.items()
     ]
+
+
+def _scales(layer: Any) -> list[tuple[str, float]]:
+    """By adapter; where adapters are swapped while the network stays compiled, they are tensors."""
+    return sorted((adapter, float(scale)) for adapter, scale in layer.scaling.items())
 
 
 def digest_weights(module: nn.Module) -> str:
@@ -113,9 +141,11 @@ def digest_weights(module: nn.Module) -> str:
                     "runs cannot be told apart. Use pipe.enable_model_cpu_offload() instead."
                 )
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(torch.hash_tensor(_hashable(tensor)).cpu().numpy().tobytes())
-            flat = tensor.flatten()
-            spread = flat[:: max(1, flat.numel() // 256)].to("cpu", torch.float64)
+            # Apple's GPUs neither hash nor know float64.
+            held = tensor if tensor.device.type in ("cpu", "cuda") else tensor.cpu()
+            digest.update(torch.hash_tensor(_hashable(held)).cpu().numpy().tobytes())
+            flat = held.flatten()
+            spread = flat[:: max(1, flat.numel() // 256)].cpu().to(torch.float64)
             digest.update(spread.numpy().tobytes())
     return digest.hexdigest()
 

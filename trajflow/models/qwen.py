@@ -7,6 +7,7 @@ of the prompt, token by token:
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ class QwenModel(BranchAdapter):
     family = "Qwen-Image"
     usual = (50, 4.0)
     guided_by = "classifier-free, renormalised, row by row"
+    longest_text = 1024
     unguided = 1.0
     seam = Seam("img_in", ("transformer_blocks",), "norm_out", ("attn", "img_mlp", "txt_mlp"))
 
@@ -40,6 +42,11 @@ class QwenModel(BranchAdapter):
     def latents(self) -> tuple[int, int]:
         """A token is 2 x 2 places."""
         return self.pipeline.transformer.config.in_channels // 4, self.pipeline.vae_scale_factor
+
+    def facts(self) -> Mapping[str, Any]:
+        """A template of the user's own counts as well."""
+        told = template_of(self.pipeline)
+        return {**super().facts(), **({} if told == usual_template() else {"template": list(told)})}
 
     def against(self, negative_prompt: str, guidance: float) -> str | None:
         """The negative prompt above 1; an empty one is told as one space, as the model's authors do."""
@@ -78,3 +85,14 @@ class QwenModel(BranchAdapter):
         mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
         scale = 1.0 / torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
         return vae.decode(latents / scale + mean, return_dict=False)[0][:, :, 0]
+
+
+def template_of(pipeline: QwenImagePipeline) -> tuple[str, int]:
+    """What is written around a prompt, and how many tokens of that come before it."""
+    return pipeline.prompt_template_encode, pipeline.prompt_template_encode_start_idx
+
+
+@cache
+def usual_template() -> tuple[str, int]:
+    """That of the model's authors, which every new pipeline has."""
+    return template_of(QwenImagePipeline(None, None, None, None, None))

@@ -37,6 +37,7 @@ class SD3Model(Adapter):
     optional = ("text_encoder_3", "tokenizer_3")
     guided_by = "classifier-free, negative row first, one batch"
     text_length = 256
+    longest_text = 512
     unguided = 1.0
     most_prompts = 16
     seam = SEAM
@@ -45,6 +46,12 @@ class SD3Model(Adapter):
         super().__init__(pipeline, name, settings)
         self._skipping = {**SKIPPING, **{key: value for key, value in settings.items() if key in SKIPPING}}
         self._skipped, self._skip_scale, self._skip_start, self._skip_stop = self._skipping.values()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """T5 with its tokenizer, or neither."""
+        has_t5 = self.pipeline.text_encoder_3 is not None
+        return (*super().needed, *(("tokenizer_3",) if has_t5 else ()))
 
     @property
     def usual(self) -> tuple[int, float]:

@@ -59,7 +59,9 @@ def twin(module: nn.Module, parts: Mapping[str, nn.Module]) -> nn.Module:
 
 
 def prepared(network: nn.Module) -> nn.Module:
-    """The network on the device it is to run on, where its weights wait elsewhere."""
+    """The network on the device it is to run on, where its weights wait elsewhere; itself, where torch.compile has put
+    another around it."""
+    network = getattr(network, "_orig_mod", network)
     hook = getattr(network, "_hf_hook", None)
     if hook is not None:
         hook.pre_forward(network)

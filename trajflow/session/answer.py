@@ -54,7 +54,8 @@ def answer(
         yield from refine(runner, cache, request, settings, cache_key, clock.seconds, stop)
         return
     with clock("plan"):
-        plan, sources = cache.planned(settings, cache_key, matches, lambda offered: runner.plan(settings, offered))
+        device = runner.noise(settings).device
+        plan, sources = cache.planned(settings, cache_key, matches, device, lambda given: runner.plan(settings, given))
         if economy is not None and may_be_full(settings, matches, plan):
             plan, sources, field = economy.decide(runner, settings, plan, sources)
         else:

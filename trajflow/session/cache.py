@@ -343,30 +343,32 @@ class SessionCache(TrajectoryCache):
         settings: Settings,
         cache_key: CacheKey,
         matches: tuple[Match, ...],
+        device: torch.device,
         plan: Callable[[tuple[Match, ...]], Plan],
     ) -> tuple[Plan, tuple[Trajectory, ...]]:
-        """The plan for these sources, with their trajectories; another one where one of them has gone meanwhile.
+        """The plan for these sources, with their trajectories on the device; another one where one of them has gone
+        meanwhile.
 
         The best one is used last, so that it is the last to give way to what is made of them.
         """
         while True:
             made = plan(matches)
             try:
-                sources = [self.source(key, settings.negative_prompt) for key in reversed(made.sources)]
+                sources = [self.source(key, settings.negative_prompt, device) for key in reversed(made.sources)]
                 return made, tuple(reversed(sources))
             except SourceGone:
                 matches = self.matches(settings, cache_key)
 
-    def source(self, key: str, negative_prompt: str) -> Trajectory:
-        """The trajectory of an entry that `matches` named, for a run with that negative prompt: without its negative
-        branch where that is of another one. Raises SourceGone when it is no longer held, MemoryExhausted when there is
-        no room for it on the device.
+    def source(self, key: str, negative_prompt: str, device: torch.device) -> Trajectory:
+        """The trajectory of an entry that `matches` named, on the device, for a run with that negative prompt: without
+        its negative branch where that is of another one. Raises SourceGone when it is no longer held, MemoryExhausted
+        when there is no room for it.
         """
         entry = self.get(key)
         if entry is None or entry.trajectory is None:
             raise SourceGone("A run that this picture was to start from is no longer held. Ask for the picture again.")
-        # It may have come from a file, or wait in the host's memory.
-        trajectory = retry_on_oom(partial(on_device, entry, self._device), self.make_room).trajectory
+        # It may have come from a file, wait in the host's memory, or be from before the model was moved.
+        trajectory = retry_on_oom(partial(on_device, entry, device), self.make_room).trajectory
         assert trajectory is not None
         if entry.cache_key.negative_prompt != negative_prompt:
             return replace(trajectory, negative=None)

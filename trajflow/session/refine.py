@@ -168,7 +168,7 @@ def _start(
     others = _others(cache.matches(settings, cache_key), settings.prompt)
     why = "nothing cached fits"
     if others and settings.steps > 1:
-        template, sources = cache.planned(settings, cache_key, others, plan)
+        template, sources = cache.planned(settings, cache_key, others, runner.noise(settings).device, plan)
         if sources:
             return template, sources
         why = "the cached runs are too far to gain from"

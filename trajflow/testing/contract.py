@@ -39,6 +39,8 @@ def check_members(model: Model) -> None:
     assert len(set(model.levels)) == len(model.levels), f"levels are {model.levels}"
     assert model.most_prompts >= 1, f"most_prompts is {model.most_prompts}"
     assert all(isinstance(word, str) for word in (model.family, *model.takes)), "family and takes are words"
+    displaced = getattr(model, "is_displaced_by_decoding", False)
+    assert isinstance(displaced, bool), f"is_displaced_by_decoding is {displaced!r}, not True or False"
     known = vocabulary_of(model)
     assert known is None or isinstance(known, Vocabulary), f"vocabulary() is {type(known).__name__}, not a Vocabulary"
     defaults = model.defaults

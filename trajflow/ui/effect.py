@@ -80,9 +80,7 @@ def judge(
 def _vectors(model: Model, text: str) -> Vectors:
     """One vector of each floating-point tensor that the encoders made, means over tokens."""
     tensors = model.encode(text, "", 1.0).tensors.values()
-    return tuple(
-        t[-1].float().reshape(-1, t.shape[-1]).mean(0) for t in tensors if t.is_floating_point() and t.ndim > 1
-    )
+    return tuple(t.float().reshape(-1, t.shape[-1]).mean(0) for t in tensors if t.is_floating_point() and t.ndim > 1)
 
 
 def _is_small(own: Vectors, neutral: Sequence[Vectors]) -> bool:

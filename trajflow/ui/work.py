@@ -225,7 +225,9 @@ class Drawing:
 
     def __init__(self, session: Session, *, is_drawn: bool = True) -> None:
         self._session = session
-        self._is_drawn = is_drawn and not isinstance(session.model, RemoteModel)
+        model = session.model
+        is_displaced = getattr(model, "is_displaced_by_decoding", False)
+        self._is_drawn = is_drawn and not is_displaced and not isinstance(model, RemoteModel)
         self._next = time.monotonic() + REDRAW_SECONDS
 
     def step(self, step: Step) -> Mapping[str, Any]:
