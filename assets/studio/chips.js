@@ -47,22 +47,27 @@ function groups() {
   return [el("p", { class: "note" }, "A word stands for others as well: hold the pointer over it to see which."), ...rows];
 }
 
+/** Finds a phrase that stands by itself, not within longer words. */
+export const alone = (phrase) => new RegExp(`(?<![\\p{L}\\p{N}])${phrase.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?![\\p{L}\\p{N}])`, "iu");
+
 /** The longest phrase in the prompt that names a value of an attribute, and where. */
 export function named(prompt, attribute) {
   let best = null;
   for (const [value, phrases] of Object.entries(state.vocabulary?.[attribute] || {})) for (const phrase of phrases) {
     if (best && phrase.length <= best.phrase.length) continue;
-    const found = new RegExp(`(?<![\\p{L}\\p{N}])${phrase.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?![\\p{L}\\p{N}])`, "iu").exec(prompt);
+    const found = alone(phrase).exec(prompt);
     if (found) best = { value, phrase, start: found.index, end: found.index + phrase.length };
   }
   return best;
 }
 
+/** The word that joins a phrase to what is before it, if it begins with one. */
+const opener = (phrase) => (phrase.includes(" ") && OPENERS.has(phrase.split(" ")[0]) ? phrase.split(" ")[0] : "");
+
 /** The prompt with a value in the place of another of its attribute, else at its end; without it where it stood. */
 export function withValue(prompt, attribute, value) {
   const before = named(prompt, attribute), phrases = state.vocabulary[attribute][value];
   if (before?.value === value) return tidy(prompt.slice(0, before.start) + prompt.slice(before.end));
-  const opener = (phrase) => (phrase.includes(" ") && OPENERS.has(phrase.split(" ")[0]) ? phrase.split(" ")[0] : "");
   if (before) {
     const wanted = opener(before.phrase);
     const phrase = phrases.find((each) => opener(each) === wanted) || phrases.find((each) => Boolean(opener(each)) === Boolean(wanted)) || phrases[0];
@@ -76,15 +81,17 @@ export function withValue(prompt, attribute, value) {
 
 /** The prompt with a phrase: in the place of what says the same of the scene otherwise, else at its end. */
 export function withPhrase(prompt, phrase) {
-  if (prompt.includes(phrase)) return tidy(prompt.replace(phrase, ""));
+  if (alone(phrase).test(prompt)) return tidy(prompt.replace(alone(phrase), ""));
   const attribute = Object.keys(state.vocabulary || {}).find((each) => named(phrase, each));
   const before = attribute && named(prompt, attribute);
   if (before) {
     const start = phrase.startsWith("with ") && prompt.slice(0, before.start).endsWith("with ") ? before.start - 5 : before.start;
+    // An adjective gives way to one: "a foggy forest" becomes "a snowy forest".
+    if (start === before.start && !opener(before.phrase)) return withValue(prompt, attribute, named(phrase, attribute).value);
     return tidy(prompt.slice(0, start) + phrase + prompt.slice(before.end));
   }
-  const other = state.examples.chips.find((each) => each.split(" ")[0] === phrase.split(" ")[0] && prompt.includes(each));
-  return other ? prompt.replace(other, phrase) : `${prompt.trim()} ${phrase}`;
+  const other = state.examples.chips.find((each) => each.split(" ")[0] === phrase.split(" ")[0] && alone(each).test(prompt));
+  return other ? prompt.replace(alone(other), phrase) : `${prompt.trim()} ${phrase}`;
 }
 
 const tidy = (prompt) => prompt.replace(/\b(with|and)\s*(?=$|,)/g, "").replace(/\s+/g, " ").replace(/\s+,/g, ",").replace(/(^[\s,]+|[\s,]+$)/g, "");

@@ -81,6 +81,9 @@ function open(button, box) {
   return close;
 }
 
+/** Whether a key belongs to an input method; Safari's last one says so by its code alone. */
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
 let toastTimer = 0;
 /** One sentence over the page for a few seconds, read out as an alert. */
 export function toast(text) {

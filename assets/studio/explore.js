@@ -1,6 +1,7 @@
 // Variations and grids: many pictures in the order that shares the most, on one sheet.
 
 import { at, el, plural, save, seconds, toast } from "./dom.js";
+import { alone } from "./chips.js";
 import { restore } from "./film.js";
 import { request, say, start } from "./loop.js";
 import { download, post } from "./net.js";
@@ -48,7 +49,7 @@ function fourSeeds() {
 async function smallChanges() {
   if (needsPrompt()) return;
   const { prompt } = state.settings;
-  const tails = (state.examples.chips || ["at dawn", "at night", "in the fog", "in winter"]).filter((tail) => !prompt.includes(tail)).slice(0, 6);
+  const tails = (state.examples.chips || ["at dawn", "at night", "in the fog", "in winter"]).filter((tail) => !alone(tail).test(prompt)).slice(0, 6);
   run(tails.map((tail) => cell({ prompt: `${prompt} ${tail}` }, `… ${tail}`)), 3);
 }
 

@@ -1,6 +1,6 @@
 // Files in and out: PNG with its settings, pasted parameters, sessions, links, and the picture as Python.
 
-import { at, menu, save, toast } from "./dom.js";
+import { at, menu, plural, save, toast } from "./dom.js";
 import { fileName, savePicture } from "./film.js";
 import { fill, onwards, say, typed } from "./loop.js";
 import { download, post } from "./net.js";
@@ -98,7 +98,7 @@ async function take(file) {
       const asked = performance.now();
       const library = await post("load", file);
       takeLibrary(library, asked);
-      say("done", `Opened: ${library.pictures} pictures, ${library.paths} with their paths.`);
+      say("done", `Opened: ${plural(library.pictures, "picture")}, ${library.paths} with ${library.paths === 1 ? "its path" : "their paths"}.`);
       return;
     }
     const isPicture = file.type.startsWith("image/") || /\.png$/i.test(file.name);
@@ -115,8 +115,9 @@ function filled(settings, text) {
 
 async function pasted(event) {
   const file = [...(event.clipboardData?.files || [])][0];
-  if (file) { event.preventDefault(); take(file); return; }
   const text = event.clipboardData?.getData("text") || "";
+  // Office programs put a picture of copied text beside it: in a field the text is meant.
+  if (file && !(text && event.target.closest?.("input, textarea"))) { event.preventDefault(); take(file); return; }
   const isOurs = /(^|\n)Steps: \d+,/.test(text) || /^\s*\{[\s\S]*"prompt"/.test(text);
   if (!isOurs) return;
   event.preventDefault();

@@ -1,6 +1,6 @@
 // The history: every picture, under the one it came from.
 
-import { at, el, megabytes, menu, save, toast } from "./dom.js";
+import { at, el, isComposing, megabytes, menu, save, toast } from "./dom.js";
 import { wordDiff } from "./diff.js";
 import { cancelWaiting, fill, onwards, say, stay, typed } from "./loop.js";
 import { download, post } from "./net.js";
@@ -37,6 +37,8 @@ export function ordered() {
   return [...pinned.map(([key]) => [key, 0]), ...rest];
 }
 
+const cardOf = (key) => at("cards").querySelector(`[data-key="${key}"]`);
+
 let shown = "";
 let followed = null;
 function draw() {
@@ -52,10 +54,15 @@ function draw() {
   // A name that is being typed is not drawn over; what has changed is drawn once it is there.
   if (signature === shown || at("cards").querySelector("input")) return;
   shown = signature;
-  const focused = document.activeElement?.closest?.(".card")?.dataset.key;
+  const focused = document.activeElement?.closest?.(".card");
+  const place = [...at("cards").children].indexOf(focused);
   const focusedAction = document.activeElement?.dataset?.action;
   at("cards").replaceChildren(...(rows.length ? rows.map(([key, depth]) => card(state.nodes.get(key), depth)) : [el("li", { class: "none" }, "Pictures you make stay here, with the one they came from.")]));
-  if (focused) at("cards").querySelector(`[data-key="${focused}"] ${focusedAction ? `[data-action="${focusedAction}"]` : ".open"}`)?.focus();
+  if (focused) {
+    // Of one that is gone the focus goes to the card in its place.
+    const next = cardOf(focused.dataset.key) ?? at("cards").children[place] ?? at("cards").lastElementChild;
+    (next.querySelector(focusedAction ? `[data-action="${focusedAction}"]` : ".open") ?? at("undo")).focus();
+  }
   // Only to a picture that has just become the current one: whoever looks further down is not pulled away.
   if (state.current !== followed) at("cards").querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
   followed = state.current;
@@ -68,7 +75,7 @@ function card(node, depth) {
     "aria-pressed": pressed === null ? null : String(pressed), onclick: act,
   }, sign);
   return el("li", { class: `card${depth ? " depth" : ""}${node.key === otherKey() ? " compared" : ""}`, "data-key": node.key, style: `--depth:${depth}`, "aria-current": isCurrent ? "true" : null },
-    el("button", { type: "button", class: "open", onclick: (event) => (event.shiftKey ? compareWith(node.key) : restore(node.key)), "aria-label": `Show: ${node.name || node.prompt}, ${node.state}`, title: `${node.prompt}\nShift+click: compare with the current picture` },
+    el("button", { type: "button", class: "open", onclick: (event) => open(event, node.key), "aria-label": `Show: ${node.name || node.prompt}, ${node.state}`, title: `${node.prompt}\nShift+click: compare with the current picture` },
       el("img", { src: node.thumb, alt: "", width: 56, height: 56 })),
     el("div", { class: "about" },
       el("b", { title: node.prompt }, node.name || brief(node)), el("small", {}, facts(node)),
@@ -77,6 +84,12 @@ function card(node, depth) {
         mark("pin", "Pin", node.pinned ? "◆" : "◇", node.pinned, () => change(node, { is_pinned: !node.pinned })),
         mark("compare", "Compare with the current picture", "⇄", null, () => compareWith(node.key)),
         mark("more", "More", "⋯", null, (event) => more(event.currentTarget, node)))));
+}
+
+function open(event, key) {
+  // After a click the arrows show the pictures before and after it; by the keyboard they move the focus.
+  if (event.detail) event.currentTarget.blur();
+  if (event.shiftKey) compareWith(key); else restore(key);
 }
 
 /** Of a tweak only what is new, so that a narrow card tells it. */
@@ -155,7 +168,7 @@ function more(button, node) {
 }
 
 function rename(node) {
-  const title = at("cards").querySelector(`[data-key="${node.key}"] b`);
+  const title = cardOf(node.key).querySelector("b");
   const input = el("input", { type: "text", value: node.name, maxlength: 80, "aria-label": "Name", style: "width:100%" });
   input.value = node.name;
   // The field stays, with what was typed, where the server has not taken it.
@@ -164,8 +177,15 @@ function rename(node) {
     input.remove();
     shown = "";
     draw();
+    // Unless it has been left for something else.
+    if (document.activeElement === document.body) cardOf(node.key)?.querySelector("[data-action=more]").focus();
   };
-  input.addEventListener("keydown", (event) => { event.stopPropagation(); if (event.key === "Enter") input.blur(); if (event.key === "Escape") { input.value = node.name; input.blur(); } });
+  input.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (isComposing(event)) return;
+    if (event.key === "Escape") input.value = node.name;
+    if (event.key === "Enter" || event.key === "Escape") input.blur();
+  });
   input.addEventListener("blur", finish);
   title.replaceChildren(input);
   input.focus();
@@ -193,7 +213,7 @@ export async function savePicture(node, which = "shown") {
 /** Up and down through the cards, also from anywhere by `step`. */
 function arrows(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step || event.target.tagName === "INPUT") return;
+  if (!step || event.altKey || event.target.tagName === "INPUT") return;
   event.preventDefault();
   event.stopPropagation();
   const cards = [...at("cards").querySelectorAll(".open")];

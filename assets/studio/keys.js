@@ -1,6 +1,6 @@
 // The keyboard: everything a mouse can do, without leaving the prompt where that makes sense.
 
-import { at, el } from "./dom.js";
+import { at, el, isComposing } from "./dom.js";
 import { step } from "./film.js";
 import { enter, stop } from "./loop.js";
 import { fit, zoomBy } from "./stage.js";
@@ -21,13 +21,16 @@ export function setUp() {
 }
 
 function pressed(event) {
+  if (isComposing(event)) return;
   const isTyping = event.target.matches("input:not([type=range]):not([type=checkbox]), textarea, select");
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); enter(); return; }
   if (event.key === "Escape" && !at("keys").open) {
     if (state.run) { event.preventDefault(); stop(); } else at("prompt").focus();
     return;
   }
-  if (event.altKey && /^[1-9]$/.test(event.key)) { event.preventDefault(); chip(event.key); return; }
+  // By the key's place: on a Mac Option and 1 are "¡".
+  const digit = event.altKey && !event.ctrlKey && /^Digit([1-9])$/.exec(event.code)?.[1];
+  if (digit) { event.preventDefault(); chip(digit); return; }
   // On a list of choices they open it.
   if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown") && !event.target.matches("select")) { event.preventDefault(); step(event.key === "ArrowUp" ? -1 : 1); return; }
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || at("keys").open) return;

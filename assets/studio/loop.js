@@ -62,6 +62,7 @@ export function stop() {
   const was = state.run;
   state.run = null;
   was?.end(null);
+  if (was?.ahead) at("ahead-told").textContent = "";
   // What the server has not taken yet would begin after it was told to stop.
   if (was && !was.isTaken) was.controller.abort();
   changed("run", "stage");
@@ -176,6 +177,10 @@ function place(event, run) {
   }
   if (run === newest && former) former.isLeft = true;
   run.image = null;
+  // The server keeps no draft from before this run; if one given up unread has let it go, nobody has heard so.
+  const gone = state.order.filter((key) => state.nodes.get(key).draft && !(state.nodes.get(key).seen > run.began));
+  gone.forEach(dropImages);
+  dropNodes(gone);
 }
 
 /** Stay with what is on the stage, whatever is finished now. */

@@ -1,6 +1,6 @@
 // The studio: where the parts meet.
 
-import { at, el, segments, toast } from "./dom.js";
+import { at, el, isComposing, segments, toast } from "./dom.js";
 import * as chips from "./chips.js";
 import * as explore from "./explore.js";
 import * as files from "./files.js";
@@ -36,7 +36,7 @@ function setUpAsk() {
   const prompt = at("prompt");
   prompt.addEventListener("input", () => { set({ prompt: prompt.value }); changed("typed"); typed(); });
   prompt.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.isComposing) { event.preventDefault(); enter(); }
+    if (event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.metaKey && !isComposing(event)) { event.preventDefault(); enter(); }
   });
   at("ask").addEventListener("submit", (event) => { event.preventDefault(); enter(); });
   at("stop").addEventListener("click", () => { stop(); prompt.focus(); });
@@ -49,7 +49,10 @@ function setUpAsk() {
     at(id).addEventListener("change", () => { set({ [name]: at(id).checked }); if (!at(id).checked && (name === "idle" || (name === "ahead" && state.run?.ahead)) && state.run?.name === "complete") stop(); });
     at(`${id}`).checked = state.settings[name];
   }
-  at("idle-label").hidden = state.model.is_shared;
+  const { is_lent: isLent, is_shared: isShared } = state.model;
+  at("live-label").hidden = isLent;
+  at("idle-label").hidden = isShared;
+  if (isShared) at("current-empty").textContent = isLent ? "Type. Enter makes it good." : "Type. A preview comes at each pause, and Enter makes it good.";
   at("ahead-label").hidden = !state.model.may_work_ahead;
 }
 
@@ -101,6 +104,7 @@ async function begin() {
   try {
     greeting = await hello();
     greet(greeting);
+    say("done", "Ready.");
   } catch (error) {
     say("error", error.message);
     setTimeout(begin, 2000);
@@ -108,6 +112,7 @@ async function begin() {
   }
   loadSettings();
   showTheme();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { showTheme(); changed("settings"); });
   at("model").textContent = state.model.name;
   at("theme").addEventListener("click", () => { set({ theme: document.documentElement.dataset.theme === "dark" ? "light" : "dark" }); showTheme(); });
   settingsBar.setUp();

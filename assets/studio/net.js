@@ -6,6 +6,7 @@ const KEY = "trajflow-session";
 // Sessions of this browser that the server keeps, the last used first: a new tab goes on with one that no other shows.
 const KEPT = "trajflow-sessions";
 const MOST_KEPT = 8;
+const ANSWER_MS = 100;
 let session = sessionStorage.getItem(KEY);
 let onNew = () => {};
 
@@ -17,8 +18,39 @@ let renewal = null;
 /** What to do with the greeting of a session that had to begin anew. */
 export function whenRenewed(action) { onNew = action; }
 
+// A duplicated tab has a copy of what the first one keeps: each page tells whoever asks which session it shows.
+const elsewhere = new Set();
+let channel = null;
+// Since when this page has been asking; of two that ask at once the first keeps their session.
+let since = 0;
+
+function listen() {
+  channel = new BroadcastChannel("trajflow");
+  channel.onmessage = ({ data }) => {
+    if (data.shown) elsewhere.add(data.shown);
+    else if (session && since < data.since) channel.postMessage({ shown: session });
+  };
+}
+
+/** Leave a session to the page that shows it; whether that was so. */
+async function yielded() {
+  elsewhere.clear();
+  since = Date.now() + Math.random();
+  channel.postMessage({ since });
+  await new Promise((done) => setTimeout(done, ANSWER_MS));
+  since = 0;
+  if (!elsewhere.has(session)) return false;
+  session = null;
+  sessionStorage.removeItem(KEY);
+  return true;
+}
+
+listen();
+const settled = session || kept().length ? yielded() : null;
+
 export async function hello() {
-  const body = JSON.stringify({ session, others: kept() });
+  await settled;
+  const body = JSON.stringify({ session, others: kept().filter((key) => !elsewhere.has(key)) });
   const answer = await fetch("studio/hello", { method: "POST", body }).catch(() => { throw new Error(AWAY); });
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || AWAY);
   const greeting = await answer.json();
@@ -91,5 +123,12 @@ export async function* events(name, body, signal, onTaken = () => {}) {
 }
 
 addEventListener("pagehide", () => {
+  // In the browser's own cache it shows nothing, and leaves its session to who asks meanwhile.
+  channel.close();
   if (session) navigator.sendBeacon("studio/leave", JSON.stringify({ session }));
+});
+addEventListener("pageshow", async ({ persisted }) => {
+  if (!persisted) return;
+  listen();
+  if (await yielded()) location.reload();
 });

@@ -25,7 +25,7 @@ export function setUp() {
   const [steps, stepsTold] = range("steps", { min: "1", max: "100", step: "1" });
   const [guidance, guidanceTold] = range("guidance", { min: "0", max: "15", step: "0.1" });
   at("settings").replaceChildren(
-    el("h2", {}, "Settings"), el("p", { class: "note" }, "Every change previews, as typing does."),
+    el("h2", {}, "Settings"), el("p", { class: "note" }, model.is_lent ? "They hold for the next picture." : "Every change previews, as typing does."),
     field("Seed (empty or -1: a new one each time)", el("div", { class: "row", style: "flex-wrap:nowrap" }, number("seed", { min: "-1", step: "1" }),
       el("button", { type: "button", class: "quiet", "aria-label": "Draw a seed", title: "Draw a seed", onclick: () => take("seed", Math.floor(Math.random() * 2 ** 31)) }, "⚄"))),
     field("Steps of the full run ", steps, stepsTold), field("Guidance ", guidance, guidanceTold),

@@ -31,6 +31,8 @@ export function setUp() {
 }
 
 function choose(against) {
+  // Chosen once more: the picture before this one, no longer the one that was compared with it.
+  if (against === "previous" && state.against === "previous") Object.assign(state, { other: null, isOtherChosen: false });
   state.against = against;
   const node = state.nodes.get(state.current);
   if (against === "scratch" && node && node.state !== "exact") {
@@ -64,11 +66,12 @@ async function draw() {
   if (mine !== drawn) return;
   put("other", left, urls[0]);
   const { run } = state;
-  put("current", right, (!run?.isLeft && run?.image) || urls[1]);
+  const coming = run?.name === "run" && !run.isLeft && run.image;
+  put("current", right, coming || urls[1]);
   compare(left && urls[0], urls[1]);
   const other = left && state.nodes.get(left[0]), node = right && state.nodes.get(right[0]);
   words(other, node);
-  if (node && (!run || run.isLeft)) strip(node.kinds, node.nfe);
+  if (!run || run.isLeft) strip(node?.kinds ?? [], node?.nfe ?? 0);
   changed("drawn");
 }
 
@@ -170,6 +173,7 @@ async function compare(leftUrl, rightUrl) {
   const mode = leftUrl && rightUrl ? state.mode : "side";
   current.style.clipPath = "";
   current.style.opacity = "";
+  at("current-badge").style.outline = "";
   canvas.hidden = mode !== "difference";
   at("divider").hidden = mode !== "slider";
   if (mode === "side") { under?.remove(); return; }
@@ -180,7 +184,7 @@ async function compare(leftUrl, rightUrl) {
     let isOther = false;
     const swap = () => { isOther = !isOther; current.style.opacity = isOther ? "0" : "1"; at("current-badge").style.outline = isOther ? "2px solid var(--coasted)" : ""; };
     flicker = setInterval(swap, matchMedia("(prefers-reduced-motion: reduce)").matches ? 3 * FLICKER_MS : FLICKER_MS);
-  } else at("current-badge").style.outline = "";
+  }
   if (mode === "difference") await difference(canvas, under, current);
 }
 
@@ -246,11 +250,12 @@ function handleZoom(frame) {
     zoomBy(Math.exp(-(event.deltaY || event.deltaX) / 400), event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2);
   }, { passive: false });
   frame.addEventListener("pointerdown", (event) => {
-    if (view.zoom === 1 || event.target.id === "divider") return;
+    if (event.button || view.zoom === 1 || event.target.id === "divider") return;
     const from = { x: event.clientX - view.x, y: event.clientY - view.y };
     frame.setPointerCapture(event.pointerId);
     const move = (moved) => { view = { ...view, x: moved.clientX - from.x, y: moved.clientY - from.y }; show(); };
     frame.addEventListener("pointermove", move);
-    frame.addEventListener("pointerup", () => frame.removeEventListener("pointermove", move), { once: true });
+    // However it ends: let go, or taken by the browser for a gesture of its own.
+    frame.addEventListener("lostpointercapture", () => frame.removeEventListener("pointermove", move), { once: true });
   });
 }

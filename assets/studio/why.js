@@ -25,7 +25,7 @@ export function setUp() {
 async function draw() {
   if (!at("why").open) return;
   const node = state.nodes.get(state.current);
-  const signature = JSON.stringify([node?.key, node?.state, node?.measured, state.settings.pinned, state.settings.excluded]);
+  const signature = JSON.stringify([document.documentElement.dataset.theme, node?.key, node?.state, node?.measured, state.settings.pinned, state.settings.excluded]);
   if (signature === shown) return;
   shown = signature;
   isLive = false;
@@ -48,10 +48,10 @@ async function draw() {
 function facts(node) {
   const expected = node.expected ? `${node.expected[0]} to ${node.expected[2]} dB, ${node.expected[1]} in the middle` : "–";
   const rows = [
-    ["Asked for", node.budget ? `at most ${node.budget} computed steps` : node.fidelity ? `at least ${node.fidelity} dB` : "what is hard to tell from exact (40 dB)"],
+    ["Asked for", node.budget ? `at most ${node.budget} computed steps` : node.fidelity ? `at least ${node.fidelity} dB` : node.strategy === "baseline" ? "every step" : "what is hard to tell from exact (40 dB)"],
     ["Method", node.planned === node.strategy ? node.strategy : `${node.strategy}, which chose ${node.planned}`],
     ["Computed", `${node.nfe} of ${node.steps} steps, ${node.rows} network rows${node.background ? `; ${node.background} steps more to make it exact` : ""}`],
-    ["Expected", expected], ["Measured", node.measured === null ? "not yet: idle time will tell" : `${node.measured} dB, SSIM ${node.ssim}`],
+    ["Expected", expected], ["Measured", node.measured !== null ? `${node.measured} dB, SSIM ${node.ssim}` : node.state === "exact" ? "itself the from-scratch picture" : state.model.is_shared ? "not yet" : "not yet: idle time will tell"],
   ];
   return el("table", {}, el("tbody", {}, rows.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)))));
 }
@@ -100,7 +100,7 @@ function hands() {
 
 async function plotly() {
   charts ??= new Promise((resolve, reject) => {
-    const script = el("script", { src: "studio/plotly.min.js", onload: () => resolve(window.Plotly), onerror: reject });
+    const script = el("script", { src: "studio/plotly.min.js", onload: () => resolve(window.Plotly), onerror: (error) => { charts = null; reject(error); } });
     document.head.append(script);
   });
   return charts;
