@@ -159,6 +159,15 @@ def test_memory_that_is_given_back_leaves_the_disk_as_it_is(mixture, tmp_path) -
     assert prompts(session) == list(PROMPTS[::-1])
 
 
+def test_memory_that_is_given_back_in_a_smaller_session_leaves_the_disk_as_it_is(mixture, tmp_path) -> None:
+    size = filled(mixture, tmp_path).nbytes // len(PROMPTS)
+    small = trajflow.Session(mixture, state=tmp_path, cache_bytes=2 * size)
+    small.release()
+    small.catch_up()
+    assert len(small.entries()) == 2
+    assert prompts(trajflow.Session(mixture, state=tmp_path)) == list(PROMPTS[::-1])
+
+
 def test_what_a_session_has_no_room_for_goes_from_the_disk_too(mixture, tmp_path) -> None:
     size = filled(mixture, tmp_path / "size").nbytes // len(PROMPTS)
     session = filled(mixture, tmp_path / "small", cache_bytes=2 * size)

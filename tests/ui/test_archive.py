@@ -88,3 +88,11 @@ def test_a_file_with_a_harmed_picture_or_text_is_refused_in_a_sentence(mixture, 
     for content in (broken, cut):
         with pytest.raises(RequestError, match=DAMAGED):
             archive.read(tab_of(mixture), content)
+
+
+def test_what_can_be_said_of_a_file_is_said(mixture, saved) -> None:
+    with pytest.raises(RequestError, match="made by a method that is not known here"):
+        archive.read(tab_of(mixture), told(saved, method="another"))
+    small = TabSession("key", Session(mixture, cache_bytes=1024), deadline=0.0)
+    with pytest.raises(RequestError, match="larger than this one may be"):
+        archive.read(small, saved)

@@ -70,9 +70,8 @@ class SessionCache(TrajectoryCache):
         self._shelf = shelf
         # Each with its companion.
         self._unheld: dict[str, str] = {}
-        self._is_opening = True
+        self._is_catching_up = False
         self.catch_up()
-        self._is_opening = False
         if self._unheld:
             logger.warning(
                 "For %d of the runs that are kept there is no room in %s bytes. They stay kept.",
@@ -86,10 +85,20 @@ class SessionCache(TrajectoryCache):
         return frozenset(self._unheld)
 
     def catch_up(self) -> None:
-        """Hold also what the shelf holds: to begin with, or after another process has worked for this session."""
+        """Hold also what the shelf holds: to begin with, or after another process has worked for this session.
+
+        What finds no room, or has to make room, stays on the shelf.
+        """
         if self._shelf is None:
             return
-        for entry in self._shelf.entries():
+        self._is_catching_up = True
+        try:
+            self._take_up(self._shelf)
+        finally:
+            self._is_catching_up = False
+
+    def _take_up(self, shelf: Shelf) -> None:
+        for entry in shelf.entries():
             if entry.result.plan.sampling.method not in METHODS:
                 logger.warning("A kept run was made by a method that is not known here. It is passed over.")
                 continue
@@ -101,17 +110,16 @@ class SessionCache(TrajectoryCache):
                     arrived = on_device(entry, self._device)
                     if held is None:
                         super().adopt(arrived)
-                    elif not super().renew(arrived):
-                        # It has gone from the shelf with what was let go.
-                        self._shelf.put(entry)
+                    else:
+                        super().renew(arrived)
                 except (CacheError, torch.OutOfMemoryError) as error:
                     logger.warning("A kept run is not held again. %s", str(error))
                     if held is None:
                         self._unheld[entry.key] = ""
-        for key, companion in self._shelf.read_note(COMPANIONS).items():
+        for key, companion in shelf.read_note(COMPANIONS).items():
             if isinstance(companion, str):
                 self._relate(key, companion)
-        ahead = self._shelf.read_note(AHEAD)
+        ahead = shelf.read_note(AHEAD)
         self._ahead |= {made: owner for made, owner in ahead.items() if isinstance(owner, str)}
 
     def adopt(self, entry: Entry) -> None:
@@ -175,7 +183,7 @@ class SessionCache(TrajectoryCache):
 
     def _let_go(self, key: str) -> None:
         super()._let_go(key)
-        if self._is_opening:
+        if self._is_catching_up:
             self._unheld[key] = ""
             return
         if self._shelf is not None:

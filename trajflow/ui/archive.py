@@ -84,6 +84,8 @@ def read(tab_session: TabSession, data: bytes) -> tuple[int, int]:
             _check(archive, session.capacity)
             told = _entries(json.loads(archive.read("session.json"), parse_constant=_refuse))
             found = [_entry(archive, session, each) for each in told]
+    except RequestError:
+        raise
     except DAMAGE as error:
         raise RequestError("This is not a session that trajflow has saved, or it is damaged.") from error
     held = {entry.key for entry in session.entries()}
