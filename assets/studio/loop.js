@@ -166,7 +166,8 @@ function place(event, run) {
   // From the key press to the picture decoded here, as it was waited for.
   else node[event.stored ? "fetched" : "waited"] = (performance.now() - run.began) / 1000;
   putImage(node.key, "shown", event.image);
-  if (event.stored) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
+  // One that was made ahead is new to the page.
+  if (event.stored && state.nodes.has(node.key)) state.order = [node.key, ...state.order.filter((key) => key !== node.key)];
   if (event.completed) node.waited = state.nodes.get(node.key)?.waited ?? node.waited;
   putNode(node);
   if (event.completed) return;

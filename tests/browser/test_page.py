@@ -91,6 +91,20 @@ def test_the_history_goes_by_the_keyboard_and_keeps_the_focus(visit, server):
     expect(page.locator("#undo")).to_be_focused()
 
 
+def test_a_picture_that_was_made_ahead_is_one_card_and_one_that_was_there_comes_to_the_front(visit, server):
+    nodes = lake_forest_desert(server)
+    server.greet(*nodes[1:])
+    studio = visit()
+    studio.off("live", "idle")
+    for node, number in ((nodes[0], 3), (nodes[1], 3)):
+        studio.prompt.fill(node["prompt"])
+        studio.prompt.press("Enter")
+        server.asked("run").tell(server.made(node, stored=True), DONE)
+        expect(studio.page.locator("#current-title")).to_have_text(f"Current: {node['prompt']}")
+        expect(studio.cards).to_have_count(number)
+        expect(studio.cards.first).to_have_attribute("data-key", node["key"])
+
+
 def test_keys_of_an_input_method_are_its_own_and_alt_with_a_digit_is_the_keys_place(visit, server):
     studio = visit()
     studio.off("live", "idle")
