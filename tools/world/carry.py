@@ -42,7 +42,7 @@ def pack(work: Path, folder: Path, shape: Shape | None = None) -> None:
         checkpoint = work / name / "velocity.pt"
         if checkpoint.exists():
             transformer = build_transformer(shape or Shape())
-            transformer.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
+            transformer.load_state_dict(average_of(checkpoint))
             transformer.half().save_pretrained(model / "transformer", max_shard_size=LARGEST)
             break
     forget_origin(model)
@@ -82,6 +82,11 @@ def take(carried: Path, work: Path) -> None:
     for name, place in (("vae", "vae"), ("transformer", "start")):
         if (model / name).exists() and not (work / place).exists():
             shutil.copytree(model / name, work / place)
+
+
+def average_of(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights of a velocity's checkpoint."""
+    return torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
 
 
 def main(arguments: list[str] | None = None) -> None:

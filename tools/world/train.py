@@ -194,7 +194,7 @@ class Workshop:
                 transformer, "velocity", "latents", pipeline, text_side, recipe.velocity, IMAGE_SIZE
             )
         elif (kept := self.work / "velocity" / "velocity.pt").exists():
-            transformer.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True)["average"])
+            transformer.load_state_dict(carry.average_of(kept))
         else:
             self.begin(transformer)
         pipeline.transformer = transformer
@@ -205,7 +205,7 @@ class Workshop:
         learned, brought = self.work / "coarse" / "velocity.pt", self.work / "start"
         if learned.exists():
             half = copy.deepcopy(transformer)
-            half.load_state_dict(torch.load(learned, map_location="cpu", weights_only=True)["average"])
+            half.load_state_dict(carry.average_of(learned))
             take_over(transformer, half)
         elif brought.exists():
             take_over(transformer, SD3Transformer2DModel.from_pretrained(brought))
