@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from trajflow.base import (
     Step,
     Trajectory,
 )
+from trajflow.cache import similarity
 from trajflow.cache.similarity import has_encoder, is_searchable
 from trajflow.calibration import Caching, Placement, Profile, model_digest
 from trajflow.field import Field, even_nodes
@@ -40,6 +42,8 @@ from trajflow.testing import GaussianMixture
 os.environ.setdefault("RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S", "10")
 CORPUS = ("a mountain landscape at dusk", "a snowy forest in the fog", "a red cabin by the sea, blurry")
 
+# A text has one vector: a session of every test need not compute it again.
+similarity._encode = cache(similarity._encode)
 
 # The longest files, in this order.
 LONGEST = (

@@ -18,11 +18,11 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from tests.warm import ROOT, Warm
+from trajflow.bench.fuzz.pages import ARGUMENTS, BROWSERS
 from trajflow.calibration import model_digest, write_profile
 from trajflow.models.registry import load
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
+CHROMIUM = next((path for path in map(shutil.which, BROWSERS) if path), None)
 START_SECONDS = 180
 RUN_MS = 120_000
 expect.set_options(timeout=30_000)
