@@ -2,13 +2,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test check format docs wheel clean
+.PHONY: app test test-tools check format docs wheel clean
 
 app: $(VENV)/.app
 	$(BIN)/python app.py
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+BESIDE := tests/benchmarks tests/tools
+
+# The package, the app and the Spaces.
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) $(addprefix --ignore=,$(BESIDE))
+
+# What is beside the package: the making of the figures and of the bundled model.
+test-tools: $(VENV)/.installed
+	$(PYTEST) $(BESIDE)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check .

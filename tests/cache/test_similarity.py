@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from trajflow.cache import SentenceEncoder, nearest
+from trajflow.cache import SentenceEncoder, nearest, similarity
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _computed_each_time(monkeypatch):
+    """As it is outside the tests."""
+    monkeypatch.setattr(similarity, "_encode", similarity._encode.__wrapped__)
 
 
 @pytest.fixture(scope="module")

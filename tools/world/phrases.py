@@ -17,7 +17,7 @@ from tools.world.reader import FIELDS, QUESTIONS
 from tools.world.scene import ATTRIBUTES, KINDS
 from tools.world.text import Readers, load
 
-PHRASES = Path(__file__).parents[2] / "tests" / "world" / "phrases.json"
+PHRASES = Path(__file__).parents[2] / "tests" / "tools" / "world" / "phrases.json"
 
 
 @dataclass(frozen=True)

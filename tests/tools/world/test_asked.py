@@ -25,7 +25,7 @@ from tools.world.wanted import asked_by, change_of, wanted_of
 from trajflow.errors import RequestError
 from trajflow.learning.pairs import Pair, read_pairs
 
-ASSETS = Path(__file__).parents[2] / "assets" / "pairs"
+ASSETS = Path(__file__).parents[3] / "assets" / "pairs"
 BOATS = Thing("boat", 2, "red", "left")
 
 

@@ -14,7 +14,7 @@ from tools.world.wordings import Voice, changes
 from trajflow.errors import RequestError
 from trajflow.learning.pairs import Pair, read_pairs
 
-ASSETS = Path(__file__).parents[2] / "assets" / "pairs"
+ASSETS = Path(__file__).parents[3] / "assets" / "pairs"
 
 
 def prompts_of(pairs: tuple[Pair, ...]) -> set[str]:

@@ -10,7 +10,7 @@ from tools.world.wanted import change_of, wanted_of
 from tools.world.wordings import changes
 from trajflow.errors import RequestError
 
-ASSETS = Path(__file__).parents[2] / "assets" / "pairs"
+ASSETS = Path(__file__).parents[3] / "assets" / "pairs"
 
 
 @pytest.fixture(scope="module")

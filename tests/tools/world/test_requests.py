@@ -10,7 +10,7 @@ from tools.world.wanted import wanted_of
 from trajflow.errors import RequestError
 from trajflow.learning.pairs import Pair, read_pairs
 
-ASSETS = Path(__file__).parents[2] / "assets" / "pairs"
+ASSETS = Path(__file__).parents[3] / "assets" / "pairs"
 
 
 @pytest.fixture(scope="module")
