@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import trajflow
-from trajflow.cache import FolderStore, Shelf
+from trajflow.cache import FolderStore, OwnedStore
 from trajflow.cache.exchange import export_store, import_store
 from trajflow.cache.store import owner_of
 from trajflow.cli import app
@@ -30,10 +30,10 @@ def run(*words) -> tuple[int, str]:
 def folder(mixture, tmp_path):
     """Two runs of one session and a note."""
     store = FolderStore(tmp_path / "state")
-    session = trajflow.Session(mixture, state=Shelf(store, OWNER))
+    session = trajflow.Session(mixture, state=OwnedStore(store, OWNER))
     for prompt in PROMPTS:
         session.generate(prompt)
-    Shelf(store, OWNER).write_note("tree", {"nodes": []})
+    OwnedStore(store, OWNER).write_note("tree", {"nodes": []})
     store.close()
     return tmp_path / "state"
 
@@ -118,7 +118,7 @@ def test_what_is_exported_can_be_imported_elsewhere(mixture, folder, exported, t
     assert run("import", tmp_path / "new", exported) == (0, "3 documents were taken in; 0 were there already.\n")
     assert run("import", tmp_path / "new", exported) == (0, "0 documents were taken in; 3 were there already.\n")
     ours, theirs = (
-        trajflow.Session(mixture, state=Shelf(FolderStore(path), OWNER)) for path in (folder, tmp_path / "new")
+        trajflow.Session(mixture, state=OwnedStore(FolderStore(path), OWNER)) for path in (folder, tmp_path / "new")
     )
     assert [entry.prompt for entry in theirs.entries()] == [entry.prompt for entry in ours.entries()]
     for mine, other in zip(ours.entries(), theirs.entries(), strict=True):
@@ -230,7 +230,7 @@ def test_an_export_that_is_refused_leaves_the_files_beside_it(folder, exported, 
 
 def test_an_export_beside_a_server_has_what_is_renewed_meanwhile(mixture, folder, tmp_path, monkeypatch) -> None:
     store = FolderStore(folder)
-    session = trajflow.Session(mixture, state=Shelf(store, OWNER))
+    session = trajflow.Session(mixture, state=OwnedStore(store, OWNER))
     coasted = session.generate("snowy mountain fog", budget=3).key
     keys, peek = {entry.key for entry in session.entries()}, FolderStore.peek
 

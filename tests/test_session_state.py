@@ -11,7 +11,7 @@ import torch
 
 import trajflow
 from tests.cache.test_disk import full_disk
-from trajflow.cache import FolderStore, Shelf
+from trajflow.cache import FolderStore, OwnedStore
 from trajflow.cache.store import owner_of
 from trajflow.errors import CacheError
 
@@ -210,12 +210,12 @@ def test_a_run_that_is_refused_changes_nothing_on_the_disk(mixture, tmp_path) ->
 
 def test_owners_share_a_folder_and_nothing_else(mixture, tmp_path) -> None:
     store = FolderStore(tmp_path)
-    mine, yours = (trajflow.Session(mixture, state=Shelf(store, owner_of(name))) for name in ("mine", "yours"))
+    mine, yours = (trajflow.Session(mixture, state=OwnedStore(store, owner_of(name))) for name in ("mine", "yours"))
     mine.generate(PROMPTS[0])
     yours.generate(PROMPTS[1])
-    assert prompts(trajflow.Session(mixture, state=Shelf(store, owner_of("mine")))) == [PROMPTS[0]]
+    assert prompts(trajflow.Session(mixture, state=OwnedStore(store, owner_of("mine")))) == [PROMPTS[0]]
     yours.clear()
-    assert prompts(trajflow.Session(mixture, state=Shelf(store, owner_of("mine")))) == [PROMPTS[0]]
+    assert prompts(trajflow.Session(mixture, state=OwnedStore(store, owner_of("mine")))) == [PROMPTS[0]]
     assert not store.keys(owner_of("yours"))
 
 

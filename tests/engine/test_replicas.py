@@ -19,9 +19,9 @@ from trajflow.engine import InProcess
 from trajflow.engine.replicas import paths
 from trajflow.engine.replicas.messages import EngineBusy, EngineError, ReplicaDied
 from trajflow.engine.replicas.model import MOST_DEATHS, Answers, ReplicatedModel
+from trajflow.engine.replicas.path_cache import PathCache
 from trajflow.engine.replicas.replica import Replica
 from trajflow.engine.replicas.sharing import Sharing
-from trajflow.engine.replicas.shelf import Shelf
 from trajflow.engine.serialization import pack, unpack
 from trajflow.errors import CacheError, RequestError
 
@@ -50,7 +50,7 @@ class Front:
 @pytest.fixture
 def make_front(tmp_path):
     def make(stores=(None, None)):
-        return Front([Replica(Scripted(tmp_path / "there"), Shelf(store, retry_seconds=0.1)) for store in stores])
+        return Front([Replica(Scripted(tmp_path / "there"), PathCache(store, retry_seconds=0.1)) for store in stores])
 
     return make
 
@@ -199,10 +199,10 @@ def test_no_session_finds_what_another_has_shared(make_front, store):
     mine.generate("a mountain", seed=3, steps=8)
     yours.adopt(mine.entries()[0])
     name = paths.digest(mine.entries()[0].trajectory)
-    shelf = Shelf(store)
-    assert shelf.shared(owner_of("mine"), name) is not None
-    assert shelf.warm(owner_of("yours"), name) is None
-    assert shelf.shared(owner_of("yours"), name) is None
+    path_cache = PathCache(store)
+    assert path_cache.shared(owner_of("mine"), name) is not None
+    assert path_cache.warm(owner_of("yours"), name) is None
+    assert path_cache.shared(owner_of("yours"), name) is None
 
 
 def make_path(prompt="a mountain", seed=0, steps=4):
@@ -240,17 +240,17 @@ def test_a_path_leaves_its_device_with_all_its_tensors():
     assert {each.device.type for each in tensors if isinstance(each, torch.Tensor)} == {"meta"}
 
 
-def test_the_shelf_keeps_to_its_bytes_and_finds_again_in_the_store_what_it_let_go(store):
+def test_a_cache_of_paths_keeps_to_its_bytes_and_finds_again_in_the_store_what_it_let_go(store):
     held = [make_path(seed=seed) for seed in range(3)]
     names = [paths.digest(path) for path in held]
-    shelf = Shelf(store, capacity=2 * held[0].nbytes)
+    path_cache = PathCache(store, capacity=2 * held[0].nbytes)
     for name, path in zip(names, held, strict=True):
-        shelf.keep(OWNER, name, path)
-    assert [shelf.warm(OWNER, name) is None for name in names] == [True, False, False]
-    assert shelf.shared(OWNER, names[0]) == held[0]
-    assert shelf.warm(OWNER, names[1]) is None, "the oldest made room"
-    shelf.make_room()
-    assert [shelf.warm(OWNER, name) for name in names] == [None] * 3
+        path_cache.keep(OWNER, name, path)
+    assert [path_cache.warm(OWNER, name) is None for name in names] == [True, False, False]
+    assert path_cache.shared(OWNER, names[0]) == held[0]
+    assert path_cache.warm(OWNER, names[1]) is None, "the oldest made room"
+    path_cache.make_room()
+    assert [path_cache.warm(OWNER, name) for name in names] == [None] * 3
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -263,21 +263,21 @@ def test_an_outage_is_said_once_and_what_was_not_shared_is_shared_afterwards(tmp
     server = StoreServer(tmp_path)
     try:
         store = Sharing(server.url, 2**24).open()
-        shelf = Shelf(store, retry_seconds=0.2)
+        path_cache = PathCache(store, retry_seconds=0.2)
         held = [make_path(seed=seed) for seed in range(3)]
         names = [paths.digest(path) for path in held]
-        shelf.keep(OWNER, names[0], held[0])
-        assert shelf.note == ""
+        path_cache.keep(OWNER, names[0], held[0])
+        assert path_cache.note == ""
         server.kill()
         for name, path in zip(names[1:], held[1:], strict=True):
-            shelf.keep(OWNER, name, path)
-            assert shelf.warm(OWNER, name) == path
-        assert "do not share" in shelf.note
+            path_cache.keep(OWNER, name, path)
+            assert path_cache.warm(OWNER, name) == path
+        assert "do not share" in path_cache.note
         assert caplog.text.count("Runs are not shared until it does") == 1
         server.start()
         time.sleep(0.25)
-        shelf.keep(OWNER, names[0], held[0])
-        assert shelf.note == ""
+        path_cache.keep(OWNER, names[0], held[0])
+        assert path_cache.note == ""
         assert "shared" in caplog.messages[-1]
         assert set(store.keys(OWNER)) == set(names), "what was made meanwhile is there, too"
         store.close()

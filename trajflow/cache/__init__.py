@@ -4,7 +4,7 @@ from trajflow.cache.cache import Memory, Place, TrajectoryCache
 from trajflow.cache.disk import Disk
 from trajflow.cache.entry import CacheKey, Entry, cache_digest, differences, new_key
 from trajflow.cache.folder_store import FolderStore
-from trajflow.cache.shelf import Shelf
+from trajflow.cache.owned_store import OwnedStore
 from trajflow.cache.similarity import SentenceEncoder, nearest
 from trajflow.cache.store import Store
 from trajflow.cache.tiers import LEARNED, PRESETS, Tier, Tiers, resume_step, tier_of, tier_table
@@ -18,9 +18,9 @@ __all__ = [
     "Entry",
     "FolderStore",
     "Memory",
+    "OwnedStore",
     "Place",
     "SentenceEncoder",
-    "Shelf",
     "Store",
     "Tier",
     "Tiers",

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from trajflow.cache.document import read_document
 from trajflow.cache.files import PARTIAL, put_in_place, remove
 from trajflow.cache.folder_store import FolderStore
-from trajflow.cache.shelf import LONGEST_NOTE
+from trajflow.cache.owned_store import LONGEST_NOTE
 from trajflow.errors import CacheError
 
 MEMBER = re.compile(r"([0-9a-f]{64})/([0-9a-f]{32}|note-[a-z]{1,32})")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trajflow.base import Match, Plan, Result, Trajectory
-from trajflow.cache import CacheKey, Disk, Entry, Memory, Place, SentenceEncoder, Shelf, TrajectoryCache
+from trajflow.cache import CacheKey, Disk, Entry, Memory, OwnedStore, Place, SentenceEncoder, TrajectoryCache
 from trajflow.cache.entry import CPU, on_device
 from trajflow.cache.similarity import weigh
 from trajflow.cache.tiers import LEARNED, Resumed, Tier, Tiers, move_tiers, tier_of, tier_table
@@ -40,7 +40,7 @@ class SessionCache(TrajectoryCache):
 
     Runs that were made only to compare a request with are its companions: held as sources, not listed.
 
-    On a `shelf` stands, at any time, what is held: a run is there before anybody can see it here, and goes from there
+    In its `store` stands, at any time, what is held: a run is there before anybody can see it here, and goes from there
     with it. What is found there to begin with is held again, the newest first; what there is no room for stays there,
     `unheld`, for a session with more.
     """
@@ -53,7 +53,7 @@ class SessionCache(TrajectoryCache):
         *,
         device: torch.device = CPU,
         spill: Path | None = None,
-        shelf: Shelf | None = None,
+        store: OwnedStore | None = None,
     ) -> None:
         places: list[Place] = [Memory("gpu", capacity)] if device.type == "cuda" else []
         places.append(Memory("memory", capacity, is_host=bool(places)))
@@ -67,7 +67,7 @@ class SessionCache(TrajectoryCache):
         # Runs that nobody has asked for yet, with the entry that they were made for.
         self._ahead: dict[str, str] = {}
 
-        self._shelf = shelf
+        self._store = store
         # Each with its companion.
         self._unheld: dict[str, str] = {}
         self._is_catching_up = False
@@ -81,24 +81,24 @@ class SessionCache(TrajectoryCache):
 
     @property
     def unheld(self) -> frozenset[str]:
-        """The keys of runs that stand on the shelf and found no room here."""
+        """The keys of runs that stand in the store and found no room here."""
         return frozenset(self._unheld)
 
     def catch_up(self) -> None:
-        """Hold also what the shelf holds: to begin with, or after another process has worked for this session.
+        """Hold also what the store holds: to begin with, or after another process has worked for this session.
 
-        What finds no room, or has to make room, stays on the shelf.
+        What finds no room, or has to make room, stays in the store.
         """
-        if self._shelf is None:
+        if self._store is None:
             return
         self._is_catching_up = True
         try:
-            self._take_up(self._shelf)
+            self._take_up(self._store)
         finally:
             self._is_catching_up = False
 
-    def _take_up(self, shelf: Shelf) -> None:
-        for entry in shelf.entries():
+    def _take_up(self, store: OwnedStore) -> None:
+        for entry in store.entries():
             if entry.result.plan.sampling.method not in METHODS:
                 logger.warning("A kept run was made by a method that is not known here. It is passed over.")
                 continue
@@ -116,18 +116,18 @@ class SessionCache(TrajectoryCache):
                     logger.warning("A kept run is not held again. %s", str(error))
                     if held is None:
                         self._unheld[entry.key] = ""
-        for key, companion in shelf.read_note(COMPANIONS).items():
+        for key, companion in store.read_note(COMPANIONS).items():
             if isinstance(companion, str):
                 self._relate(key, companion)
-        ahead = shelf.read_note(AHEAD)
+        ahead = store.read_note(AHEAD)
         self._ahead |= {made: owner for made, owner in ahead.items() if isinstance(owner, str)}
 
     def adopt(self, entry: Entry) -> None:
-        """As of any cache; on the shelf first."""
-        if self._shelf is None:
+        """As of any cache; in the store first."""
+        if self._store is None:
             super().adopt(entry)
             return
-        self._shelf.put(entry)
+        self._store.put(entry)
         try:
             super().adopt(entry)
         except CacheError:
@@ -135,10 +135,10 @@ class SessionCache(TrajectoryCache):
             raise
 
     def renew(self, entry: Entry) -> bool:
-        """As of any cache; on the shelf first."""
-        if self._shelf is None or entry.key not in self._records:
+        """As of any cache; in the store first."""
+        if self._store is None or entry.key not in self._records:
             return super().renew(entry)
-        self._shelf.put(entry)
+        self._store.put(entry)
         is_held = super().renew(entry)
         if not is_held:
             self._put_back(entry.key)
@@ -164,30 +164,30 @@ class SessionCache(TrajectoryCache):
             return {key: companion for key, companion in {**held, **self._unheld}.items() if companion}
 
     def _note(self, name: str, related: Mapping[str, str]) -> None:
-        """Note which run belongs to which, "" for none, beside what other sessions have noted on the same shelf."""
-        if self._shelf is None:
+        """Note which run belongs to which, "" for none, beside what other sessions have noted in the same store."""
+        if self._store is None:
             return
         with self._lock:
-            there = {*self._shelf.keys(), *self._records, *self._unheld}
-        noted = {**self._shelf.read_note(name), **related}
-        self._shelf.write_note(name, {key: other for key, other in noted.items() if other and key in there})
+            there = {*self._store.keys(), *self._records, *self._unheld}
+        noted = {**self._store.read_note(name), **related}
+        self._store.write_note(name, {key: other for key, other in noted.items() if other and key in there})
 
     def _put_back(self, key: str) -> None:
-        """Let the shelf hold of a key what is held here."""
-        assert self._shelf is not None
+        """Let the store hold of a key what is held here."""
+        assert self._store is not None
         former = self._records.get(key)
         if former is None:
-            self._shelf.delete(key)
+            self._store.delete(key)
         else:
-            self._shelf.put(former.entry)
+            self._store.put(former.entry)
 
     def _let_go(self, key: str) -> None:
         super()._let_go(key)
         if self._is_catching_up:
             self._unheld[key] = ""
             return
-        if self._shelf is not None:
-            self._shelf.delete(key)
+        if self._store is not None:
+            self._store.delete(key)
         if self._ahead.pop(key, None) is not None:
             self._note(AHEAD, self._ahead)
 
@@ -259,7 +259,7 @@ class SessionCache(TrajectoryCache):
             return result
 
     def forget(self, key: str) -> None:
-        """Drop one entry and its companion, `unheld` ones from the shelf, and what is known of its prompt if no other
+        """Drop one entry and its companion, `unheld` ones from the store, and what is known of its prompt if no other
         run has it."""
         with self._lock:
             for made in [made for made, owner in self._ahead.items() if owner == key]:
@@ -277,17 +277,17 @@ class SessionCache(TrajectoryCache):
             if former is not None and former.entry.prompt not in prompts:
                 self._encoder.forget(former.entry.prompt)
         for each in gone if is_known else ():
-            if self._shelf is not None:
-                self._shelf.delete(each)
+            if self._store is not None:
+                self._store.delete(each)
 
     def clear(self) -> None:
-        """Drop everything, from the shelf too."""
+        """Drop everything, from the store too."""
         self.release()
-        if self._shelf is not None:
-            self._shelf.clear()
+        if self._store is not None:
+            self._store.clear()
 
     def release(self) -> None:
-        """Drop everything that is held here; what stands on the shelf stays."""
+        """Drop everything that is held here; what stands in the store stays."""
         super().clear()
         self._unheld.clear()
         self._ahead.clear()

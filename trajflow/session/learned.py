@@ -4,7 +4,7 @@ import logging
 import math
 from dataclasses import astuple
 
-from trajflow.cache import Shelf
+from trajflow.cache import OwnedStore
 from trajflow.cache.tiers import Resumed
 from trajflow.calibration import Learned, Outcome
 
@@ -12,15 +12,15 @@ logger = logging.getLogger(__name__)
 NOTE = "learned"
 
 
-def keep_learned(shelf: Shelf, model: str, learned: Learned) -> None:
+def keep_learned(store: OwnedStore, model: str, learned: Learned) -> None:
     """Note what was learned about the model of that digest."""
     told = {name: [astuple(each) for each in getattr(learned, name)] for name in ("outcomes", "resumes")}
-    shelf.write_note(NOTE, {"model": model, **told})
+    store.write_note(NOTE, {"model": model, **told})
 
 
-def learned_before(shelf: Shelf, model: str) -> Learned:
+def learned_before(store: OwnedStore, model: str) -> Learned:
     """What is noted about the model of that digest; nothing where that is another model or cannot be read."""
-    note = shelf.read_note(NOTE)
+    note = store.read_note(NOTE)
     if note.get("model") != model:
         return Learned()
     try:

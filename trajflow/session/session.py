@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trajflow import methods
 from trajflow.base import Model, Options, Request, Result, Spent, Step
-from trajflow.cache import Entry, FolderStore, Shelf
+from trajflow.cache import Entry, FolderStore, OwnedStore
 from trajflow.cache.store import owner_of
 from trajflow.cache.tiers import Tier, Tiers
 from trajflow.calibration import Learned, Profile
@@ -57,7 +57,7 @@ class Session:
     `state` is a folder in which the session is kept and found again, by another process too: its runs, and what was
     learned. What was answered is there, whatever becomes of this process; what is forgotten here is gone there. At most
     8 GiB, and for 30 days after the last use. What a session finds there and has no room for stays there, `unheld`. A
-    `Shelf` of a `FolderStore` has limits and an owner of one's own.
+    `OwnedStore` of a `FolderStore` has limits and an owner of one's own.
 
     `profile` is what is known of the model, by default what `find_profile` finds. Every comparison (`compare=True`, or
     a completed run) improves this session's forecasts; `learned` is what it added, `forget_learned` drops that.
@@ -82,7 +82,7 @@ class Session:
         mode: Mode = "manual",
         profile: Profile | None = None,
         spill: str | Path | None = None,
-        state: str | Path | Shelf | None = None,
+        state: str | Path | OwnedStore | None = None,
     ) -> None:
         methods.load_waiting()
         if mode not in MODES:
@@ -90,18 +90,18 @@ class Session:
         self.model = model
         self.mode = mode
         self._cache_bytes = cache_bytes
-        self._shelf = Shelf(FolderStore(Path(state)), owner_of("")) if isinstance(state, str | Path) else state
+        self._store = OwnedStore(FolderStore(Path(state)), owner_of("")) if isinstance(state, str | Path) else state
         self._cache = SessionCache(
             cache_bytes,
             tiers,
             lambda: self._runner.learned.resumes,
             device=model.device,
             spill=None if spill is None else Path(spill),
-            shelf=self._shelf,
+            store=self._store,
         )
         self._runner = Runner(model, profile, self._cache.make_room)
-        if self._shelf is not None:
-            self._runner.learned = learned_before(self._shelf, self.profile.model)
+        if self._store is not None:
+            self._runner.learned = learned_before(self._store, self.profile.model)
         self._kept_learned = self._runner.learned
         self._lock = ModelLock()
         self._economy = Economy() if mode == "economy" else None
@@ -267,8 +267,8 @@ class Session:
     def _keep_learned(self) -> None:
         """Note what was learned, if that has changed."""
         learned = self._runner.learned
-        if self._shelf is not None and learned is not self._kept_learned:
-            keep_learned(self._shelf, self.profile.model, learned)
+        if self._store is not None and learned is not self._kept_learned:
+            keep_learned(self._store, self.profile.model, learned)
             self._kept_learned = learned
 
     def estimate(self, prompt: str, **options: Unpack[Options]) -> Estimate:

@@ -1,5 +1,5 @@
-"""What is kept of a tab beside its runs: its tree, as a note on its shelf. The runs and what was learned, its session
-keeps itself."""
+"""What is kept of a tab beside its runs: its tree, as a note in its part of the store. The runs, and what was learned,
+its session keeps itself."""
 
 import logging
 import math

@@ -26,7 +26,7 @@ def told(tab_session: TabSession, defaults: Defaults) -> dict[str, Any]:
         "capacity": tab_session.session.capacity,
         "away": len(tab_session.session.unheld),
         "deleted": len(tab_session.tree.deleted),
-        "is_kept": tab_session.shelf is not None and not tab_session.shelf.trouble,
+        "is_kept": tab_session.owned_store is not None and not tab_session.owned_store.trouble,
     }
 
 
@@ -93,8 +93,8 @@ class Library:
                 tree.away.pop(key, None)
                 await wire.in_thread(tab_session.session.forget, key)
         answer = await self._changed(tab_session)
-        if tab_session.shelf is not None and tab_session.is_bare:
-            await wire.in_thread(tab_session.shelf.clear)
+        if tab_session.owned_store is not None and tab_session.is_bare:
+            await wire.in_thread(tab_session.owned_store.clear)
         return answer
 
     async def sources(self, request: Request) -> Response:

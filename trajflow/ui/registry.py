@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trajflow.cache import Entry, Shelf, Store
+from trajflow.cache import Entry, OwnedStore, Store
 from trajflow.cache.store import owner_of
 from trajflow.errors import CacheError
 from trajflow.session import Session
@@ -30,21 +30,21 @@ FULL_SECONDS = 60.0
 @dataclass
 class TabSession:
     """One tab's place: its session, and the tree of its pictures; `is_spare` once nobody is known to come back. What
-    it keeps beyond the life of the server stands on its `shelf`."""
+    it keeps beyond the life of the server stands in its `owned_store`."""
 
     key: str
     session: Session
     deadline: float
     tree: Tree = field(default_factory=Tree)
     is_spare: bool = False
-    shelf: Shelf | None = None
+    owned_store: OwnedStore | None = None
     kept: dict[str, Any] = field(default_factory=dict)
 
     def keep(self) -> None:
         """Keep the tree, where that is wanted and it has changed."""
         note = note_of(self.tree)
-        if self.shelf is not None and note != self.kept:
-            self.shelf.write_note(NOTE, note)
+        if self.owned_store is not None and note != self.kept:
+            self.owned_store.write_note(NOTE, note)
             self.kept = note
 
     def entry(self, key: str) -> Entry | None:
@@ -53,7 +53,7 @@ class TabSession:
 
     @property
     def is_bare(self) -> bool:
-        """Whether it has no picture, here or on its shelf."""
+        """Whether it has no picture, here or in its part of the store."""
         return not self.session.entries() and not self.session.unheld
 
     @property
@@ -67,7 +67,7 @@ class Registry:
 
     They share a model: whatever asks it for anything does so as a job at the `desk`, which has as many `hands` as the
     engine, whose `notes` are told. With a `store`, which keeps for `kept_days`, sessions are found again after the
-    server was restarted, or had given up their memory; `make` is given the shelf of each as `state`, and `tidy_store`
+    server was restarted, or had given up their memory; `make` is given the part of each as `state`, and `tidy_store`
     removes what was kept long enough.
     """
 
@@ -153,16 +153,16 @@ class Registry:
         return None
 
     def _is_kept(self, key: str) -> bool:
-        return self._store is not None and not Shelf(self._store, owner_of(key)).is_empty
+        return self._store is not None and not OwnedStore(self._store, owner_of(key)).is_empty
 
     def _new(self, key: str) -> TabSession:
         """A session under that secret, with what is kept of it."""
         if self._store is None:
             return TabSession(key, self._make(), deadline=0.0)
-        shelf = Shelf(self._store, owner_of(key))
-        session, tree = self._make(state=shelf), tree_of(shelf.read_note(NOTE))
+        owned_store = OwnedStore(self._store, owner_of(key))
+        session, tree = self._make(state=owned_store), tree_of(owned_store.read_note(NOTE))
         tree.set_aside(session.unheld)
-        return TabSession(key, session, deadline=0.0, tree=tree, shelf=shelf)
+        return TabSession(key, session, deadline=0.0, tree=tree, owned_store=owned_store)
 
     def _kept(self, key: str | None) -> TabSession | None:
         """A session that is only kept, as it was."""

@@ -116,8 +116,8 @@ def replica_kills(name: str, folder: Path, kills: int, steps: int) -> Killed:
 def store_kills(name: str, folder: Path, outages: int, steps: int) -> Away:
     """Kill the store in the middle of a run, make another run without it, and start it again."""
     from trajflow.engine.replicas.cluster import start
+    from trajflow.engine.replicas.path_cache import RETRY_SECONDS
     from trajflow.engine.replicas.sharing import Sharing
-    from trajflow.engine.replicas.shelf import RETRY_SECONDS
 
     server = StoreServer(folder)
     log = folder / "evaluations"

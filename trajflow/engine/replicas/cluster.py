@@ -16,9 +16,9 @@ from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from trajflow.base import Model
 from trajflow.engine.replicas.messages import EngineError
+from trajflow.engine.replicas.path_cache import WARM_BYTES
 from trajflow.engine.replicas.serve import APP, DEPLOYMENT, RayServe, application, replicas_by_state
 from trajflow.engine.replicas.sharing import Sharing
-from trajflow.engine.replicas.shelf import WARM_BYTES
 from trajflow.errors import RequestError
 from trajflow.models.registry import load
 

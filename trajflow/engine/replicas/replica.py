@@ -10,7 +10,7 @@ from trajflow.engine.distant import Facts
 from trajflow.engine.replicas import paths
 from trajflow.engine.replicas.memo import Memo
 from trajflow.engine.replicas.messages import Evaluated, Missing, Note
-from trajflow.engine.replicas.shelf import Shelf
+from trajflow.engine.replicas.path_cache import PathCache
 from trajflow.engine.worker import Worker
 from trajflow.errors import TrajflowError
 from trajflow.field import Field
@@ -23,23 +23,23 @@ Source = tuple[str, Trajectory | None]
 class Replica:
     """Does the calls of any session, one at a time. Whatever it keeps, another replica can do without."""
 
-    def __init__(self, model: Model, shelf: Shelf) -> None:
+    def __init__(self, model: Model, path_cache: PathCache) -> None:
         self._model = model
-        self._shelf = shelf
+        self._path_cache = path_cache
 
     def work(self, serialization: bytes) -> Iterator[bytes]:
         """Do a call, and yield what comes of it; closing the iterator ends it where it is."""
-        return _Call(Memo(self._model), self._shelf).work(serialization)
+        return _Call(Memo(self._model), self._path_cache).work(serialization)
 
 
 class _Call(Worker):
     """What a front can ask for."""
 
-    def __init__(self, memo: Memo, shelf: Shelf) -> None:
+    def __init__(self, memo: Memo, path_cache: PathCache) -> None:
         # It has everything that a model has, by being asked for it.
         super().__init__(memo)  # type: ignore[arg-type]
         self._memo = memo
-        self._shelf = shelf
+        self._path_cache = path_cache
 
     def facts(self) -> Iterator[Facts]:
         """What the model is."""
@@ -80,7 +80,7 @@ class _Call(Worker):
         device = self._model.device
         given = tuple(paths.moved(path, device) for path in found if path is not None)
         try:
-            running = run(self._model, plan, given, field, prompt, self._shelf.make_room)
+            running = run(self._model, plan, given, field, prompt, self._path_cache.make_room)
             while True:
                 try:
                     step = next(running)
@@ -93,22 +93,22 @@ class _Call(Worker):
         except TrajflowError:
             yield field
             raise
-        self._shelf.keep(owner, paths.digest(finished.trajectory), finished.trajectory)
+        self._path_cache.keep(owner, paths.digest(finished.trajectory), finished.trajectory)
         yield finished
-        yield Note(self._shelf.note, warm, shared)
+        yield Note(self._path_cache.note, warm, shared)
 
     def _found(self, owner: str, sources: tuple[Source, ...]) -> tuple[list[Trajectory | None], int, int]:
         """The path of every source, None where there is none, and how many were at hand and in the store."""
         found: list[Trajectory | None] = []
         warm = shared = 0
         for name, path in sources:
-            held = self._shelf.warm(owner, name)
+            held = self._path_cache.warm(owner, name)
             warm += held is not None
             if held is None and path is not None:
-                self._shelf.keep(owner, name, path)
+                self._path_cache.keep(owner, name, path)
                 held = path
             if held is None:
-                held = self._shelf.shared(owner, name)
+                held = self._path_cache.shared(owner, name)
                 shared += held is not None
             found.append(held)
         return found, warm, shared

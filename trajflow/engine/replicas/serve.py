@@ -28,8 +28,8 @@ from trajflow.base import Model
 from trajflow.cache.store import Store
 from trajflow.engine.replicas.messages import EngineBusy, EngineError, Note, ReplicaDied
 from trajflow.engine.replicas.model import Answers, ReplicatedModel
+from trajflow.engine.replicas.path_cache import WARM_BYTES, PathCache
 from trajflow.engine.replicas.replica import Replica
-from trajflow.engine.replicas.shelf import WARM_BYTES, Shelf
 
 logger = logging.getLogger(__name__)
 APP = "trajflow"
@@ -53,7 +53,7 @@ class ReplicaActor:
 
     def __init__(self, load: Callable[[], Model], open_store: Callable[[], Store] | None, warm_bytes: int) -> None:
         store = None if open_store is None else open_store()
-        self._replica = Replica(load(), Shelf(store, capacity=warm_bytes))
+        self._replica = Replica(load(), PathCache(store, capacity=warm_bytes))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="trajflow-replica")
 
     def pid(self) -> int:

@@ -28,7 +28,7 @@ WARM_BYTES = 2**30
 RETRY_SECONDS = 1.0
 
 
-class Shelf:
+class PathCache:
     """Paths by owner and digest, up to `capacity` bytes in memory, the least recently used going first."""
 
     def __init__(

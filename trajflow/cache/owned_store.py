@@ -22,7 +22,7 @@ RUN = re.compile(r"[0-9a-f]{32}")
 LONGEST_NOTE = 16 * 2**20
 
 
-class Shelf:
+class OwnedStore:
     """What `owner` keeps in a store. Every method may be called from any thread; none raises when the store fails."""
 
     def __init__(self, store: Store, owner: str) -> None:
