@@ -37,16 +37,11 @@ class Alignment(nn.Module):
     def _listen(self, block: nn.Module, arguments: tuple, output: tuple[Tensor | None, Tensor]) -> None:
         self._heard = output[1]
 
-    def loss(self, seen: Tensor, kept: Tensor | None = None) -> Tensor:
-        """1 - cosine, averaged over tokens, of what is read from the last call and `seen` [B, SEEN, h, w].
-
-        kept: places [B, n] of the tokens that the middle blocks are given, where those are not all.
-        """
-        told, wanted = self.head(self._heard), seen.flatten(2).transpose(1, 2)
+    def loss(self, seen: Tensor) -> Tensor:
+        """1 - cosine, averaged over tokens, of what is read from the last call and `seen` [B, SEEN, h, w]."""
+        told = self.head(self._heard)
         self._heard = None
-        if kept is not None and told.shape[1] < wanted.shape[1]:
-            wanted = wanted.gather(1, kept[..., None].expand(-1, -1, wanted.shape[-1]))
-        return 1 - cosine_similarity(told.float(), wanted, dim=-1).mean()
+        return 1 - cosine_similarity(told.float(), seen.flatten(2).transpose(1, 2), dim=-1).mean()
 
 
 def see_shards(judge: Judge, pictures: Path, folder: Path, device: torch.device, until: float = float("inf")) -> None:

@@ -284,7 +284,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--coarse-steps", type=int, default=recipe.coarse.steps, help="at half size, in all")
     parser.add_argument("--velocity-steps", type=int, default=recipe.velocity.steps, help="over all resumptions")
     parser.add_argument("--batch", type=int, default=recipe.velocity.batch, help="samples a step of the velocity")
-    parser.add_argument("--routed", action="store_true", help="velocity: half of the tokens go around middle blocks")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="drawing processes")
     options = parser.parse_args(arguments)
     together.begin()
@@ -298,9 +297,7 @@ def main(arguments: list[str] | None = None) -> None:
         judge=replace(recipe.judge, steps=options.judge_steps),
         autoencoder=replace(recipe.autoencoder, steps=options.autoencoder_steps, polish_steps=options.polish_steps),
         coarse=replace(recipe.coarse, steps=options.coarse_steps, workers=wording),
-        velocity=replace(
-            recipe.velocity, steps=options.velocity_steps, batch=options.batch, workers=wording, routed=options.routed
-        ),
+        velocity=replace(recipe.velocity, steps=options.velocity_steps, batch=options.batch, workers=wording),
     )
     until = time.time() + 60 * options.minutes
     workshop = Workshop(options.work, device, options.workers, until)

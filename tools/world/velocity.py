@@ -22,14 +22,13 @@ from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
-from tools.world import alignment, focus, routing, stage, together
+from tools.world import alignment, focus, stage, together
 from tools.world.alignment import Alignment
 from tools.world.architecture import TEXT_TOKENS, encode
 from tools.world.captions import caption
 from tools.world.codes import to_scene
 from tools.world.optimizer import Optimizer, follow
 from tools.world.pictures import Album, finished_shards
-from tools.world.routing import Routing
 from tools.world.scene import ATTRIBUTES, STYLES, Scene, tell
 
 TextEncoders = tuple[CLIPTextModelWithProjection, CLIPTextModelWithProjection]
@@ -48,8 +47,7 @@ _WORDINGS_TRIED = 8
 class VelocityRecipe:
     """Steps in all, samples a step of each process, the full learning rates, and processes that word captions.
 
-    With 0 of those the training process words them. routed: whether half of the image tokens go around the middle
-    blocks (`tools.world.routing`) while the learning rate is the full one.
+    With 0 of those the training process words them.
     """
 
     steps: int = 20_000
@@ -57,7 +55,6 @@ class VelocityRecipe:
     muon: float = 2e-3
     adamw: float = 1e-3
     workers: int = 0
-    routed: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,7 +184,7 @@ def train_velocity(
     encoders, tokenizer = text
     transformer.to(device).train()
     average = copy.deepcopy(transformer).eval().requires_grad_(False)
-    aligned, routed = Alignment(transformer).to(device) if views else None, Routing(transformer)
+    aligned = Alignment(transformer).to(device) if views else None
     learned = nn.ModuleDict({"transformer": transformer, **({"aligned": aligned} if aligned else {})})
     optimizer = Optimizer(learned, recipe.muon, recipe.adamw, by_muon=lambda name: "transformer_blocks" in name)
     if compiled:
@@ -209,11 +206,6 @@ def train_velocity(
         image, sigma = (part.to(device).float() for part in (samples.latents, samples.sigma))
         noise = torch.randn(image.shape, device=device, generator=torch.Generator(device).manual_seed(samples.seed))
         mix = sigma.view(-1, 1, 1, 1)
-        kept = None
-        if recipe.routed and pace.factor(step) == 1:
-            tokens = image.shape[2] // 2 * (image.shape[3] // 2)
-            kept = routing.draw(len(image), tokens, torch.Generator().manual_seed(samples.seed)).to(device)
-        routed.keep(kept)
         with torch.autocast(device.type, torch.bfloat16), attention():
             with torch.no_grad():
                 states, pooled = encode(samples.ids.to(device), encoders)
@@ -224,7 +216,7 @@ def train_velocity(
                 timestep=1000 * sigma,
                 return_dict=False,
             )[0]
-            unlike = aligned.loss(alignment.view(samples.seen.to(device), image), kept) if aligned else torch.zeros(())
+            unlike = aligned.loss(alignment.view(samples.seen.to(device), image)) if aligned else torch.zeros(())
         errors = (velocity.float() - (noise - image)).square()
         if samples.covers is not None and pace.factor(step) == 1:
             weighed = (errors * focus.weigh(samples.covers.to(device), image)).mean()

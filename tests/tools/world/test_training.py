@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tools.world import focus, routing, stage, text
+from tools.world import focus, text
 from tools.world.autoencoder import laplacian_pyramid
 from tools.world.coarse import coarsen_positions
 from tools.world.codes import WIDTH, is_heldout, to_codes, to_scene
@@ -18,7 +18,6 @@ from tools.world.optimizer import Optimizer, rate_factor
 from tools.world.pictures import Album, bucket, draw_pictures, draw_shard, finished_shards, plan, shard_path
 from tools.world.quality import explained_share, frechet, verdict
 from tools.world.render import render
-from tools.world.routing import draw as draw_tokens
 from tools.world.sampling import generate
 from tools.world.scene import KINDS, UNCOLOURED, Thing, Told, draw
 from tools.world.stage import Pace
@@ -209,13 +208,13 @@ def kill(average, step):
         raise Killed
 
 
-def train(workshop, folder, routed=False, **options):
+def train(workshop, folder, **options):
     readers = text.load(workshop.work / "text")
     parts = (readers.encoders, readers.tokenizer)
     torch.manual_seed(0)
     transformer = build_transformer(MINIATURE.shape)
     latents = workshop.work / "latents"
-    recipe = dataclasses.replace(MINIATURE.velocity, routed=routed)
+    recipe = MINIATURE.velocity
     return train_velocity(transformer, folder, latents, parts, recipe, workshop.device, compiled=False, **options)
 
 
@@ -227,19 +226,6 @@ def test_a_killed_velocity_ends_as_the_uninterrupted_one(workshop, tmp_path):
     resumed = train(workshop, tmp_path / "killed")
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other)
-
-
-@pytest.mark.parametrize("routed", [True, False])
-def test_tokens_go_around_the_middle_while_the_rate_is_full_if_that_is_asked_for(
-    workshop, tmp_path, monkeypatch, routed
-):
-    kept, full = [], 2
-    monkeypatch.setattr(stage, "rate_factor", lambda step, steps: 1.0 if step < full else 0.5)
-    monkeypatch.setattr(routing, "draw", lambda *asked: kept.append(draw_tokens(*asked)) or kept[-1])
-    learned = train(workshop, tmp_path, routed=routed)
-    assert len(kept) == (full if routed else 0)
-    assert MINIATURE.velocity.steps > full
-    assert all(parameter.isfinite().all() for parameter in learned.parameters())
 
 
 def test_a_stage_stops_when_time_is_up(workshop, tmp_path):
