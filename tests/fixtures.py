@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
+from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
 import trajflow
+from tests.parts import autoencoder, spread
 from tools.tiny.architecture import build_tokenizer
 from trajflow.base import (
     Cost,
@@ -89,27 +90,13 @@ def make_pipeline(tokenizer: CLIPTokenizer) -> Callable[..., StableDiffusion3Pip
                 pooled_projection_dim=40,
                 pos_embed_max_size=positions,
             )
-            # The last layers start at zero or tiny; spread them, so that prompt and time matter to the velocity.
-            for parameter in transformer.parameters():
-                torch.nn.init.normal_(parameter, std=0.15)
-            autoencoder = AutoencoderKL(
-                down_block_types=("DownEncoderBlock2D",) * 3,
-                up_block_types=("UpDecoderBlock2D",) * 3,
-                block_out_channels=(8, 8, 16),
-                layers_per_block=1,
-                latent_channels=4,
-                norm_num_groups=4,
-                sample_size=32,
-                scaling_factor=1.5,
-                shift_factor=0.06,
-                use_quant_conv=False,
-                use_post_quant_conv=False,
-            )
+            spread(transformer)
+            vae = autoencoder()
             encoders = (text_encoder(tokenizer, 32, 24), text_encoder(tokenizer, 24, 16))
         pipeline = StableDiffusion3Pipeline(
-            transformer=transformer.eval(),
+            transformer=transformer,
             scheduler=FlowMatchEulerDiscreteScheduler(**{"shift": 2.0, **scheduler}),
-            vae=autoencoder.eval(),
+            vae=vae,
             text_encoder=encoders[0].eval(),
             tokenizer=tokenizer,
             text_encoder_2=encoders[1].eval(),

@@ -18,11 +18,11 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from tests.warm import ROOT, Warm
-from trajflow.bench.fuzz.pages import ARGUMENTS, BROWSERS
+from trajflow.bench.fuzz.pages import ARGUMENTS, find_browser
 from trajflow.calibration import model_digest, write_profile
 from trajflow.models.registry import load
 
-CHROMIUM = next((path for path in map(shutil.which, BROWSERS) if path), None)
+CHROMIUM = find_browser()
 START_SECONDS = 180
 RUN_MS = 120_000
 expect.set_options(timeout=30_000)

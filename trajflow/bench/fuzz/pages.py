@@ -48,6 +48,11 @@ class Injected:
         dialog.dismiss()
 
 
+def find_browser() -> str | None:
+    """Where a Chromium is."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A browser. Raises TrajflowError where there is none."""
@@ -55,7 +60,7 @@ def chromium() -> Iterator[Any]:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
         raise TrajflowError("The browser needs Playwright and Chromium: pip install pytest-playwright.") from error
-    path = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    path = find_browser()
     if path is None:
         raise TrajflowError("There is no Chromium here: install it, or leave the part `pages` out with --only.")
     with sync_playwright() as playwright:
